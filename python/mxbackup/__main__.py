@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command `mxbackup`. What templates and events call is told apart here, so that it starts fast."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its status."""
+    match sys.argv[1:]:
+        case ["render", target] if not target.startswith("-"):
+            from mxbackup import actions
+
+            sys.exit(actions.render(target))
+        case ["action", name, *_]:
+            from mxbackup import actions
+
+            sys.exit(actions.event_action(name))
+        case _:
+            from mxbackup.cli import main as command_line
+
+            command_line()
+
+
+if __name__ == "__main__":
+    main()

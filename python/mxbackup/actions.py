@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What templates and events call: one fragment, the expansion of all targets, the restart of qmail.
+
+Messages go to stdout and stderr, which the host sends to syslog, in English. Nothing here is slow to import.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mxbackup.errors import MxBackupError
+from mxbackup.service import Service
+
+FAILED = 3
+
+
+def render(target: str) -> int:
+    """Print the fragment of one target, whole or not at all. Returns the exit status."""
+
+    def act(service: Service) -> str:
+        return service.fragment(target)
+
+    return _run(act)
+
+
+def event_action(name: str) -> int:
+    """Run the event action `expand` or `restart-qmail`. Returns the exit status."""
+    if name not in _ACTIONS:
+        print(f"mxbackup: no action {name}; actions: {', '.join(_ACTIONS)}", file=sys.stderr)
+        return 2
+    return _run(_ACTIONS[name])
+
+
+def _expand(service: Service) -> str:
+    targets = service.expand()
+    lines = [f"expanded {target.path}\n" for target in targets]
+    lines += [f"left out record {invalid.key}: {invalid.reason}\n" for invalid in service.inventory().invalid]
+    return "".join(lines)
+
+
+def _restart_qmail(service: Service) -> str:
+    used = service.host.restart_qmail()
+    return f"restarted qmail with {used}\n" if used else "no qmail service on this host, nothing to restart\n"
+
+
+_ACTIONS: Mapping[str, Callable[[Service], str]] = {"expand": _expand, "restart-qmail": _restart_qmail}
+
+
+def _run(act: Callable[[Service], str]) -> int:
+    service = Service.below(Path(os.environ.get("MXBACKUP_ROOT") or "/"))
+    try:
+        sys.stdout.write(act(service))
+        sys.stdout.flush()
+    except (MxBackupError, OSError) as error:
+        print(f"mxbackup: {error}", file=sys.stderr)
+        return FAILED
+    return 0

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands that list, show, make, change, remove and switch rules."""
+
+from typing import Any
+
+import click
+
+from mxbackup import render, rules
+from mxbackup.cli.common import (
+    _,
+    destination,
+    event_option,
+    examples,
+    invalid_json,
+    json_option,
+    kind_word,
+    name_argument,
+    print_invalid,
+    print_json,
+    print_table,
+    say,
+)
+from mxbackup.rules import Kind, Rule, SmartHostUse
+from mxbackup.service import Change, Inventory, Service
+
+
+@click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))
+@json_option
+@click.pass_obj
+def list_(services: Service, as_json: bool) -> None:
+    """Print every rule, and every record that is none."""
+    inventory = services.inventory()
+    if as_json:
+        print_json(
+            {
+                "rules": [_rule_json(rule, inventory) for rule in inventory.rules],
+                "invalid": invalid_json(inventory),
+            }
+        )
+        return
+    heading = (_("NAME"), _("KIND"), _("DESTINATION"), _("DESCRIPTION"))
+    rows = [(rules.shown(r), kind_word(r), destination(r, inventory), r.description) for r in inventory.rules]
+    if rows:
+        print_table([heading, *rows])
+    elif not inventory.invalid:
+        click.echo(_("No rule yet. Make one: mxbackup add example.com"))
+    print_invalid(inventory.invalid)
+
+
+@click.command(help=_("Show one rule."), epilog=examples("mxbackup show dupontnet.com"))
+@name_argument
+@json_option
+@click.pass_obj
+def show(services: Service, name: str, as_json: bool) -> None:
+    """Print all that is known of one rule."""
+    rule, inventory = services.get(name), services.inventory()
+    if as_json:
+        print_json(_rule_json(rule, inventory))
+        return
+    covering = inventory.covering(rule)
+    for label, value in (
+        (_("Name"), rules.shown(rule) if rules.shown(rule) == rule.name else f"{rules.shown(rule)} ({rule.name})"),
+        (_("Kind"), kind_word(rule)),
+        (_("Destination"), destination(rule, inventory)),
+        (_("Description"), rule.description),
+        (_("Covered by"), rules.shown(covering) if covering else ""),
+    ):
+        if value:
+            click.echo(f"{label}: {value}")
+
+
+@click.command(
+    help=_("Make a rule: accept the mail of NAME and hold it for its primary."),
+    epilog=examples(
+        "mxbackup add dupontnet.com",
+        "mxbackup add www.dupontnet.com --kind host",
+        "mxbackup add dupontnet.com --route mail.dupontnet.com:26",
+    ),
+)
+@click.argument("name")
+@click.option(
+    "--kind", default=Kind.DOMAIN.value, show_default=True, metavar="domain|host",
+    help=_("domain: the name and everything below it. host: exactly the name."),
+)  # fmt: skip
+@click.option(
+    "--route", default="", metavar="HOST[:PORT]", help=_("Deliver there instead of following the MX records.")
+)
+@click.option(
+    "--smarthost", default=SmartHostUse.BYPASS.value, show_default=True, metavar="bypass|use",
+    help=_("Whether this mail goes around the provider's relay."),
+)  # fmt: skip
+@click.option("--description", default="", metavar="TEXT", help=_("A remark of yours."))
+@event_option
+@click.pass_obj
+def add(
+    services: Service, name: str, kind: str, route: str, smarthost: str, description: str, event: bool
+) -> None:
+    """Record a rule and put it into force."""
+    done = services.add(rules.make(name, kind, route, smarthost, description), event=event)
+    _print_change(_("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule)), done, event)
+
+
+@click.command(
+    "set",
+    help=_("Change a rule. What is not given stays as it is; an empty value removes it."),
+    epilog=examples("mxbackup set dupontnet.com --kind host", "mxbackup set dupontnet.com --route ''"),
+)
+@name_argument
+@click.option(
+    "--kind", metavar="domain|host", help=_("domain: the name and everything below it. host: exactly the name.")
+)
+@click.option("--route", metavar="HOST[:PORT]", help=_("Deliver there instead of following the MX records."))
+@click.option("--smarthost", metavar="bypass|use", help=_("Whether this mail goes around the provider's relay."))
+@click.option("--description", metavar="TEXT", help=_("A remark of yours."))
+@event_option
+@click.pass_obj
+def set_(services: Service, /, name: str, event: bool, **options: str | None) -> None:
+    """Change the properties that are given."""
+    properties = {option.capitalize(): text or None for option, text in options.items() if text is not None}
+    if not properties:
+        raise click.UsageError(_("Nothing to change: give --kind, --route, --smarthost or --description."))
+    done = services.change(name, properties, event=event)
+    _print_change(_("Changed {name}.", name=rules.shown(done.rule)), done, event)
+
+
+@click.command(
+    help=_("Remove a rule: its mail is refused from then on."), epilog=examples("mxbackup remove dupontnet.com")
+)
+@name_argument
+@event_option
+@click.pass_obj
+def remove(services: Service, name: str, event: bool) -> None:
+    """Remove a rule and put that into force."""
+    say(_("Removed {name}.", name=services.remove(name, event=event)), event)
+
+
+@click.command(help=_("Switch MX backup on: the rules count."))
+@event_option
+@click.pass_obj
+def enable(services: Service, event: bool) -> None:
+    """Put all rules into force."""
+    services.enable(True, event=event)
+    say(_("MX backup is enabled."), event)
+
+
+@click.command(help=_("Switch MX backup off: the rules stay recorded, and nothing is accepted for them."))
+@event_option
+@click.pass_obj
+def disable(services: Service, event: bool) -> None:
+    """Put all rules out of force."""
+    services.enable(False, event=event)
+    say(_("MX backup is disabled."), event)
+
+
+def _print_change(message: str, done: Change, event: bool) -> None:
+    say(message, event)
+    if done.covered_by:
+        click.echo(
+            _(
+                "It is covered by the domain rule {name}, and adds nothing to it.",
+                name=rules.shown(done.covered_by),
+            )
+        )
+
+
+def _rule_json(rule: Rule, inventory: Inventory) -> dict[str, Any]:
+    covering = inventory.covering(rule)
+    return {
+        "name": rule.name,
+        "unicode": rules.shown(rule),
+        "kind": rule.kind.value,
+        "route": rule.route,
+        "smarthost": rule.smarthost.value,
+        "description": rule.description,
+        "destination": render.destination(rule, inventory.settings),
+        "covered_by": covering.name if covering else None,
+    }
+
+
+COMMANDS = (list_, show, add, set_, remove, enable, disable)

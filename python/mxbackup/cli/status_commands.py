@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands that tell the state of the server, and print what it should be."""
+
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+from mxbackup import render, rules
+from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, print_invalid, print_json
+from mxbackup.rules import Kind
+from mxbackup.service import Service, Status, TargetStatus
+
+
+@click.command(
+    help=_("Tell whether everything is in force. The exit status is 1 when something is not."),
+    epilog=examples("mxbackup status", "mxbackup status --json"),
+)
+@json_option
+@click.pass_obj
+def status(services: Service, as_json: bool) -> int:
+    """Print the state of the rules, the files and the smart host."""
+    found = services.status()
+    if as_json:
+        print_json(_status_json(found))
+    else:
+        _print_status(found)
+    return 0 if found.sound else NO
+
+
+@click.command(
+    "render",
+    help=_("Print what we contribute to TARGET: {targets}.", targets=", ".join(render.TARGETS)),
+    epilog=examples("mxbackup render rcpthosts"),
+)
+@click.argument("target", type=click.Choice(list(render.TARGETS)))
+@click.pass_obj
+def render_(services: Service, target: str) -> None:
+    """Print one fragment."""
+    click.echo(services.fragment(target), nl=False)
+
+
+@click.command(
+    help=_("Print the completion script for a shell: bash (4.4 or later), zsh or fish."),
+    epilog=examples('eval "$(mxbackup completion bash)"'),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print a script to be evaluated by the shell."""
+    found = get_completion_class(shell)
+    if found is not None:
+        click.echo(found(ctx.find_root().command, {}, "mxbackup", "_MXBACKUP_COMPLETE").source())
+
+
+def _print_status(found: Status) -> None:
+    inventory = found.inventory
+    current = inventory.settings
+    click.echo(_("MX backup is enabled.") if current.enabled else _("MX backup is disabled."))
+    kinds = [rule.kind for rule in inventory.rules]
+    click.echo(
+        _(
+            "Rules: {domains} for domains, {hosts} for hosts, {invalid} invalid.",
+            domains=kinds.count(Kind.DOMAIN),
+            hosts=kinds.count(Kind.HOST),
+            invalid=len(inventory.invalid),
+        )
+    )
+    print_invalid(inventory.invalid)
+    for target in found.targets:
+        click.echo(f"{target.target.name}: {_target_state(target)}")
+    if not current.smarthost:
+        click.echo(_("Smart host: none."))
+        return
+    click.echo(_("Smart host: {host}.", host=current.smarthost))
+    for rule in inventory.rules:
+        if (kind := render.destination(rule, current)) != "smarthost":
+            around = rule.route if kind == "route" else _("MX")
+            click.echo("  " + _("{name} goes around it ({around})", name=rules.shown(rule), around=around))
+
+
+def _target_state(target: TargetStatus) -> str:
+    if not target.present:
+        return _("not on this host")
+    if target.current:
+        return _("up to date")
+    if target.reason:
+        return _("{path} cannot be read: {reason}", path=target.target.path, reason=target.reason)
+    return _("{path} is out of date. Run: signal-event mxbackup-update", path=target.target.path)
+
+
+def _status_json(found: Status) -> dict[str, Any]:
+    inventory = found.inventory
+    kinds = [rule.kind for rule in inventory.rules]
+    destinations = {rule.name: render.destination(rule, inventory.settings) for rule in inventory.rules}
+    return {
+        "enabled": inventory.settings.enabled,
+        "rules": {kind.value: kinds.count(kind) for kind in Kind},
+        "invalid": invalid_json(inventory),
+        "targets": [
+            {"name": t.target.name, "path": str(t.target.path), "present": t.present, "current": t.current}
+            for t in found.targets
+        ],
+        "smarthost": inventory.settings.smarthost or None,
+        "bypass": [n for n, to in destinations.items() if inventory.settings.smarthost and to != "smarthost"],
+    }
+
+
+COMMANDS = (status, render_, completion)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The errors a user can meet.
+
+Each is raised with an English sentence, which is also the key of its translation, and the values
+to fill in. It says what is wrong and what would be right. Faces translate and print; nobody else does.
+"""
+
+
+class MxBackupError(Exception):
+    """Base of all errors that are meant for the user.
+
+    `template` is the English sentence with `{placeholders}`, `params` their values.
+    """
+
+    def __init__(self, template: str, **params: object) -> None:
+        super().__init__(template, params)
+        self.template = template
+        self.params = params
+
+    def __str__(self) -> str:
+        return self.template.format(**self.params)
+
+
+class InvalidInput(MxBackupError):
+    """What was given cannot be accepted. `field` names the record property or `name`."""
+
+    field = ""
+
+
+class InvalidName(InvalidInput):
+    """Not a domain name that mail can be accepted for."""
+
+    field = "name"
+
+
+class InvalidRule(InvalidInput):
+    """A rule that cannot stand, alone or among the others."""
+
+    def __init__(self, field: str, template: str, **params: object) -> None:
+        super().__init__(template, **params)
+        self.field = field
+
+
+class UnknownRule(MxBackupError):
+    """There is no rule of that name."""
+
+
+class DatabaseError(MxBackupError):
+    """A database file could not be read or written; it is as it was."""
+
+
+class DatabaseMissing(DatabaseError):
+    """There is no such database file."""
+
+
+class RenderError(MxBackupError):
+    """A fragment could not be made."""
+
+
+class HostError(MxBackupError):
+    """The host did not do what it was asked: an event, an expansion or a restart failed."""

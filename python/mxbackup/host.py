@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The e-smith host below a path prefix: which targets it has, expanding, events, restarting qmail."""
+
+import fcntl
+import os
+import stat
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mxbackup.errors import HostError
+from mxbackup.render import TARGETS, Target
+
+DATABASES = Path("/home/e-smith/db")
+EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
+SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
+EXPAND_LOCK = Path("/var/lock/mxbackup-expand")
+QMAIL_SERVICE = Path("/service/qmail")
+QMAIL_INIT = Path("/etc/rc.d/init.d/qmail")
+COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
+
+
+class Host:
+    """One SME Server; `root` is put before every path of it."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
+
+    def path(self, absolute: Path) -> Path:
+        """Return where the host's path is found from here."""
+        return self.root / absolute.relative_to("/")
+
+    def database(self, name: str) -> Path:
+        """Return the file of a database."""
+        return self.path(DATABASES) / name
+
+    def targets(self) -> list[Target]:
+        """Return the targets whose directory this host has: expand-template fails on the others."""
+        return [target for target in TARGETS.values() if self.path(target.path).parent.is_dir()]
+
+    def expand(self, targets: Iterable[Target]) -> None:
+        """Expand the targets' files. Raises HostError naming those that were left as they were.
+
+        expand-template exits 0 even when it fails: its errors are the lines of stderr that begin
+        with ERROR. One expansion runs at a time, so that the last one sees the last change.
+        """
+        failures = []
+        with self._expansion_lock():
+            for target in targets:
+                done = self._run([self.path(EXPAND_TEMPLATE), self.path(target.path)])
+                if done.returncode != 0 or any(line.startswith("ERROR") for line in done.stderr.splitlines()):
+                    failures.append(f"{target.path} ({_one_line(done.stderr)})")
+        if failures:
+            raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
+
+    def require_events(self) -> None:
+        """Raise HostError when this host has no events, before anything is changed in vain."""
+        if not os.access(self.path(SIGNAL_EVENT), os.X_OK):
+            raise HostError(
+                "{path} is missing, so this is no SME Server. Nothing was changed. To change the database only, "
+                "add --no-event.",
+                path=self.path(SIGNAL_EVENT),
+            )
+
+    def signal_event(self, event: str, *arguments: str) -> None:
+        """Run an e-smith event. Raises HostError when the host has none or an action failed."""
+        done = self._run([self.path(SIGNAL_EVENT), event, *arguments])
+        if done.returncode != 0:
+            raise HostError(
+                "The change is recorded, but the event {event} failed, so the mail files may be as they were. "
+                "See /var/log/messages, mend what it says, then run: signal-event mxbackup-update",
+                event=event,
+            )
+
+    def restart_qmail(self) -> str:
+        """Restart qmail through whatever supervises it; return what was used, empty on a host without qmail.
+
+        Raises HostError when there is a supervisor and none could do it.
+        """
+        failures = []
+        for label, attempt in self._ways_to_restart():
+            try:
+                attempt()
+            except (HostError, OSError) as error:
+                failures.append(f"{label} ({error})")
+            else:
+                return label
+        if failures:
+            raise HostError("qmail could not be restarted: {failures}.", failures="; ".join(failures))
+        return ""
+
+    def _ways_to_restart(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What this host has of the supervisors of E-SMITH, the newest way of addressing each first."""
+        service = self.path(QMAIL_SERVICE)
+        if service.is_dir():
+            for name, option in (("sv", "t"), ("svc", "-t")):
+                if command := self._find(name):
+                    yield f"{name} {option} {QMAIL_SERVICE}", lambda c=command, o=option: self._must(c, o, service)  # type: ignore[misc]
+        systemctl = self._find("systemctl")
+        if systemctl and self._run([systemctl, "cat", "qmail.service"]).returncode == 0:
+            yield "systemctl restart qmail", lambda: self._must(systemctl, "restart", "qmail.service")
+        fifo = service / "supervise/control"
+        if fifo.exists() and stat.S_ISFIFO(fifo.stat().st_mode):
+            yield str(QMAIL_SERVICE / "supervise/control"), lambda: _send(fifo, b"t")
+        init = self.path(QMAIL_INIT)
+        if os.access(init, os.X_OK):
+            yield f"{QMAIL_INIT} restart", lambda: self._must(init, "restart")
+
+    def _find(self, name: str) -> Path | None:
+        candidates = (self.path(Path(directory)) / name for directory in COMMAND_PATH)
+        return next((path for path in candidates if os.access(path, os.X_OK)), None)
+
+    def _must(self, *command: Path | str) -> None:
+        done = self._run(command)
+        # svc exits 0 when no supervisor listens, and only warns.
+        if done.returncode != 0 or "unable to" in done.stderr:
+            raise HostError("{reason}", reason=_one_line(done.stderr or done.stdout))
+
+    def _run(self, command: Iterable[Path | str]) -> subprocess.CompletedProcess[str]:
+        """Run a command of the host in a clean environment. Raises HostError when it is not there."""
+        words = [str(word) for word in command]
+        environment = {"PATH": ":".join(COMMAND_PATH), "LC_ALL": "C", "MXBACKUP_ROOT": str(self.root)}
+        try:
+            return subprocess.run(
+                words, env=environment, capture_output=True, stdin=subprocess.DEVNULL, text=True, errors="replace",
+                check=False,
+            )  # fmt: skip
+        except OSError as error:
+            raise HostError(
+                "{command} cannot be run: {reason}. Is this an SME Server?",
+                command=words[0],
+                reason=error.strerror,
+            ) from error
+
+    @contextmanager
+    def _expansion_lock(self) -> Iterator[None]:
+        path = self.path(EXPAND_LOCK)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise HostError(
+                "{path} cannot be locked: {reason}.", path=error.filename or path, reason=error.strerror
+            ) from error
+
+
+def _send(fifo: Path, letter: bytes) -> None:
+    descriptor = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        os.write(descriptor, letter)
+    finally:
+        os.close(descriptor)
+
+
+def _one_line(text: str) -> str:
+    return " / ".join(line.strip() for line in text.splitlines() if line.strip()) or "no message"

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Translations, from e-smith XML lexicons. The English sentence is the key of its translation."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+
+from mxbackup.errors import MxBackupError
+
+FALLBACK = "en-us"
+LANGUAGES = (FALLBACK, "fr")
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The sentences of one language; what is not in it is said in English."""
+
+    language: str = FALLBACK
+    entries: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, template: str, /, **params: object) -> str:
+        """Return the sentence in this language, with the placeholders filled in."""
+        return self.entries.get(template, template).format(
+            **{
+                key: self.error(value) if isinstance(value, MxBackupError) else value
+                for key, value in params.items()
+            }
+        )
+
+    def error(self, error: MxBackupError) -> str:
+        """Return what an error says, in this language."""
+        return self.text(error.template, **error.params)
+
+
+def load(language: str) -> Lexicon:
+    """Return the lexicon of one of LANGUAGES, or English."""
+    if language not in LANGUAGES or language == FALLBACK:
+        return Lexicon()
+    return Lexicon(language, parse(resources.files("mxbackup").joinpath(f"locale/{language}.xml").read_bytes()))
+
+
+def parse(content: bytes) -> dict[str, str]:
+    """Return the entries of an e-smith lexicon: `<entry><base>KEY</base><trans>text</trans></entry>`."""
+    from xml.etree import ElementTree  # the packaged lexicons are ours, not a stranger's
+
+    root = ElementTree.fromstring(content)  # noqa: S314
+    return {entry.findtext("base", ""): entry.findtext("trans", "") for entry in root.iter("entry")}
+
+
+def language_of_environment() -> str:
+    """Return the language that LC_ALL, LC_MESSAGES or LANG ask for, as locale(7) orders them."""
+    wanted = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "") or ""
+    return "fr" if wanted.startswith("fr") else FALLBACK

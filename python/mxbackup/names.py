@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Domain names: the only place that knows what one is.
+
+A `Name` is lower-case, made of A-labels, without a trailing dot, and safe to write into every
+configuration file. RFC 1035 section 2.3.4 (sizes), RFC 1123 section 2.1 (letters, digits, hyphens),
+RFC 5891 (IDNA 2008), UTS 46 (mapping of what people type).
+"""
+
+import ipaddress
+import re
+from functools import cache
+from typing import TYPE_CHECKING, NewType
+
+from mxbackup.errors import InvalidName
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+Name = NewType("Name", str)
+
+MAX_NAME = 253
+MAX_LABEL = 63
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# What needs no mapping: most stored names, by the hundred thousand.
+_PLAIN = re.compile(rf"(?=.{{1,{MAX_NAME}}}\Z)(?:(?!xn--){_LABEL}\.)+(?!xn--|[0-9]+\Z){_LABEL}\Z")
+
+
+def parse(text: str) -> Name:
+    """Return the name that `text` means, ready to be the name of a rule.
+
+    Blanks around it, upper case, a trailing dot and U-labels are normalised away.
+    Raises InvalidName with one sentence that says what is wrong and what would be right.
+    """
+    name = parse_host(text)
+    if _public_suffixes().is_public(name):
+        raise InvalidName(
+            '"{name}" is a public suffix, under which strangers register their names. '
+            "Give the name of one domain, such as example.{name}.",
+            name=to_unicode(name),
+        )
+    return name
+
+
+def parse_host(text: str) -> Name:
+    """Return the host name that `text` means; unlike `parse`, a public suffix may be one.
+
+    Raises InvalidName.
+    """
+    if _PLAIN.match(text):
+        return Name(text)
+    text = text.strip(" \t").removesuffix(".")
+    _refuse_what_is_no_name(text)
+    name = _to_ascii(text)
+    _refuse_bad_sizes_and_labels(name, text)
+    return Name(name)
+
+
+def to_unicode(name: str) -> str:
+    """The name as people read it, in U-labels; unchanged where that is not possible."""
+    if "xn--" not in name:
+        return name
+    import idna
+
+    try:
+        return idna.decode(name)
+    except idna.IDNAError:
+        return name
+
+
+def sort_key(name: str) -> list[str]:
+    """Sorts names by their labels from the right, so that a domain stands before what is in it."""
+    return name.split(".")[::-1]
+
+
+def parents(name: str) -> list[str]:
+    """The domains that `name` lies in, nearest first, down to two labels."""
+    labels = name.split(".")
+    return [".".join(labels[start:]) for start in range(1, len(labels) - 1)]
+
+
+@cache
+def _public_suffixes() -> "PublicSuffixList":
+    # Loaded when first needed: the list takes longer to read than most databases.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
+
+
+def _refuse_what_is_no_name(text: str) -> None:
+    """Recognise what people type instead of a domain name, and say what they should type."""
+    if not text:
+        raise InvalidName("The name is empty. Give a domain name such as example.com.")
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
+        raise InvalidName("The name holds a control character. Type it again: letters, digits, hyphens, dots.")
+    if _is_address(text):
+        raise InvalidName('"{text}" is an IP address. Give the domain name that stands behind the @.', text=text)
+    if "@" in text:
+        behind = text.rpartition("@")[2]
+        raise InvalidName(
+            '"{text}" is an e-mail address. Give only the part behind the @: {behind}', text=text, behind=behind
+        )
+    if text.startswith(("*.", ".")):
+        bare = text.lstrip("*.")
+        raise InvalidName(
+            '"{text}" is a pattern. For the name and everything below it, give "{bare}" with kind "domain".',
+            text=text,
+            bare=bare,
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.removeprefix("[").removesuffix("]").removeprefix("IPv6:"))
+    except ValueError:
+        return False
+    return True
+
+
+def _to_ascii(text: str) -> str:
+    """Map by UTS 46 and encode by IDNA 2008. Pure ASCII without A-labels is only lower-cased."""
+    lower = text.lower()
+    if lower.isascii() and "xn--" not in lower:
+        return lower
+    import idna
+
+    try:
+        return idna.encode(text, uts46=True, std3_rules=True).decode("ascii").removesuffix(".")
+    except idna.IDNAError as error:
+        raise InvalidName(
+            '"{text}" is not a valid internationalised name ({reason}). Check how it is spelt.',
+            text=text,
+            reason=str(error),
+        ) from error
+
+
+def _refuse_bad_sizes_and_labels(name: str, text: str) -> None:
+    if len(name) > MAX_NAME:
+        raise InvalidName(
+            "The name has {length} characters; a domain name has at most {limit}.",
+            length=len(name),
+            limit=MAX_NAME,
+        )
+    labels = name.split(".")
+    for label in labels:
+        if not label:
+            raise InvalidName('"{text}" has two dots in a row. Leave one out.', text=text)
+        if len(label) > MAX_LABEL:
+            raise InvalidName(
+                '"{label}" has {length} characters; a label between dots has at most {limit}.',
+                label=label,
+                length=len(label),
+                limit=MAX_LABEL,
+            )
+        if bad := re.sub(r"[a-z0-9-]", "", label):
+            raise InvalidName(
+                '"{text}" holds the character "{bad}". A name is made of letters, digits, hyphens and dots.',
+                text=text,
+                bad=bad[0],
+            )
+        if label.startswith("-") or label.endswith("-"):
+            raise InvalidName('"{label}" begins or ends with a hyphen. Leave the hyphen out.', label=label)
+    if len(labels) == 1:
+        raise InvalidName(
+            '"{text}" has no dot: it would stand for a whole top-level domain. Give a name such as {text}.com.',
+            text=text,
+        )
+    if labels[-1].isdigit():
+        raise InvalidName(
+            '"{text}" ends in a number, and no top-level domain is a number. Give the whole name.', text=text
+        )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fragments of the files that the mail programs read.
+
+Imported at each expansion of a template, so it must start fast: no click, no dnspython here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import jinja2
+
+from mxbackup import names
+from mxbackup.errors import RenderError
+from mxbackup.rules import Rule, SmartHostUse
+from mxbackup.settings import Settings
+
+BEGIN = "# BEGIN mxbackup: rules of the domains database"
+END = "# END mxbackup"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One configuration file that we contribute a fragment to; `path` is the file's on the host."""
+
+    name: str
+    path: Path
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        target.name: target
+        for target in (
+            Target("smtpd_check_rules", Path("/var/spool/smtpd/etc/smtpd_check_rules")),
+            Target("rcpthosts", Path("/var/qmail/control/rcpthosts")),
+            Target("smtproutes", Path("/var/qmail/control/smtproutes")),
+            Target("goodrcptto", Path("/var/service/qpsmtpd/config/goodrcptto")),
+        )
+    }
+)
+
+
+def fragment(target: str, rules: Iterable[Rule], settings: Settings) -> str:
+    """Return the text for one target: whole lines between our begin and end comments.
+
+    It holds no rule when MX backup is disabled. Raises RenderError for an unknown target.
+    """
+    if target not in TARGETS:
+        raise RenderError(
+            'There is no target "{target}". Targets: {known}.', target=target, known=", ".join(TARGETS)
+        )
+    ordered = sorted(rules, key=lambda rule: names.sort_key(rule.name)) if settings.enabled else []
+    try:
+        lines = _environment().get_template(f"{target}.j2").render(rules=ordered, settings=settings)
+    except jinja2.TemplateError as error:
+        raise RenderError(
+            "The fragment of {target} cannot be made: {reason}.", target=target, reason=error
+        ) from error
+    return f"{BEGIN}\n{lines}{END}\n"
+
+
+def destination(rule: Rule, settings: Settings) -> str:
+    """Return where the rule's mail goes: `route`, `smarthost`, `bypass` (of the smart host) or `mx`."""
+    if rule.route:
+        return "route"
+    if not settings.smarthost:
+        return "mx"
+    return "smarthost" if rule.smarthost == SmartHostUse.USE else "bypass"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mxbackup"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - these are configuration files; names and routes are validated
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["destination"] = destination
+    return environment

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rules: what we are backup MX for, from a database record and back, and which ones can stand together."""
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mxbackup import names
+from mxbackup.errors import InvalidInput, InvalidName, InvalidRule
+from mxbackup.names import Name
+
+RECORD_TYPE = "mxbackup"
+
+
+class Kind(StrEnum):
+    """How far a rule reaches: the name with everything below it, or exactly the name."""
+
+    DOMAIN = "domain"
+    HOST = "host"
+
+
+class SmartHostUse(StrEnum):
+    """Whether the rule's mail goes around the smart host (the default) or through it."""
+
+    BYPASS = "bypass"
+    USE = "use"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One name this server is backup MX for. `route` is `host[:port]`, or empty to follow the MX records."""
+
+    name: Name
+    kind: Kind = Kind.DOMAIN
+    route: str = ""
+    smarthost: SmartHostUse = SmartHostUse.BYPASS
+    description: str = ""
+
+    def covers(self, name: str) -> bool:
+        """Whether mail for `someone@name` is accepted because of this rule."""
+        return name == self.name or (self.kind == Kind.DOMAIN and name.endswith("." + self.name))
+
+
+def make(
+    name: str,
+    kind: str = Kind.DOMAIN,
+    route: str = "",
+    smarthost: str = SmartHostUse.BYPASS,
+    description: str = "",
+) -> Rule:
+    """Return the rule that these entries, as a person typed them, mean. Raises InvalidInput."""
+    return Rule(
+        name=names.parse(name),
+        kind=_kind(kind),
+        route=parse_route(route),
+        smarthost=_smarthost(smarthost),
+        description=_description(description),
+    )
+
+
+def from_record(key: str, properties: Mapping[str, str]) -> Rule:
+    """Return the rule a database record holds. Raises InvalidInput, which says why it holds none."""
+    rule = make(
+        name=key,
+        kind=properties.get("Kind", ""),
+        route=properties.get("Route", ""),
+        smarthost=properties.get("Smarthost", "") or SmartHostUse.BYPASS,
+        description=properties.get("Description", ""),
+    )
+    if rule.name != key:
+        raise InvalidName('The key "{key}" must be written as "{name}".', key=key, name=rule.name)
+    return rule
+
+
+def to_properties(rule: Rule) -> dict[str, str | None]:
+    """Return the properties that record the rule; None stands for a property that is not to be there."""
+    return {
+        "Kind": rule.kind.value,
+        "Route": rule.route or None,
+        "Smarthost": rule.smarthost.value if rule.smarthost == SmartHostUse.USE else None,
+        "Description": rule.description or None,
+    }
+
+
+def parse_route(text: str) -> str:
+    """Return `host[:port]` as qmail's smtproutes takes it (qmail-remote(8)); empty for empty.
+
+    The host is a name of two labels or more, or an IPv4 address, in brackets when a port follows.
+    Raises InvalidRule.
+    """
+    text = text.strip(" \t")
+    if not text:
+        return ""
+    bracketed = re.fullmatch(r"\[([^\]]*)\](?::(.*))?", text)
+    host, port = bracketed.groups() if bracketed else _split_port(text)
+    address = _ipv4(host)
+    if address is None:
+        host = _route_host(host, text) if not bracketed else _bad_route(text)
+    if port is None:
+        return host
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise InvalidRule("Route", 'In the route "{route}" the port must be a number from 1 to 65535.', route=text)
+    return f"[{host}]:{int(port)}" if address else f"{host}:{int(port)}"
+
+
+def check_new(rule: Rule, existing: Iterable[Rule], local_names: Collection[str]) -> None:
+    """Raise InvalidRule when `rule` cannot stand beside the rules and local names of this server."""
+    if any(rule.name == other.name for other in existing):
+        raise InvalidRule("name", 'There is a rule for "{name}" already. Change that one.', name=shown(rule))
+    check_local(rule, local_names)
+
+
+def check_local(rule: Rule, local_names: Collection[str]) -> None:
+    """Raise InvalidRule when the rule names, or routes to, this server itself."""
+    if rule.name in local_names:
+        raise InvalidRule(
+            "name",
+            '"{name}" is a local domain of this server, which delivers its mail itself. '
+            "Remove the domain first if another server is to be its primary.",
+            name=shown(rule),
+        )
+    host = rule.route.partition(":")[0].strip("[]")
+    address = _ipv4(host)
+    if host in local_names or (address and (address.is_loopback or address.is_unspecified)):
+        raise InvalidRule(
+            "Route",
+            'The route "{route}" leads back to this server, and the mail would go in circles. '
+            "Give the primary's own name or address.",
+            route=rule.route,
+        )
+
+
+def covering(rule: Rule, existing: Iterable[Rule]) -> Rule | None:
+    """Return the domain rule inside which `rule` lies, nearest first, so that it adds no name; or None."""
+    domains = {other.name: other for other in existing if other.kind == Kind.DOMAIN and other.name != rule.name}
+    return next((domains[Name(up)] for up in names.parents(rule.name) if up in domains), None)
+
+
+def shown(rule: Rule) -> str:
+    """The rule's name as people read it."""
+    return names.to_unicode(rule.name)
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text)
+    except ValueError:
+        raise InvalidRule("Kind", 'The kind "{kind}" is unknown. Give "domain" or "host".', kind=text) from None
+
+
+def _smarthost(text: str) -> SmartHostUse:
+    try:
+        return SmartHostUse(text)
+    except ValueError:
+        raise InvalidRule(
+            "Smarthost", 'The smart host setting "{value}" is unknown. Give "bypass" or "use".', value=text
+        ) from None
+
+
+def _description(text: str) -> str:
+    text = text.strip()
+    if "|" in text or "\\" in text or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
+        raise InvalidRule(
+            "Description", 'The description must be one line without "|", "\\" and control characters.'
+        )
+    return text
+
+
+def _split_port(text: str) -> tuple[str, str | None]:
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
+
+
+def _ipv4(host: str) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(host)
+    except ValueError:
+        return None
+
+
+def _route_host(host: str, route: str) -> str:
+    try:
+        return names.parse_host(host)
+    except InvalidInput:
+        return _bad_route(route)
+
+
+def _bad_route(route: str) -> str:
+    raise InvalidRule(
+        "Route",
+        'The route "{route}" is not understood. Give a host name or an IPv4 address, with a port if need be: '
+        "mail.example.com, mail.example.com:26, 192.0.2.1 or [192.0.2.1]:26.",
+        route=route,
+    )

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a user does with rules: the verbs behind the command, the panel and the event actions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mxbackup import names, render, rules, settings
+from mxbackup.errors import InvalidInput, InvalidRule, MxBackupError, UnknownRule
+from mxbackup.esmithdb import Database, Store
+from mxbackup.host import Host
+from mxbackup.render import Target
+from mxbackup.rules import RECORD_TYPE, Rule
+from mxbackup.settings import SERVICE_KEY, Settings
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A record of our type that holds no acceptable rule, and why."""
+
+    key: str
+    reason: InvalidInput
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All rules, sorted by name; the records left out; the settings they were read with."""
+
+    rules: list[Rule]
+    invalid: list[Invalid]
+    settings: Settings
+
+    def covering(self, rule: Rule) -> Rule | None:
+        """Return the domain rule that makes this one unnecessary, or None."""
+        by_name = {other.name: other for other in self.rules}
+        near = [by_name[names.Name(up)] for up in names.parents(rule.name) if up in by_name]
+        return rules.covering(rule, near)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change did: the rule as it now stands, and the domain rule that covers it, if any."""
+
+    rule: Rule
+    covered_by: Rule | None = None
+
+
+@dataclass(frozen=True)
+class TargetStatus:
+    """Whether the host has a target, and whether the file holds what would be rendered now."""
+
+    target: Target
+    present: bool
+    current: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of MX backup on this server."""
+
+    inventory: Inventory
+    targets: list[TargetStatus]
+
+    @property
+    def sound(self) -> bool:
+        """Whether every record is a rule and every file of this host holds them."""
+        return not self.inventory.invalid and all(t.current for t in self.targets if t.present)
+
+
+class Service:
+    """The verbs. `host` is asked to signal an event after each change, unless `event` is False."""
+
+    def __init__(self, domains: Store, configuration: Store, host: Host) -> None:
+        self.domains = domains
+        self.configuration = configuration
+        self.host = host
+
+    @classmethod
+    def below(cls, root: Path) -> "Service":
+        """Return the service of the host whose paths begin at `root`."""
+        host = Host(root)
+        return cls(Store(host.database("domains")), Store(host.database("configuration")), host)
+
+    def inventory(self) -> Inventory:
+        """Read all rules. Raises DatabaseError; an invalid record is listed, and stops no other."""
+        domains = self.domains.read()
+        current = self._settings(domains)
+        valid: list[Rule] = []
+        invalid: list[Invalid] = []
+        for key, record in domains.of_type(RECORD_TYPE):
+            try:
+                rule = rules.from_record(key, record.properties)
+                rules.check_local(rule, current.local_names)
+                valid.append(rule)
+            except InvalidInput as reason:
+                invalid.append(Invalid(key, reason))
+        valid.sort(key=lambda rule: names.sort_key(rule.name))
+        return Inventory(valid, invalid, current)
+
+    def fragment(self, target: str) -> str:
+        """Return the text of one target as it should be now. Raises DatabaseError or RenderError."""
+        inventory = self.inventory()
+        return render.fragment(target, inventory.rules, inventory.settings)
+
+    def get(self, name: str) -> Rule:
+        """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
+        domains = self.domains.read()
+        key = _key(domains, name)
+        return _read(domains, key)
+
+    def add(self, rule: Rule, *, event: bool = True) -> Change:
+        """Record a new rule. Raises InvalidRule, DatabaseError, HostError."""
+
+        def change(domains: Database) -> Change:
+            near = list(_near(domains, rule.name))
+            rules.check_new(rule, near, self._settings(domains).local_names)
+            _refuse_other_record(domains, rule)
+            domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
+            return Change(rule, rules.covering(rule, near))
+
+        self._prepare(event)
+        done = self.domains.update(change)
+        self._signal(event, "mxbackup-create", rule.name)
+        return done
+
+    def change(self, name: str, properties: Mapping[str, str | None], *, event: bool = True) -> Change:
+        """Change some properties of a rule; None removes one. Mends an invalid record if that makes it a rule.
+
+        Raises UnknownRule, InvalidInput, DatabaseError, HostError.
+        """
+
+        def change(domains: Database) -> Change:
+            key = _key(domains, name)
+            record = domains.get(key)
+            merged = {**(record.properties if record else {}), **properties}
+            rule = rules.from_record(key, {prop: text for prop, text in merged.items() if text is not None})
+            rules.check_local(rule, self._settings(domains).local_names)
+            domains.set(key, RECORD_TYPE, rules.to_properties(rule))
+            return Change(rule, rules.covering(rule, _near(domains, rule.name)))
+
+        self._prepare(event)
+        done = self.domains.update(change)
+        self._signal(event, "mxbackup-modify", done.rule.name)
+        return done
+
+    def remove(self, name: str, *, event: bool = True) -> str:
+        """Remove a rule, or a record that holds none; return its key. Raises UnknownRule and the like."""
+
+        def change(domains: Database) -> str:
+            key = _key(domains, name)
+            domains.delete(key)
+            return key
+
+        self._prepare(event)
+        key = self.domains.update(change)
+        self._signal(event, "mxbackup-delete", key)
+        return key
+
+    def enable(self, on: bool, *, event: bool = True) -> None:
+        """Switch MX backup on or off for all rules, which stay recorded. Raises DatabaseError, HostError."""
+        status = "enabled" if on else "disabled"
+        self._prepare(event)
+        self.configuration.update(lambda database: database.set(SERVICE_KEY, "service", {"status": status}))
+        self._signal(event, "mxbackup-update")
+
+    def status(self) -> Status:
+        """Return the state of every rule and file. Raises DatabaseError."""
+        inventory = self.inventory()
+        present = {target.name for target in self.host.targets()}
+        return Status(
+            inventory,
+            [
+                self._target_status(target, inventory) if name in present else TargetStatus(target, False, False)
+                for name, target in render.TARGETS.items()
+            ],
+        )
+
+    def expand(self) -> list[Target]:
+        """Expand every target this host has; return them. Raises HostError."""
+        targets = self.host.targets()
+        self.host.expand(targets)
+        return targets
+
+    def _target_status(self, target: Target, inventory: Inventory) -> TargetStatus:
+        wanted = render.fragment(target.name, inventory.rules, inventory.settings)
+        try:
+            content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
+        except OSError as error:
+            return TargetStatus(target, True, False, error.strerror or str(error))
+        return TargetStatus(target, True, wanted in content)
+
+    def _settings(self, domains: Database) -> Settings:
+        """A host without `configuration` has the defaults; an unreadable one is an error."""
+        configuration = self.configuration.read() if self.configuration.path.exists() else Database()
+        return settings.from_databases(configuration, domains)
+
+    def _prepare(self, event: bool) -> None:
+        if event:
+            self.host.require_events()
+
+    def _signal(self, event: bool, name: str, *arguments: str) -> None:
+        if event:
+            self.host.signal_event(name, *arguments)
+
+
+def _key(domains: Database, name: str) -> str:
+    """Return the key of our record that `name` means: exactly as typed, or as a domain name."""
+    key = name
+    if key not in domains:
+        key = names.parse_host(name)
+    record = domains.get(key)
+    if record is None or record.type != RECORD_TYPE:
+        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=name)
+    return key
+
+
+def _read(domains: Database, key: str) -> Rule:
+    record = domains.get(key)
+    if record is None or record.type != RECORD_TYPE:
+        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=key)
+    return rules.from_record(key, record.properties)
+
+
+def _near(domains: Database, name: str) -> Iterator[Rule]:
+    """The valid rules for the name and for the domains it lies in."""
+    for key in (name, *names.parents(name)):
+        try:
+            yield _read(domains, key)
+        except MxBackupError:
+            continue
+
+
+def _refuse_other_record(domains: Database, rule: Rule) -> None:
+    record = domains.get(rule.name)
+    if record is not None:
+        raise InvalidRule(
+            "name",
+            'The domains database has a record "{name}" of type "{type}" already. Remove that one first.',
+            name=rule.name,
+            type=record.type,
+        )

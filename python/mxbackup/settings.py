@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this server's `configuration` and `domains` say about itself."""
+
+from dataclasses import dataclass
+
+from mxbackup.esmithdb import Database
+
+SERVICE_KEY = "mxbackup"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`smarthost` is `host[:port]`, or empty; the names are as the databases have them, in lower case."""
+
+    enabled: bool = True
+    smarthost: str = ""
+    domain_name: str = ""
+    system_name: str = ""
+    local_domains: frozenset[str] = frozenset()
+
+    @property
+    def local_names(self) -> frozenset[str]:
+        """Every name whose mail this server delivers itself, or that is the server."""
+        own = {self.domain_name, f"{self.system_name}.{self.domain_name}"} if self.domain_name else set()
+        return self.local_domains | own
+
+
+def from_databases(configuration: Database, domains: Database) -> Settings:
+    """Return the settings. A server without the `mxbackup` record has it enabled, which is the default."""
+    service = configuration.get(SERVICE_KEY)
+    return Settings(
+        enabled=service is None or service.properties.get("status", "enabled") == "enabled",
+        smarthost=_smarthost(configuration),
+        domain_name=_value(configuration, "DomainName").lower(),
+        system_name=_value(configuration, "SystemName").lower(),
+        local_domains=frozenset(key.lower() for key, _ in domains.of_type("domain")),
+    )
+
+
+def _smarthost(configuration: Database) -> str:
+    """SME 5 to 10 keep it as a value of its own, SME 11 in the `postfix` record."""
+    postfix = configuration.get("postfix")
+    if postfix and "SMTPSmartHost" in postfix.properties:
+        on = postfix.properties.get("SMTPSmartHostStatus") == "enabled"
+        host = postfix.properties["SMTPSmartHost"] if on else ""
+    else:
+        host = _value(configuration, "SMTPSmartHost")
+    return "" if host.lower() == "off" else host
+
+
+def _value(configuration: Database, key: str) -> str:
+    record = configuration.get(key)
+    return record.type if record else ""
