@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The SME Servers that the sandbox can be."""
+
+from dataclasses import dataclass
+
+DEFAULT = "sme7"
+COMMON = ("e-smith-base = 4.18", "e-smith-lib = 1.18", "e-smith-email = 4.18", "e-smith-manager = 1.14")
+
+QMAIL_LOG = "/var/log/qmail-restarts"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What makes one SME release different from the others, as far as a mail contrib can see.
+
+    release: the SME version it stands for.
+    parts: directories below `base/parts`, laid over `base/root` in the base package.
+    services: what the base package starts from `/var/service`, with the sign that it is up: a port or a file.
+    provides: capabilities of the base package besides `COMMON`, in the words of the spec file.
+    absent: commands of the Debian machine that this release does not have.
+    """
+
+    release: str
+    parts: tuple[str, ...]
+    services: dict[str, int | str]
+    provides: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+RUNIT = ("/usr/bin/sv",)
+DAEMONTOOLS = ("/usr/bin/svc", "/usr/bin/svok", "/usr/bin/svstat")
+SYSTEMD = ("/usr/bin/systemctl",)
+
+PROFILES = {
+    "sme5": Profile(
+        release="5.1.2",
+        parts=("initd", "qmail", "obtuse"),
+        services={"qmail": QMAIL_LOG},
+        provides=("e-smith-qmail = 1.4", "obtuse-smtpd = 2.0"),
+        absent=RUNIT + DAEMONTOOLS + SYSTEMD,
+    ),
+    "sme55": Profile(
+        release="5.5",
+        parts=("initd", "qmail", "mailfront"),
+        services={"qmail": QMAIL_LOG, "mailfront": 25},
+        provides=("e-smith-qmail = 1.5",),
+        absent=RUNIT + DAEMONTOOLS + SYSTEMD,
+    ),
+    "sme6": Profile(
+        release="6.0.1",
+        parts=("daemontools", "qmail", "smtproutes", "mailfront"),
+        services={"qmail": QMAIL_LOG, "mailfront": 25},
+        provides=("e-smith-qmail = 1.7", "e-smith-mailfront = 1.2"),
+        absent=RUNIT + SYSTEMD,
+    ),
+    "sme7": Profile(
+        release="7.3",
+        parts=("runit", "qmail", "smtproutes", "qpsmtpd", "mailfront"),
+        services={"qmail": QMAIL_LOG, "qpsmtpd": 25, "mailfront": 2525},
+        provides=("e-smith-qmail = 1.10", "e-smith-qpsmtpd = 1.2", "e-smith-mailfront = 1.4"),
+        absent=DAEMONTOOLS + SYSTEMD,
+    ),
+    "sme11": Profile(
+        release="11.0",
+        parts=("systemd", "postfix", "qpsmtpd"),
+        services={"qpsmtpd": 25},
+        provides=("e-smith-qpsmtpd = 11.0", "e-smith-postfix = 11.0"),
+        absent=RUNIT + DAEMONTOOLS,
+    ),
+}
