@@ -45,6 +45,10 @@ class UnknownRule(MxBackupError):
     """There is no rule of that name."""
 
 
+class ChangedMeanwhile(MxBackupError):
+    """Someone else changed the record since it was looked at; it is as they left it."""
+
+
 class DatabaseError(MxBackupError):
     """A database file could not be read or written; it is as it was."""
 

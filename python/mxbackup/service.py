@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a user does with rules: the verbs behind the command, the panel and the event actions."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mxbackup import names, render, rules, settings
-from mxbackup.errors import InvalidInput, InvalidRule, MxBackupError, UnknownRule
+from mxbackup.errors import ChangedMeanwhile, InvalidInput, InvalidRule, MxBackupError, UnknownRule
 from mxbackup.esmithdb import Database, Store
 from mxbackup.host import Host
 from mxbackup.render import Target
@@ -109,6 +110,14 @@ class Service:
         key = _key(domains, name)
         return _read(domains, key)
 
+    def stamp(self, name: str) -> str:
+        """Return what tells the record as it stands from any other, to be given back as `expected`.
+
+        Raises UnknownRule.
+        """
+        domains = self.domains.read()
+        return _stamp(domains, _key(domains, name))
+
     def add(self, rule: Rule, *, event: bool = True) -> Change:
         """Record a new rule. Raises InvalidRule, DatabaseError, HostError."""
 
@@ -124,14 +133,18 @@ class Service:
         self._signal(event, "mxbackup-create", rule.name)
         return done
 
-    def change(self, name: str, properties: Mapping[str, str | None], *, event: bool = True) -> Change:
+    def change(
+        self, name: str, properties: Mapping[str, str | None], *, expected: str = "", event: bool = True
+    ) -> Change:
         """Change some properties of a rule; None removes one. Mends an invalid record if that makes it a rule.
 
-        Raises UnknownRule, InvalidInput, DatabaseError, HostError.
+        Raises UnknownRule, InvalidInput, DatabaseError, HostError; ChangedMeanwhile when the record is not the
+        one whose stamp is `expected`.
         """
 
         def change(domains: Database) -> Change:
             key = _key(domains, name)
+            _refuse_stale(domains, key, expected)
             record = domains.get(key)
             merged = {**(record.properties if record else {}), **properties}
             rule = rules.from_record(key, {prop: text for prop, text in merged.items() if text is not None})
@@ -144,11 +157,15 @@ class Service:
         self._signal(event, "mxbackup-modify", done.rule.name)
         return done
 
-    def remove(self, name: str, *, event: bool = True) -> str:
-        """Remove a rule, or a record that holds none; return its key. Raises UnknownRule and the like."""
+    def remove(self, name: str, *, expected: str = "", event: bool = True) -> str:
+        """Remove a rule, or a record that holds none; return its key. Raises UnknownRule and the like.
+
+        Raises ChangedMeanwhile when the record is not the one whose stamp is `expected`.
+        """
 
         def change(domains: Database) -> str:
             key = _key(domains, name)
+            _refuse_stale(domains, key, expected)
             domains.delete(key)
             return key
 
@@ -213,6 +230,19 @@ def _key(domains: Database, name: str) -> str:
     if record is None or record.type != RECORD_TYPE:
         raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=name)
     return key
+
+
+def _stamp(domains: Database, key: str) -> str:
+    return hashlib.sha256(domains.raw[key.encode("utf-8", "surrogateescape")]).hexdigest()
+
+
+def _refuse_stale(domains: Database, key: str, expected: str) -> None:
+    if expected and expected != _stamp(domains, key):
+        raise ChangedMeanwhile(
+            '"{name}" was changed by someone else meanwhile, and nothing of yours was recorded. '
+            "Look at it as it is now, and change it again if need be.",
+            name=names.to_unicode(key),
+        )
 
 
 def _read(domains: Database, key: str) -> Rule:
