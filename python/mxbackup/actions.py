@@ -33,9 +33,9 @@ def event_action(name: str) -> int:
 
 
 def _expand(service: Service) -> str:
-    targets = service.expand()
-    lines = [f"expanded {target.path}\n" for target in targets]
-    lines += [f"left out record {invalid.key}: {invalid.reason}\n" for invalid in service.inventory().invalid]
+    done = service.expand()
+    lines = [f"expanded {target.path}\n" for target in done.targets]
+    lines += [f"left out record {invalid.key}: {invalid.reason}\n" for invalid in done.left_out]
     return "".join(lines)
 
 

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from mxbackup.errors import DatabaseError, DatabaseMissing, InvalidRule
@@ -131,15 +132,16 @@ class Store:
         wrote in between. Raises DatabaseError; the file is then as it was.
         """
         try:
-            with _locked(self.path) as still_locked:
-                while True:
+            written = False
+            while not written:
+                # Locked anew each time: a lock whose file was unlinked keeps nobody out.
+                with _locked(self.path) as still_locked:
                     stamp, database = self._read_stamped()
                     before = dict(database.raw)
                     result = change(database)
                     if database.raw == before:
                         return result
-                    if self._write(database, stamp, still_locked):
-                        break
+                    written = self._write(database, stamp, still_locked)
             self._log(_changes(self.path, before, database.raw))
         except OSError as error:
             raise _cannot("The database {path} cannot be changed: {reason}.", self.path, error) from error
@@ -200,22 +202,22 @@ def _split(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     return fields[0], dict(zip(fields[1::2], [*fields[2::2], b""], strict=False))
 
 
+@lru_cache
 def _decode_record(value: bytes) -> Record:
     type_, properties = _split(value)
-    return Record(
-        _decode(type_),
-        {_decode(name): _decode(text).replace("\\n", "\n") for name, text in properties.items()},
-    )
+    decoded = {_decode(name): _decode(text).replace("\\n", "\n") for name, text in properties.items()}
+    return Record(_decode(type_), MappingProxyType(decoded))
 
 
 def _encode_value(name: str, value: str) -> bytes:
+    value = value.strip()
     if "|" in value:
         raise InvalidRule(name, 'The property {property} must not hold "|".', property=name)
     if "\\n" in value or value.endswith("\\"):
         raise InvalidRule(
             name, 'The property {property} must not hold "\\n" nor end in a backslash.', property=name
         )
-    return _encode(value.strip().replace("\n", "\\n"))
+    return _encode(value.replace("\n", "\\n"))
 
 
 def _refuse_bad_key(key: str) -> None:

@@ -5,9 +5,10 @@ import fcntl
 import os
 import stat
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mxbackup.errors import HostError
 from mxbackup.render import TARGETS, Target
@@ -18,6 +19,7 @@ SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
 EXPAND_LOCK = Path("/var/lock/mxbackup-expand")
 QMAIL_SERVICE = Path("/service/qmail")
 QMAIL_INIT = Path("/etc/rc.d/init.d/qmail")
+RENDERED = "MXBACKUP_RENDERED"
 COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
 
 
@@ -39,20 +41,36 @@ class Host:
         """Return the targets whose directory this host has: expand-template fails on the others."""
         return [target for target in TARGETS.values() if self.path(target.path).parent.is_dir()]
 
-    def expand(self, targets: Iterable[Target]) -> None:
-        """Expand the targets' files. Raises HostError naming those that were left as they were.
+    def expand(self, fragments: Mapping[Target, str]) -> None:
+        """Expand the targets' files, given our fragment of each. Raises HostError naming those left as they were.
 
-        expand-template exits 0 even when it fails: its errors are the lines of stderr that begin
-        with ERROR. One expansion runs at a time, so that the last one sees the last change.
+        expand-template exits 0 even when it fails: its errors are the lines of stderr that begin with ERROR.
+        The fragments are handed to the `mxbackup render` that templates call as files of a directory named in
+        RENDERED, so that the rules are read and rendered once for all targets.
         """
         failures = []
-        with self._expansion_lock():
-            for target in targets:
-                done = self._run([self.path(EXPAND_TEMPLATE), self.path(target.path)])
+        with TemporaryDirectory(prefix="mxbackup-") as directory:
+            for target, text in fragments.items():
+                (Path(directory) / target.name).write_text(text)
+            for target in fragments:
+                done = self._run([self.path(EXPAND_TEMPLATE), self.path(target.path)], {RENDERED: directory})
                 if done.returncode != 0 or any(line.startswith("ERROR") for line in done.stderr.splitlines()):
                     failures.append(f"{target.path} ({_one_line(done.stderr)})")
         if failures:
             raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
+
+    @contextmanager
+    def expansion_lock(self) -> Iterator[None]:
+        """Hold this while reading rules and expanding, so that the last expansion is of the last change."""
+        path = self.path(EXPAND_LOCK)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("a")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise HostError("{path} cannot be locked: {reason}.", path=path, reason=error.strerror) from error
+        with lock:
+            yield
 
     def require_events(self) -> None:
         """Raise HostError when this host has no events, before anything is changed in vain."""
@@ -117,10 +135,17 @@ class Host:
         if done.returncode != 0 or "unable to" in done.stderr:
             raise HostError("{reason}", reason=_one_line(done.stderr or done.stdout))
 
-    def _run(self, command: Iterable[Path | str]) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, command: Iterable[Path | str], more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command of the host in a clean environment. Raises HostError when it is not there."""
         words = [str(word) for word in command]
-        environment = {"PATH": ":".join(COMMAND_PATH), "LC_ALL": "C", "MXBACKUP_ROOT": str(self.root)}
+        environment = {
+            "PATH": ":".join(COMMAND_PATH),
+            "LC_ALL": "C",
+            "MXBACKUP_ROOT": str(self.root),
+            **(more or {}),
+        }
         try:
             return subprocess.run(
                 words, env=environment, capture_output=True, stdin=subprocess.DEVNULL, text=True, errors="replace",
@@ -131,19 +156,6 @@ class Host:
                 "{command} cannot be run: {reason}. Is this an SME Server?",
                 command=words[0],
                 reason=error.strerror,
-            ) from error
-
-    @contextmanager
-    def _expansion_lock(self) -> Iterator[None]:
-        path = self.path(EXPAND_LOCK)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
-        except OSError as error:
-            raise HostError(
-                "{path} cannot be locked: {reason}.", path=error.filename or path, reason=error.strerror
             ) from error
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from mxbackup import names
 from mxbackup.errors import InvalidInput, InvalidName, InvalidRule
@@ -84,6 +85,7 @@ def to_properties(rule: Rule) -> dict[str, str | None]:
     }
 
 
+@lru_cache
 def parse_route(text: str) -> str:
     """Return `host[:port]` as qmail's smtproutes takes it (qmail-remote(8)); empty for empty.
 
@@ -121,6 +123,8 @@ def check_local(rule: Rule, local_names: Collection[str]) -> None:
             "Remove the domain first if another server is to be its primary.",
             name=shown(rule),
         )
+    if not rule.route:
+        return
     host = rule.route.partition(":")[0].strip("[]")
     address = _ipv4(host)
     if host in local_names or (address and (address.is_loopback or address.is_unspecified)):
@@ -143,6 +147,7 @@ def shown(rule: Rule) -> str:
     return names.to_unicode(rule.name)
 
 
+@lru_cache
 def _kind(text: str) -> Kind:
     try:
         return Kind(text)
@@ -150,6 +155,7 @@ def _kind(text: str) -> Kind:
         raise InvalidRule("Kind", 'The kind "{kind}" is unknown. Give "domain" or "host".', kind=text) from None
 
 
+@lru_cache
 def _smarthost(text: str) -> SmartHostUse:
     try:
         return SmartHostUse(text)
@@ -159,6 +165,7 @@ def _smarthost(text: str) -> SmartHostUse:
         ) from None
 
 
+@lru_cache
 def _description(text: str) -> str:
     text = text.strip()
     if "|" in text or "\\" in text or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):

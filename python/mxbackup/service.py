@@ -47,6 +47,14 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Expansion:
+    """The targets that were expanded, and the records left out of them."""
+
+    targets: list[Target]
+    left_out: list[Invalid]
+
+
+@dataclass(frozen=True)
 class TargetStatus:
     """Whether the host has a target, and whether the file holds what would be rendered now."""
 
@@ -193,11 +201,16 @@ class Service:
             ],
         )
 
-    def expand(self) -> list[Target]:
-        """Expand every target this host has; return them. Raises HostError."""
-        targets = self.host.targets()
-        self.host.expand(targets)
-        return targets
+    def expand(self) -> Expansion:
+        """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
+        with self.host.expansion_lock():
+            inventory = self.inventory()
+            fragments = {
+                target: render.fragment(target.name, inventory.rules, inventory.settings)
+                for target in self.host.targets()
+            }
+            self.host.expand(fragments)
+        return Expansion(list(fragments), inventory.invalid)
 
     def _target_status(self, target: Target, inventory: Inventory) -> TargetStatus:
         wanted = render.fragment(target.name, inventory.rules, inventory.settings)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Short verbs. Each sets up what it needs, on a fresh Debian 12 as root.
+PYTHON = .venv/bin/python
+
+.PHONY: help setup demo test check rpm bench clean
+
+help:
+	@echo 'make demo    show the main job in a sandbox'
+	@echo 'make test    run every test'
+	@echo 'make check   ruff and mypy'
+	@echo 'make rpm     build the packages into dist/'
+	@echo 'make bench   measure, as ratios'
+	@echo 'make clean   remove what was built'
+
+setup: .venv/ready
+	@sandbox/install-packages
+
+.venv/ready: requirements.txt requirements-dev.txt packages.txt
+	sandbox/install-packages
+	/usr/bin/python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+build/lib/ready: requirements.txt tools/bundle .venv/ready
+	tools/bundle .venv/bin/pip build/lib
+	touch $@
+
+rpm: setup build/lib/ready
+	tools/build-rpms $(CURDIR)/$(PYTHON)
+
+check: setup
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+test: check rpm
+	.venv/bin/pytest
+
+demo: rpm
+	@sandbox/demo
+
+bench: rpm
+	sandbox/enter --name bench --fresh --bind $(CURDIR)/dist $(CURDIR)/bench/run
+	sandbox/enter --name bench --stop
+
+clean:
+	rm -rf build dist .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
