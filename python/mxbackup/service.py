@@ -4,6 +4,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mxbackup import names, render, rules, settings
@@ -33,9 +34,12 @@ class Inventory:
 
     def covering(self, rule: Rule) -> Rule | None:
         """Return the domain rule that makes this one unnecessary, or None."""
-        by_name = {other.name: other for other in self.rules}
-        near = [by_name[names.Name(up)] for up in names.parents(rule.name) if up in by_name]
+        near = [self._by_name[up] for up in names.parents(rule.name) if up in self._by_name]
         return rules.covering(rule, near)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Rule]:
+        return {rule.name: rule for rule in self.rules}
 
 
 @dataclass(frozen=True)
