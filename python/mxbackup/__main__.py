@@ -2,11 +2,14 @@
 """The command `mxbackup`. What templates and events call is told apart here, so that it starts fast."""
 
 import gc
+import io
 import sys
 
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # records may hold bytes that no locale can say
     gc.disable()  # short-lived, and rules by the hundred thousand hold no cycles
     match sys.argv[1:]:
         case ["render", target] if not target.startswith("-"):
