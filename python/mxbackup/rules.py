@@ -29,6 +29,21 @@ class SmartHostUse(StrEnum):
     USE = "use"
 
 
+class Recipients(StrEnum):
+    """Which recipients qpsmtpd accepts: all, those of the rule's list, or those the primary says it has."""
+
+    ANY = "any"
+    LIST = "list"
+    LEARN = "learn"
+
+
+class Unknown(StrEnum):
+    """With LEARN, what happens to recipients that are not known while the primary cannot be asked."""
+
+    ACCEPT = "accept"
+    DEFER = "defer"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One name this server is backup MX for. `route` is `host[:port]`, or empty to follow the MX records."""
@@ -38,6 +53,8 @@ class Rule:
     route: str = ""
     smarthost: SmartHostUse = SmartHostUse.BYPASS
     description: str = ""
+    recipients: Recipients = Recipients.ANY
+    unknown: Unknown = Unknown.ACCEPT
 
     def covers(self, name: str) -> bool:
         """Whether mail for `someone@name` is accepted because of this rule."""
@@ -50,6 +67,8 @@ def make(
     route: str = "",
     smarthost: str = SmartHostUse.BYPASS,
     description: str = "",
+    recipients: str = Recipients.ANY,
+    unknown: str = Unknown.ACCEPT,
 ) -> Rule:
     """Return the rule that these entries, as a person typed them, mean. Raises InvalidInput."""
     return Rule(
@@ -58,6 +77,8 @@ def make(
         route=parse_route(route),
         smarthost=_smarthost(smarthost),
         description=_description(description),
+        recipients=_recipients(recipients),
+        unknown=_unknown(unknown),
     )
 
 
@@ -69,6 +90,8 @@ def from_record(key: str, properties: Mapping[str, str]) -> Rule:
         route=properties.get("Route", ""),
         smarthost=properties.get("Smarthost", "") or SmartHostUse.BYPASS,
         description=properties.get("Description", ""),
+        recipients=properties.get("Recipients", "") or Recipients.ANY,
+        unknown=properties.get("Unknown", "") or Unknown.ACCEPT,
     )
     if rule.name != key:
         raise InvalidName('The key "{key}" must be written as "{name}".', key=key, name=rule.name)
@@ -82,6 +105,8 @@ def to_properties(rule: Rule) -> dict[str, str | None]:
         "Route": rule.route or None,
         "Smarthost": rule.smarthost.value if rule.smarthost == SmartHostUse.USE else None,
         "Description": rule.description or None,
+        "Recipients": rule.recipients.value if rule.recipients != Recipients.ANY else None,
+        "Unknown": rule.unknown.value if rule.unknown != Unknown.ACCEPT else None,
     }
 
 
@@ -166,6 +191,26 @@ def _smarthost(text: str) -> SmartHostUse:
 
 
 @lru_cache
+def _recipients(text: str) -> Recipients:
+    try:
+        return Recipients(text)
+    except ValueError:
+        raise InvalidRule(
+            "Recipients", 'The recipients setting "{value}" is unknown. Give "any", "list" or "learn".', value=text
+        ) from None
+
+
+def _unknown(text: str) -> Unknown:
+    try:
+        return Unknown(text)
+    except ValueError:
+        raise InvalidRule(
+            "Unknown",
+            'The setting for unknown recipients "{value}" is unknown. Give "accept" or "defer".',
+            value=text,
+        ) from None
+
+
 def _description(text: str) -> str:
     text = text.strip()
     if "|" in text or "\\" in text or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
