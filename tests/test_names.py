@@ -126,8 +126,7 @@ def test_a_route_may_be_any_host_name() -> None:
 def test_parse_gives_a_safe_stable_name_or_refuses(text: str) -> None:
     try:
         name = names.parse(text)
-    except InvalidName as refused:
-        assert str(refused)
+    except InvalidName:
         return
     assert names.parse(name) == name
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A server's tree in a scratch directory, with real files and small real programs in it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mxbackup.esmithdb import HEADER
+from mxbackup.host import Host
+from mxbackup.service import Service
+
+PACKAGE = Path(__file__).parents[1] / "python"
+EXPAND_TEMPLATE = "/sbin/e-smith/expand-template"
+SIGNAL_EVENT = "/sbin/e-smith/signal-event"
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The tree below `root`; every path given to it is the server's own, such as `/var/qmail/control/me`."""
+
+    root: Path
+
+    def path(self, absolute: str) -> Path:
+        return self.root / absolute.lstrip("/")
+
+    def write(self, absolute: str, content: str | bytes = "") -> Path:
+        path = self.path(absolute)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def read(self, absolute: str) -> str:
+        return self.path(absolute).read_text()
+
+    def script(self, absolute: str, body: str) -> Path:
+        """Lay down a shell script, in which $0 is its full path."""
+        path = self.write(absolute, f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    def database(self, name: str, *records: str | bytes) -> Path:
+        """Lay down a database of these records, a line each."""
+        lines = [line if isinstance(line, bytes) else line.encode() for line in records]
+        content = HEADER.format(now="Tue Mar  9 21:00:00 2004").encode() + b"".join(line + b"\n" for line in lines)
+        return self.write(f"/home/e-smith/db/{name}", content)
+
+    def records(self, name: str) -> list[str]:
+        """The lines of a database without its comments."""
+        text = self.path(f"/home/e-smith/db/{name}").read_text("utf-8", "surrogateescape")
+        return [line for line in text.splitlines() if not line.startswith("#")]
+
+    def with_events(self, status: int = 0) -> None:
+        """Give the server a signal-event that records its arguments in /events and exits with `status`."""
+        self.script(SIGNAL_EVENT, f'echo "$*" >> "{self.root}/events"\nexit {status}')
+
+    def events(self) -> list[str]:
+        path = self.path("/events")
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def host(self) -> Host:
+        return Host(self.root)
+
+    @property
+    def service(self) -> Service:
+        return Service.below(self.root)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command `mxbackup` on this server, in a process of its own."""
+        return run_python("-m", "mxbackup", *arguments, MXBACKUP_ROOT=str(self.root), **environment)
+
+
+def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run this interpreter with the package on its path, in English unless `environment` says otherwise."""
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), "LC_ALL": "C.UTF-8"}
+    return subprocess.run(
+        [sys.executable, *arguments], env=clean | environment, capture_output=True, text=True, check=False
+    )
