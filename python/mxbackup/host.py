@@ -72,6 +72,16 @@ class Host:
         with lock:
             yield
 
+    def remove(self, files: Iterable[Path]) -> list[Path]:
+        """Remove those of the files that are there; return them. Raises HostError."""
+        removed = [file for file in files if self.path(file).exists()]
+        for file in removed:
+            try:
+                self.path(file).unlink()
+            except OSError as error:
+                raise HostError("{path} cannot be removed: {reason}.", path=file, reason=error.strerror) from error
+        return removed
+
     def require_events(self) -> None:
         """Raise HostError when this host has no events, before anything is changed in vain."""
         if not os.access(self.path(SIGNAL_EVENT), os.X_OK):

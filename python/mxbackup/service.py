@@ -2,15 +2,17 @@
 """What a user does with rules: the verbs behind the command, the panel and the event actions."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mxbackup import names, render, rules, settings
+from mxbackup import merging, names, oldcontrib, render, rules, settings
+from mxbackup.entries import Entry, Remark
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, InvalidRule, MxBackupError, UnknownRule
 from mxbackup.esmithdb import Database, Store
 from mxbackup.host import Host
+from mxbackup.merging import Merged
 from mxbackup.render import Target
 from mxbackup.rules import RECORD_TYPE, Rule
 from mxbackup.settings import SERVICE_KEY, Settings
@@ -79,6 +81,15 @@ class Status:
     def sound(self) -> bool:
         """Whether every record is a rule and every file of this host holds them."""
         return not self.inventory.invalid and all(t.current for t in self.targets if t.present)
+
+
+@dataclass(frozen=True)
+class CarriedOver:
+    """What was taken over from the old contrib: rules made, pairs left in its record, files of it removed."""
+
+    added: list[Rule]
+    left: list[Remark]
+    removed: list[Path]
 
 
 class Service:
@@ -192,6 +203,65 @@ class Service:
         self._prepare(event)
         self.configuration.update(lambda database: database.set(SERVICE_KEY, "service", {"status": status}))
         self._signal(event, "mxbackup-update")
+
+    def import_rules(
+        self,
+        entries: Sequence[Entry],
+        *,
+        event: bool = True,
+        dry_run: bool = False,
+        progress: Callable[[int], object] = bool,
+    ) -> Merged:
+        """Make or change the rules that the entries speak of: all of them, or none when there is a problem.
+
+        Tells what was done, or with `dry_run` what would be. Raises DatabaseError, HostError.
+        """
+
+        def change(domains: Database) -> Merged:
+            trial = Database(dict(domains.raw))
+            merged = merging.merge(trial, self._settings(domains).local_names, entries, progress)
+            if not merged.problems and not dry_run:
+                domains.raw.update(trial.raw)
+            return merged
+
+        if dry_run:
+            return change(self.domains.read())
+        self._prepare(event)
+        merged = self.domains.update(change)
+        if not merged.problems and (merged.added or merged.changed):
+            self._signal(event, "mxbackup-update")
+        return merged
+
+    def carry_over(self, *, event: bool = True) -> CarriedOver:
+        """Make rules of what the contrib of 2004 to 2019 recorded, and remove what is left of it.
+
+        What cannot be a rule stays in its record. Done a second time it changes nothing.
+        Raises DatabaseError, HostError.
+        """
+        old = oldcontrib.old_rules(self.configuration.read())
+        reading = oldcontrib.decode(old or "")
+
+        def change(domains: Database) -> Merged:
+            known = {key for key, _ in domains.of_type(RECORD_TYPE)}
+            new = [entry for entry in reading.entries if entry.name not in known]
+            return merging.merge(domains, self._settings(domains).local_names, new)
+
+        self._prepare(event)
+        removed = self.host.remove(oldcontrib.LEFTOVERS)
+        if old is None:
+            return CarriedOver([], [], removed)
+        merged = self.domains.update(change)
+        left = [*reading.notes, *reading.problems, *merged.notes, *merged.problems]
+        rest = oldcontrib.without(old, {remark.line for remark in left})
+
+        def forget(configuration: Database) -> None:
+            if oldcontrib.old_rules(configuration) == old:
+                configuration.set(SERVICE_KEY, "service", {oldcontrib.PROPERTY: rest})
+
+        self.configuration.update(forget)
+        if merged.added or removed:
+            self._signal(event, "mxbackup-update")
+        return CarriedOver(merged.added, left, removed)
 
     def status(self) -> Status:
         """Return the state of every rule and file. Raises DatabaseError."""

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands that take rules over from elsewhere, and give them away."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from mxbackup import importers, rules, tables
+from mxbackup.cli.common import WRONG_USE, _, event_option, examples, kind_word, print_invalid, say, words
+from mxbackup.entries import Entry, Reading, Remark
+from mxbackup.importers import Form
+from mxbackup.merging import Merged
+from mxbackup.rules import Rule
+from mxbackup.service import Service
+
+SHOWN = 20
+WORTH_A_BAR = 1000
+
+
+@click.command(
+    "import",
+    help=_(
+        "Take rules over from FILE (- for standard input): a list, rcpthosts, smtproutes, smtpd_check_rules, CSV, "
+        'what "export" wrote, or the configuration database of an old server. All of them, or none.'
+    ),
+    epilog=examples(
+        "mxbackup import --dry-run /etc/MXBackupDomains",
+        "cat rcpthosts smtproutes | mxbackup import -",
+        "mxbackup import --old-contrib",
+    ),
+)
+@click.argument("file", type=click.File("rb"), required=False)
+@click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
+@click.option(
+    "--format", "form", metavar="FORM",
+    help=_("Do not guess what FILE is: {forms}.", forms=", ".join(Form)),
+)  # fmt: skip
+@click.option(
+    "--old-contrib", is_flag=True, help=_("Take over what the contrib of 2004 to 2019 left on this server.")
+)
+@event_option
+@click.pass_obj
+def import_(
+    services: Service, file: BinaryIO | None, dry_run: bool, form: str | None, old_contrib: bool, event: bool
+) -> int:
+    """Record the rules and put them into force."""
+    if old_contrib == (file is not None) or (old_contrib and (dry_run or form)):
+        raise click.UsageError(_("Give either FILE or --old-contrib, the latter without --dry-run and --format."))
+    if file is None:
+        _carry_over(services, event)
+        return 0
+    reading = _read(file, form)
+    merged = _merge(services, reading.entries, event, dry_run or bool(reading.problems))
+    problems = [*reading.problems, *merged.problems]
+    if problems:
+        _print_remarks(_("Nothing was imported. To be mended first:"), problems)
+        return WRONG_USE
+    _print_merged(merged, dry_run, event)
+    _print_remarks(_("Left out:"), [*reading.notes, *merged.notes])
+    return 0
+
+
+@click.command(
+    help=_("Print all rules, to be kept or read back by import."),
+    epilog=examples("mxbackup export > rules.json", "mxbackup export --format csv"),
+)
+@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True)
+@click.pass_obj
+def export(services: Service, form: str) -> None:
+    """Print the valid rules; a record that is none is told on stderr."""
+    inventory = services.inventory()
+    write = tables.write_csv if form == "csv" else tables.write_json
+    click.echo(write(inventory.rules), nl=False)
+    print_invalid(inventory.invalid)
+
+
+def _read(file: BinaryIO, form: str | None) -> Reading:
+    text = importers.decode(file.read())
+    chosen = importers.form(form) if form else importers.recognise(text, Path(file.name).name)
+    if form is None:
+        click.echo(_("Read as {form}. If it is not: --format FORM", form=chosen.value), err=True)
+    return importers.read(text, chosen)
+
+
+def _merge(services: Service, entries: Sequence[Entry], event: bool, dry_run: bool) -> Merged:
+    """Import with a progress bar on a terminal."""
+    with click.progressbar(
+        length=len(entries), label=_("Importing"), file=sys.stderr, update_min_steps=1000,
+        hidden=not sys.stderr.isatty() or len(entries) < WORTH_A_BAR,
+    ) as bar:  # fmt: skip
+        return services.import_rules(entries, event=event, dry_run=dry_run, progress=bar.update)
+
+
+def _print_merged(merged: Merged, dry_run: bool, event: bool) -> None:
+    _print_some([_("added {rule}", rule=_rule_line(rule)) for rule in merged.added])
+    _print_some([_("changed {rule}", rule=_rule_line(change.after)) for change in merged.changed])
+    counts = {"added": len(merged.added), "changed": len(merged.changed), "unchanged": len(merged.unchanged)}
+    if dry_run:
+        click.echo(_("Would be added: {added}, changed: {changed}, unchanged: {unchanged}.", **counts))
+    else:
+        say(_("Added: {added}, changed: {changed}, unchanged: {unchanged}.", **counts), event)
+
+
+def _carry_over(services: Service, event: bool) -> None:
+    carried = services.carry_over(event=event)
+    _print_some([_("added {rule}", rule=_rule_line(rule)) for rule in carried.added])
+    for path in carried.removed:
+        click.echo(_("removed {path}", path=path))
+    _print_remarks(_("Left in the record of the old contrib:"), carried.left)
+
+
+def _rule_line(rule: Rule) -> str:
+    return " ".join(filter(None, (rules.shown(rule), f"({kind_word(rule)})", rule.route, rule.description)))
+
+
+def _print_remarks(heading: str, remarks: Sequence[Remark]) -> None:
+    if remarks:
+        click.echo(heading, err=True)
+        _print_some([f"  {r.line}: {r.text}: {words.error(r.reason)}" for r in remarks], err=True)
+
+
+def _print_some(lines: Sequence[str], *, err: bool = False) -> None:
+    for line in lines[:SHOWN]:
+        click.echo(line, err=err)
+    if len(lines) > SHOWN:
+        click.echo(_("... and {count} more", count=len(lines) - SHOWN), err=err)
+
+
+COMMANDS = (import_, export)

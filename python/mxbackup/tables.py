@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rules as JSON and as CSV (RFC 4180), to be kept, edited and read back: `export | import` is the identity."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+from mxbackup import rules
+from mxbackup.entries import Entry, Reading, Remark
+from mxbackup.errors import InvalidInput, InvalidRule
+from mxbackup.names import Name
+from mxbackup.rules import Rule
+
+PROPERTIES = {prop.lower(): prop for prop in rules.to_properties(Rule(Name("example.com")))}
+COLUMNS = ("name", *PROPERTIES)
+# What the columns of a CSV file without a heading mean.
+PLAIN_COLUMNS = ("name", "kind", "route", "description")
+
+
+def write_json(exported: Iterable[Rule]) -> str:
+    """Return the rules as JSON: `{"rules": [{"name": ..., "kind": ...}]}`, without what a rule does not have."""
+    rows = [{key: text for key, text in _row(rule).items() if text} for rule in exported]
+    return json.dumps({"rules": rows}, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_csv(exported: Iterable[Rule]) -> str:
+    """Return the rules as CSV with a heading, a comma between cells and CRLF behind each row."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    writer.writerows(_row(rule) for rule in exported)
+    return out.getvalue()
+
+
+def read_json(text: str) -> Reading:
+    """Read what `write_json` wrote, or the bare list of rules. A line is the rule's place in the list.
+
+    Raises InvalidInput when it is not JSON or not that.
+    """
+    try:
+        found = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InvalidInput("This begins like JSON and is none: {reason}.", reason=error) from error
+    rows = found.get("rules") if isinstance(found, dict) else found
+    if not isinstance(rows, list):
+        raise InvalidInput('This JSON holds no rules. It must be as "mxbackup export" writes it.')
+    reading = Reading()
+    for place, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not all(isinstance(cell, str) for cell in row.values()):
+            _refuse(reading, place, json.dumps(row), "A rule must be an object whose values are texts.")
+        elif unknown := ", ".join(row.keys() - {"name", *PROPERTIES}):
+            _refuse(reading, place, json.dumps(row), "The key {unknown} is unknown.", unknown=unknown)
+        else:
+            _take(reading, place, {prop: row.get(prop, "") for prop in COLUMNS})
+    return reading
+
+
+def read_csv(text: str) -> Reading:
+    """Read rows with a comma or a semicolon between cells; a heading that begins with `name` names the columns.
+
+    An empty cell of kind leaves the kind as it is, any other empty cell removes the property.
+    Raises InvalidInput when the heading names an unknown column.
+    """
+    reading = Reading()
+    columns: Sequence[str] = ()
+    source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text), strict=True)
+    while True:
+        line = source.line_num + 1
+        try:
+            cells = [cell.strip() for cell in next(source)]
+        except StopIteration:
+            return reading
+        except csv.Error as error:
+            raise InvalidInput("Line {line} is no CSV: {reason}.", line=line, reason=error) from error
+        if not any(cells) or cells[0].startswith("#"):
+            continue
+        if not columns:
+            columns = _heading(cells)
+            if columns is not PLAIN_COLUMNS:
+                continue
+        if len(cells) > len(columns):
+            _refuse(
+                reading, line, ",".join(cells), "There are more cells than columns ({count}).", count=len(columns)
+            )
+        else:
+            _take(reading, line, dict(zip(columns, cells, strict=False)))
+
+
+def delimiter(text: str) -> str:
+    """Return what stands between cells: a comma, or the semicolon that French spreadsheets write."""
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    return ";" if first.count(";") > first.count(",") else ","
+
+
+def _row(rule: Rule) -> dict[str, str]:
+    properties = rules.to_properties(rule)
+    return {"name": rule.name, **{key: properties[prop] or "" for key, prop in PROPERTIES.items()}}
+
+
+def _heading(cells: list[str]) -> Sequence[str]:
+    columns = [cell.lower() for cell in cells]
+    if columns[0] != "name":
+        return PLAIN_COLUMNS
+    if unknown := [column for column in columns if column not in COLUMNS]:
+        raise InvalidInput(
+            'The column "{unknown}" is unknown. Columns: {known}.',
+            unknown=unknown[0],
+            known=", ".join(COLUMNS),
+        )
+    return columns
+
+
+def _take(reading: Reading, line: int, row: dict[str, str]) -> None:
+    name = reading.name(line, row["name"])
+    if name is None:
+        return
+    properties = {PROPERTIES[key]: text or None for key, text in row.items() if key != "name"}
+    if properties.get("Kind", "") is None:
+        del properties["Kind"]
+    reading.entries.append(Entry(line, name, properties))
+
+
+def _refuse(reading: Reading, line: int, text: str, template: str, **params: object) -> None:
+    reading.problems.append(Remark(line, text, InvalidRule("name", template, **params)))
