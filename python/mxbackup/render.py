@@ -14,11 +14,14 @@ import jinja2
 
 from mxbackup import names
 from mxbackup.errors import RenderError
+from mxbackup.policies import NOTHING, Known, table
 from mxbackup.rules import Rule, SmartHostUse
 from mxbackup.settings import Settings
 
 BEGIN = "# BEGIN mxbackup: rules of the domains database"
 END = "# END mxbackup"
+# Closes the file of our qpsmtpd plugin, which is sorted bytewise to its last line.
+SORTED_END = "~ END mxbackup"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Target:
 
     name: str
     path: Path
+    end: str = END
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -37,15 +41,17 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             Target("rcpthosts", Path("/var/qmail/control/rcpthosts")),
             Target("smtproutes", Path("/var/qmail/control/smtproutes")),
             Target("goodrcptto", Path("/var/service/qpsmtpd/config/goodrcptto")),
+            Target("qpsmtpd", Path("/var/service/qpsmtpd/config/mxbackup"), SORTED_END),
         )
     }
 )
 
 
-def fragment(target: str, rules: Iterable[Rule], settings: Settings) -> str:
+def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Known = NOTHING) -> str:
     """Return the text for one target: whole lines between our begin and end comments.
 
-    It holds no rule when MX backup is disabled. Raises RenderError for an unknown target.
+    It holds no rule when MX backup is disabled. `known` is what the target `qpsmtpd` says of recipients.
+    Raises RenderError for an unknown target.
     """
     if target not in TARGETS:
         raise RenderError(
@@ -53,12 +59,12 @@ def fragment(target: str, rules: Iterable[Rule], settings: Settings) -> str:
         )
     ordered = sorted(rules, key=lambda rule: names.sort_key(rule.name)) if settings.enabled else []
     try:
-        lines = _environment().get_template(f"{target}.j2").render(rules=ordered, settings=settings)
+        lines = _environment().get_template(f"{target}.j2").render(rules=ordered, settings=settings, known=known)
     except jinja2.TemplateError as error:
         raise RenderError(
             "The fragment of {target} cannot be made: {reason}.", target=target, reason=error
         ) from error
-    return f"{BEGIN}\n{lines}{END}\n"
+    return f"{BEGIN}\n{lines}{TARGETS[target].end}\n"
 
 
 def destination(rule: Rule, settings: Settings) -> str:
@@ -80,5 +86,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["destination"] = destination
+    environment.globals |= {"destination": destination, "table": table}
     return environment
