@@ -6,7 +6,6 @@ keys sorted bytewise, properties by name. Whatever we do not change comes throug
 """
 
 import fcntl
-import grp
 import os
 import re
 import syslog
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from mxbackup import files
 from mxbackup.errors import DatabaseError, DatabaseMissing, InvalidRule
 
 Result = TypeVar("Result")
@@ -162,22 +162,13 @@ class Store:
 
         The host unlinks the lock file only after unlocking it, so two programs can hold "the" lock.
         """
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        content = database.serialise(time.asctime())
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, NEW_FILE_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                _own_like(self.path, file.fileno())
-                os.fsync(file.fileno())
-            if not (still_locked() and _stamp(self.path) == stamp):
-                return False
-            temporary.rename(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_directory(self.path.parent)
-        return True
+        return files.replace(
+            self.path,
+            database.serialise(time.asctime()),
+            mode=NEW_FILE_MODE,
+            group=NEW_FILE_GROUP,
+            still=lambda: still_locked() and _stamp(self.path) == stamp,
+        )
 
 
 def log_to_syslog(lines: list[str]) -> None:
@@ -258,29 +249,6 @@ def _stamp(path: Path) -> object:
         found = path.stat()
         return found.st_ino, found.st_mtime_ns, found.st_size
     return None
-
-
-def _own_like(path: Path, descriptor: int) -> None:
-    """Give the open file the owner and mode of the one at `path`; a new one belongs to root:admin."""
-    try:
-        like = path.stat()
-    except FileNotFoundError:
-        if os.geteuid() == 0:
-            with suppress(KeyError):  # no such group: not an e-smith host
-                os.fchown(descriptor, 0, grp.getgrnam(NEW_FILE_GROUP).gr_gid)
-        return
-    mine = os.fstat(descriptor)
-    if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
-        os.fchown(descriptor, like.st_uid, like.st_gid)
-    os.fchmod(descriptor, like.st_mode & 0o7777)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _changes(path: Path, before: dict[bytes, bytes], after: dict[bytes, bytes]) -> list[str]:
