@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The packages in dist/, read as the rpm of an old SME Server would."""
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+import rpm
+
+from mxbackup import __version__
+
+CHECKOUT = Path(__file__).parents[1]
+DIST = CHECKOUT / "dist"
+LEGACY, UTF8 = "smeserver-mxbackup", "smeserver-mxbackup-utf8"
+OLDEST_RPM = (4, 0, 4)
+
+pytestmark = pytest.mark.parametrize("name", [LEGACY, UTF8])
+
+
+@cache
+def header(name: str) -> rpm.hdr:
+    transaction = rpm.TransactionSet()
+    transaction.setVSFlags(rpm._RPMVSF_NOSIGNATURES)
+    with (DIST / f"{name}-{__version__}-1.noarch.rpm").open("rb") as package:
+        return transaction.hdrFromFdno(package)
+
+
+def files(name: str) -> dict[str, rpm.file]:
+    return {file.name: file for file in rpm.files(header(name))}
+
+
+def test_header(name: str) -> None:
+    found = header(name)
+    assert (found["name"], found["version"], found["release"], found["arch"], found["license"]) == (
+        name,
+        __version__,
+        "1",
+        "noarch",
+        "GPL-2.0-or-later",
+    )
+    assert (found["payloadformat"], found["payloadcompressor"], found["payloadflags"]) == ("cpio", "gzip", "9")
+
+
+def test_an_old_rpm_can_read_it(name: str) -> None:
+    found = header(name)
+    assert found["filedigestalgo"] in (None, 1)  # MD5, which old packages do not even name
+    assert {len(file.digest) for file in files(name).values() if file.digest} <= {32, 64}
+    needed = [version for feature, version in zip(found["requirename"], found["requireversion"], strict=True)
+              if feature.startswith("rpmlib(")]  # fmt: skip
+    assert needed
+    assert all(tuple(map(int, version.split("-")[0].split("."))) <= OLDEST_RPM for version in needed)
+
+
+def test_it_requires_the_host_by_name_and_nothing_automatic(name: str) -> None:
+    required = {
+        requirement for requirement in header(name)["requirename"] if not requirement.startswith("rpmlib(")
+    }
+    assert {"/bin/sh", "e-smith-base", "e-smith-email", "e-smith-lib", "perl"} <= required
+    assert not [requirement for requirement in required if re.match(r"(python|lib.*\.so|perl\()", requirement)]
+
+
+def test_one_build_replaces_the_other(name: str) -> None:
+    found = header(name)
+    assert (found["obsoletename"], found["conflictname"]) == (([LEGACY], []) if name == UTF8 else ([], [UTF8]))
+
+
+def test_files_belong_to_root_and_directories_of_the_host_stay_its_own(name: str) -> None:
+    found = files(name)
+    assert {(file.user, file.group) for path, file in found.items() if "web/functions" not in path} == {
+        ("root", "root")
+    }
+    assert found["/usr/bin/mxbackup"].mode & 0o7777 == 0o755
+    shared = {"/etc/e-smith/events", "/etc/e-smith/events/actions", "/var/qmail/control", "/usr/bin", "/etc"}
+    assert not shared & set(found)
+    fragments = sorted(path for path in found if path.startswith("/etc/e-smith/templates/"))
+    assert {
+        "/etc/e-smith/templates/var/qmail/control/rcpthosts/20mxbackup",
+        "/etc/e-smith/templates/var/qmail/control/smtproutes/30mxbackup",
+        "/etc/e-smith/templates/var/service/qpsmtpd/config/goodrcptto/50mxbackup",
+        "/etc/e-smith/templates/var/spool/smtpd/etc/smtpd_check_rules/61mxbackup",
+    } <= set(fragments)
+
+
+def test_events_expand_first_and_restart_last(name: str) -> None:
+    links = {path: file.linkto for path, file in files(name).items() if file.linkto and "/events/" in path}
+    expected = {}
+    for event in ("create", "modify", "delete", "update"):
+        actions = sorted(path.rpartition("/")[2] for path in links if f"/mxbackup-{event}/" in path)
+        assert (actions[0], actions[-1]) == ("S20mxbackup-expand", "S90mxbackup-restart-qmail")
+        expected |= {
+            f"/etc/e-smith/events/mxbackup-{event}/{action}": f"../actions/{action[3:]}" for action in actions
+        }
+    assert links == expected
+
+
+def test_libraries_are_pure_python_with_byte_code(name: str) -> None:
+    found = files(name)
+    assert not [path for path in found if path.endswith((".so", ".pyd", ".dll"))]
+    sources = {path for path in found if path.endswith(".py") and "/usr/share/mxbackup/" in path} - {
+        "/usr/share/mxbackup/start.py"
+    }
+    compiled = {
+        re.sub(r"__pycache__/(\w+)\.cpython-311\.pyc$", r"\1.py", path) for path in found if path.endswith(".pyc")
+    }
+    assert sources == compiled
+    assert {path.split("/")[5] for path in found if path.startswith("/usr/share/mxbackup/lib/")} >= {
+        "click", "dns", "idna", "jinja2", "markupsafe", "publicsuffixlist",
+    }  # fmt: skip
+
+
+def test_anyone_can_unpack_it(name: str, tmp_path: Path) -> None:
+    package = DIST / f"{name}-{__version__}-1.noarch.rpm"
+    archive = subprocess.run(["rpm2cpio", package], check=True, capture_output=True).stdout
+    listed = subprocess.run(
+        ["cpio", "-t", "--quiet"], input=archive, check=True, capture_output=True, text=False
+    ).stdout
+    assert {path.removeprefix(".") for path in listed.decode().split()} == set(files(name))
+
+
+def test_building_again_gives_the_same_bytes_for_any_user(name: str, tmp_path: Path) -> None:
+    """Once more, elsewhere, by another user where we are root."""
+    tree = tmp_path / "tree"
+    shutil.copytree(
+        CHECKOUT, tree, symlinks=True,
+        ignore=lambda directory, names: {n for n in names if n in {".venv", "dist", ".hypothesis"}
+                                         or (directory == str(CHECKOUT / "build") and n != "lib")},
+    )  # fmt: skip
+    command = ["tools/build-rpms", str(CHECKOUT / ".venv/bin/python")]
+    environment = {**os.environ, "HOME": str(tmp_path), "GIT_CONFIG_COUNT": "1",
+                   "GIT_CONFIG_KEY_0": "safe.directory",
+                   "GIT_CONFIG_VALUE_0": "*"}  # fmt: skip
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", "nobody", tmp_path], check=True)
+        for parent in (tmp_path, *tmp_path.parents):
+            if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
+                parent.chmod(0o755)
+        command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
+    subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True)
+    package = f"{name}-{__version__}-1.noarch.rpm"
+    assert payload(tree / "dist" / package) == payload(DIST / package)
+
+
+def payload(package: Path) -> bytes:
+    return subprocess.run(["rpm2cpio", package], check=True, capture_output=True).stdout
