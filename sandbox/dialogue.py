@@ -6,14 +6,14 @@ Every line of standard input is sent once the server has answered the one before
 without waiting up to the one that is a dot.
 """
 
+import io
 import socket
 import sys
-from typing import BinaryIO
 
 TIMEOUT = 60.0  # seconds
 
 
-def show_reply(server: BinaryIO) -> str:
+def show_reply(server: io.BufferedIOBase) -> str:
     """Print the next reply, all its lines (RFC 5321 section 4.2.1), and return its code, empty at the end."""
     while line := server.readline().decode("utf-8", "replace").rstrip("\r\n"):
         print(line)
@@ -25,7 +25,10 @@ def show_reply(server: BinaryIO) -> str:
 def main(host: str, port: str) -> None:
     """Hold the dialogue."""
     print(f"Trying {host}...")
-    with socket.create_connection((host, int(port)), timeout=TIMEOUT) as connection, connection.makefile("rwb") as server:
+    with (
+        socket.create_connection((host, int(port)), timeout=TIMEOUT) as connection,
+        connection.makefile("rwb") as server,
+    ):
         print(f"Connected to {host}.\nEscape character is '^]'.")
         code = show_reply(server)
         for line in sys.stdin.read().splitlines():

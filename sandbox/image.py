@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from namespaces import CHECKOUT, UNSHARE, assemble, environment
-from profiles import COMMON, PROFILES
+from sandbox.namespaces import CHECKOUT, UNSHARE, assemble, environment
+from sandbox.profiles import COMMON, PROFILES
 
 BASE = CHECKOUT / "sandbox/base"
 BUILD = CHECKOUT / "build/sandbox"
@@ -42,7 +42,8 @@ def image(profile: str) -> Path:
 def fingerprint(profile: str) -> str:
     """Return a short digest of everything that goes into the image of PROFILE."""
     digest = hashlib.sha256(repr((PROFILES[profile], COMMON)).encode())
-    sources = [BASE / "sme-sandbox-base.spec", BASE / "root", *(BASE / "parts" / part for part in PROFILES[profile].parts)]
+    parts = [BASE / "parts" / part for part in PROFILES[profile].parts]
+    sources = [BASE / "sme-sandbox-base.spec", BASE / "root", *parts]
     files = [file for source in sources for file in (sorted(source.rglob("*")) if source.is_dir() else [source])]
     for file in [*files, Path(__file__), Path(__file__).with_name("namespaces.py"), *MACHINE]:
         digest.update(f"{file} {file.stat().st_mode}\n".encode())
@@ -58,7 +59,7 @@ def make(profile: str, path: Path) -> None:
         work = Path(scratch, "work")
         work.mkdir()
         unfinished = Path(scratch, "image.tar")
-        run([*UNSHARE, sys.executable, __file__, profile, package, work, unfinished])
+        run([*UNSHARE, sys.executable, "-m", "sandbox.image", profile, package, work, unfinished])
         unfinished.rename(path)
 
 
@@ -80,7 +81,15 @@ def build_package(profile: str, scratch: Path) -> Path:
 
 def run(command: Sequence[str | Path]) -> None:
     """Run COMMAND silently; CalledProcessError with all that it wrote when it fails."""
-    subprocess.run(command, check=True, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    subprocess.run(
+        command,
+        check=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=CHECKOUT,
+    )
 
 
 def install(profile: str, package: Path, work: Path, path: Path) -> None:
@@ -92,8 +101,8 @@ def install(profile: str, package: Path, work: Path, path: Path) -> None:
     for name, text in NETWORK.items():
         (root / name).unlink(missing_ok=True)
         (root / name).write_text(text)
-    shutil.copy(package, root / "tmp/base.rpm")
-    rpm = ["chroot", root, "rpm", "-Uvh", "--dbpath", "/var/lib/rpm", "/tmp/base.rpm"]
+    shutil.copy(package, root / "run/base.rpm")
+    rpm: list[str | Path] = ["chroot", root, "rpm", "-Uvh", "--dbpath", "/var/lib/rpm", "/run/base.rpm"]
     subprocess.run(rpm, check=True, env=environment())
     for command in PROFILES[profile].absent:
         (root / command.removeprefix("/")).unlink(missing_ok=True)

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from image import HOSTNAME
-from namespaces import assemble, environment, move_into
-from profiles import PROFILES
+from sandbox.image import HOSTNAME
+from sandbox.namespaces import assemble, environment, move_into
+from sandbox.profiles import PROFILES
 
 PATIENCE = 20.0  # seconds for a service to be there
 STEP = 0.02  # seconds between two looks
@@ -28,7 +29,7 @@ def main(profile: str, image: str, work: str, *binds: str) -> None:
     wait_for(Path("/dev/log").is_socket, "syslog")
     start(["/usr/libexec/sme-sandbox/boot"])
     for service, sign in PROFILES[profile].services.items():
-        wait_for(lambda sign=sign: is_up(sign), service)
+        wait_for(partial(is_up, sign), service)
     print(own_pid, flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     reap()

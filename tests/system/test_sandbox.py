@@ -42,7 +42,10 @@ def database(sandbox: Sandbox, name: str) -> str:
 
 
 def test_command_gets_arguments_input_and_a_clean_environment(sandbox: Sandbox) -> None:
-    done = sandbox.run(["sh", "-c", 'cat; printf "%s|" "$PWD" "$HOME" "${PYTEST_CURRENT_TEST-none}" "$@"', "sh", "a b", "$c"], "in")
+    done = sandbox.run(
+        ["sh", "-c", 'cat; printf "%s|" "$PWD" "$HOME" "${PYTEST_CURRENT_TEST-none}" "$@"', "sh", "a b", "$c"],
+        "in",
+    )
     assert done.stdout == "in/|/root|none|a b|$c|"
 
 
@@ -84,7 +87,7 @@ def test_fresh_and_stop_leave_nothing(new_sandbox: Maker) -> None:
     again = subprocess.run([*machine.enter, "--fresh", "cat", "/root/mark"], capture_output=True, text=True)
     assert (again.returncode, again.stdout) == (1, "")
     machine.stop()
-    assert subprocess.run(["pgrep", "-f", machine.name], check=False, stdout=subprocess.DEVNULL).returncode == 1
+    wait_until(lambda: subprocess.run(["pgrep", "-f", machine.name], stdout=subprocess.DEVNULL).returncode == 1)
     assert machine.name not in Path("/proc/mounts").read_text()
     assert not Path("/run/mxbackup-sandbox", machine.name).exists()
 
@@ -98,7 +101,9 @@ def test_it_outlives_the_process_that_started_it(sandbox: Sandbox, new_sandbox: 
 def test_two_starters_at_once_get_the_same_one(new_sandbox: Maker) -> None:
     machine = new_sandbox()
     machine.stop()
-    starters = [subprocess.Popen([*machine.enter, "readlink", "/proc/self/ns/net"], stdout=subprocess.PIPE) for _ in range(3)]
+    starters = [
+        subprocess.Popen([*machine.enter, "readlink", "/proc/self/ns/net"], stdout=subprocess.PIPE) for _ in range(3)
+    ]
     assert len({starter.communicate()[0] for starter in starters}) == 1
 
 
@@ -137,7 +142,7 @@ def test_without_root_it_says_so() -> None:
         os.setgid(65534)
         os.setuid(65534)
 
-    done = subprocess.run([ENTER, "true"], capture_output=True, text=True, preexec_fn=nobody)  # noqa: PLW1509
+    done = subprocess.run([ENTER, "true"], capture_output=True, text=True, preexec_fn=nobody)
     assert (done.returncode, done.stderr) == (
         3,
         "sandbox/enter: this needs root, for the namespaces and mounts of the sandbox.\n",
@@ -174,7 +179,8 @@ def test_db_changes_properties(sandbox: Sandbox) -> None:
 def test_db_reads(sandbox: Sandbox) -> None:
     sandbox.sh("db t3 set k thing A 1 B 'x y'; db t3 set j plain")
     said = sandbox.sh(
-        "db t3 keys; db t3 print; db t3 print k; db t3 show; db t3 show j; db t3 get k; db t3 gettype k; db t3 getprop k B"
+        "db t3 keys; db t3 print; db t3 print k; db t3 show; db t3 show j;"
+        "db t3 get k; db t3 gettype k; db t3 getprop k B"
     )
     assert said == (
         "j\nk\n"
@@ -188,7 +194,9 @@ def test_db_reads(sandbox: Sandbox) -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["show none", "get none", "gettype none", "getprop k none", "delete none", "setprop none a b"])
+@pytest.mark.parametrize(
+    "command", ["show none", "get none", "gettype none", "getprop k none", "delete none", "setprop none a b"]
+)
 def test_db_says_by_its_status_that_there_is_none(sandbox: Sandbox, command: str) -> None:
     sandbox.sh("db t4 set k thing")
     done = sandbox.run(["db", "t4", *command.split()], check=False)
@@ -196,7 +204,9 @@ def test_db_says_by_its_status_that_there_is_none(sandbox: Sandbox, command: str
     assert database(sandbox, "t4") == "k=thing\n"
 
 
-@pytest.mark.parametrize("command", ["", "frobnicate k", "set k", "set k t odd", "setprop k", "setprop k odd", "delete"])
+@pytest.mark.parametrize(
+    "command", ["", "frobnicate k", "set k", "set k t odd", "setprop k", "setprop k odd", "delete"]
+)
 def test_db_refuses_wrong_use(sandbox: Sandbox, command: str) -> None:
     done = sandbox.run(["db", "t5", *command.split()], check=False)
     assert done.returncode == 255
@@ -274,7 +284,10 @@ def fragments(sandbox: Sandbox, path: str, **texts: str) -> None:
 
 def test_fragments_come_in_order(sandbox: Sandbox, template: str) -> None:
     fragments(sandbox, template, _20b="b\n", _10z="z\n", _9a="9\n", template__end="end\n", Za="Za\n")
-    sandbox.sh(f"cd /etc/e-smith/templates{template}; echo no | tee 20b~ 30.orig 31.rpmnew 32.rpmsave 33.swp; mkdir 15dir; : > 40empty")
+    sandbox.sh(
+        f"cd /etc/e-smith/templates{template}; mkdir 15dir; : > 40empty;"
+        "echo no | tee 20b~ 30.orig 31.rpmnew 32.rpmsave 33.swp 34.rpmorig"
+    )
     sandbox.write(f"/etc/e-smith/templates-custom{template}/20b", "custom\n")
     sandbox.write(f"/etc/e-smith/templates-custom{template}/30only-custom", "only custom\n")
     assert sandbox.run(["expand-template", template]).stderr == ""
@@ -331,7 +344,9 @@ def test_warnings_are_passed_on(sandbox: Sandbox, template: str) -> None:
 
 def test_same_text_leaves_the_file_alone_and_another_keeps_owner_and_mode(sandbox: Sandbox, template: str) -> None:
     fragments(sandbox, template, template__begin="", _10a="a\n")
-    sandbox.sh(f"echo a > {template}; chown qmaild:admin {template}; chmod 640 {template}; ln {template} {template}.link")
+    sandbox.sh(
+        f"echo a > {template}; chown qmaild:admin {template}; chmod 640 {template}; ln {template} {template}.link"
+    )
     sandbox.run(["expand-template", template])
     assert sandbox.sh(f"stat -c '%h' {template}") == "2\n"
     fragments(sandbox, template, _10a="b\n")
@@ -341,7 +356,9 @@ def test_same_text_leaves_the_file_alone_and_another_keeps_owner_and_mode(sandbo
 
 def test_metadata(sandbox: Sandbox, template: str) -> None:
     fragments(sandbox, template, template__begin="", _10a="a\n")
-    sandbox.write(f"/etc/e-smith/templates.metadata{template}.1", f'TEMPLATE_PATH="{template}"\nPERMS=0600\nUID="qmaild"\n')
+    sandbox.write(
+        f"/etc/e-smith/templates.metadata{template}.1", f'TEMPLATE_PATH="{template}"\nPERMS=0600\nUID="qmaild"\n'
+    )
     sandbox.write(f"/etc/e-smith/templates.metadata{template}.2/TEMPLATE_PATH", f'"{template}"')
     sandbox.write(f"/etc/e-smith/templates.metadata{template}.2/OUTPUT_FILENAME", f'"{template}.elsewhere"')
     sandbox.write(f"/etc/e-smith/templates.metadata{template}.3", "DELETE=1\n")
@@ -360,7 +377,9 @@ def test_event_runs_every_action_in_order(sandbox: Sandbox) -> None:
         sandbox.write(f"/etc/e-smith/events/try-create/{name}", action + more, "755")
     done = sandbox.run(["signal-event", "try-create", "dupontnet.com", "x y"], check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
-    assert sandbox.read("/tmp/event-try") == "".join(f"{name} try-create dupontnet.com x y\n" for name in ("S10a", "S50b", "S80c"))
+    assert sandbox.read("/tmp/event-try") == "".join(
+        f"{name} try-create dupontnet.com x y\n" for name in ("S10a", "S50b", "S80c")
+    )
     wait_until(lambda: "S80c: S80c try-create" in sandbox.read("/var/log/messages"))
     assert re.findall(r"esmith::event\[\d+\]: (.*)", sandbox.read("/var/log/messages"))[:8] == [
         "Processing event: try-create dupontnet.com x y",
@@ -405,8 +424,16 @@ def test_menu_comes_from_the_comments_of_the_panels(sandbox: Sandbox) -> None:
 def test_qpsmtpd_takes_what_both_lists_hold(new_sandbox: Maker) -> None:
     machine = new_sandbox()
     control, config = "/var/qmail/control/rcpthosts", "/var/service/qpsmtpd/config/goodrcptto"
-    machine.sh(f"printf 'dupontnet.com\\n.dupontnet.com\\nother.org\\n' >> {control}; printf '@dupontnet.com\\n' >> {config}")
-    asked = ["jean.dupont@dupontnet.com", "x@WWW.dupontnet.com", "admin@other.org", "x@other.org", "tomy@hotmail.com"]
+    machine.sh(
+        f"printf 'dupontnet.com\\n.dupontnet.com\\nother.org\\n' >> {control}; printf '@dupontnet.com\\n' >> {config}"
+    )
+    asked = [
+        "jean.dupont@dupontnet.com",
+        "x@WWW.dupontnet.com",
+        "admin@other.org",
+        "x@other.org",
+        "tomy@hotmail.com",
+    ]
     assert {address: machine.rcpt(address) for address in asked} == {
         "jean.dupont@dupontnet.com": "250 <jean.dupont@dupontnet.com>, recipient ok",
         "x@WWW.dupontnet.com": "550 invalid recipient x@WWW.dupontnet.com",
@@ -472,7 +499,9 @@ def test_accepted_mail_is_queued(new_sandbox: Maker, port: int) -> None:
 )
 def test_profile(new_sandbox: Maker, profile: str, commands: list[str], restart: str, directories: list[str]) -> None:
     machine = new_sandbox(profile)
-    assert machine.sh("for c in sv svc systemctl; do command -v $c >/dev/null && echo $c; done; true").split() == commands
+    assert (
+        machine.sh("for c in sv svc systemctl; do command -v $c >/dev/null && echo $c; done; true").split() == commands
+    )
     assert machine.sh("ls -d /var/spool/smtpd/etc /var/service/qpsmtpd/config 2>&-; true").split() == directories
     assert machine.sh("test -d /var/qmail/control && rpm -V sme-sandbox-base") == ""
     if restart:
