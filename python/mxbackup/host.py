@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The e-smith host below a path prefix: which targets it has, expanding, events, restarting qmail."""
 
-import fcntl
 import os
 import stat
 import subprocess
@@ -13,7 +12,11 @@ from tempfile import TemporaryDirectory
 from mxbackup.errors import HostError
 from mxbackup.render import TARGETS, Target
 
-DATABASES = Path("/home/e-smith/db")
+ESMITH = Path("/home/e-smith")
+DATABASES = ESMITH / "db"
+CONTROL = Path("/var/qmail/control")
+PLAIN_DATABASES = Path("/etc/mxbackup")
+NEWMRH = Path("/var/qmail/bin/qmail-newmrh")
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
 EXPAND_LOCK = Path("/var/lock/mxbackup-expand")
@@ -33,9 +36,33 @@ class Host:
         """Return where the host's path is found from here."""
         return self.root / absolute.relative_to("/")
 
+    @property
+    def plain(self) -> bool:
+        """Whether this is a host with qmail and without e-smith: no templates, no events."""
+        return not self.path(ESMITH).is_dir() and self.path(CONTROL).is_dir()
+
     def database(self, name: str) -> Path:
         """Return the file of a database."""
-        return self.path(DATABASES) / name
+        return self.path(PLAIN_DATABASES if self.plain else DATABASES) / name
+
+    def make_database_directory(self) -> None:
+        """Make the directory of the databases on a host without e-smith. Raises HostError."""
+        path = self.path(PLAIN_DATABASES)
+        try:
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostError("{path} cannot be made: {reason}.", path=path, reason=error.strerror) from error
+
+    def run_newmrh(self) -> None:
+        """Compile `morercpthosts` for qmail-smtpd. Raises HostError when that was not done: see qmail-newmrh(8)."""
+        done = self._run([self.path(NEWMRH)])
+        if done.returncode != 0:
+            raise HostError(
+                "{command} failed, and the names in {path} count as before: {reason}",
+                command=NEWMRH,
+                path=CONTROL / "morercpthosts",
+                reason=_one_line(done.stderr),
+            )
 
     def targets(self) -> list[Target]:
         """Return the targets whose directory this host has: expand-template fails on the others."""
@@ -62,6 +89,8 @@ class Host:
     @contextmanager
     def expansion_lock(self) -> Iterator[None]:
         """Hold this while reading rules and expanding, so that the last expansion is of the last change."""
+        import fcntl  # here, because the module must load where there is no Unix
+
         path = self.path(EXPAND_LOCK)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,16 +3,26 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mxbackup import merging, names, oldcontrib, render, rules, settings
+from mxbackup import merging, names, oldcontrib, qmailcontrol, render, rules, settings
 from mxbackup.entries import Entry, Remark
-from mxbackup.errors import ChangedMeanwhile, InvalidInput, InvalidRule, MxBackupError, UnknownRule
+from mxbackup.errors import (
+    ChangedMeanwhile,
+    DatabaseMissing,
+    HostError,
+    InvalidInput,
+    InvalidRule,
+    MxBackupError,
+    UnknownRule,
+)
 from mxbackup.esmithdb import Database, Store
 from mxbackup.host import Host
 from mxbackup.merging import Merged
+from mxbackup.qmailcontrol import FileChange
 from mxbackup.render import Target
 from mxbackup.rules import RECORD_TYPE, Rule
 from mxbackup.settings import SERVICE_KEY, Settings
@@ -62,12 +72,12 @@ class Expansion:
 
 @dataclass(frozen=True)
 class TargetStatus:
-    """Whether the host has a target, and whether the file holds what would be rendered now."""
+    """Whether the host has a target, and whether the file holds what would be rendered now; if not, why."""
 
     target: Target
     present: bool
     current: bool
-    reason: str = ""
+    reason: HostError | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ class Service:
 
     def inventory(self) -> Inventory:
         """Read all rules. Raises DatabaseError; an invalid record is listed, and stops no other."""
-        domains = self.domains.read()
+        domains = self._domains()
         current = self._settings(domains)
         valid: list[Rule] = []
         invalid: list[Invalid] = []
@@ -225,7 +235,7 @@ class Service:
             return merged
 
         if dry_run:
-            return change(self.domains.read())
+            return change(self.domains.read() if self.domains.path.exists() else Database())
         self._prepare(event)
         merged = self.domains.update(change)
         if not merged.problems and (merged.added or merged.changed):
@@ -266,6 +276,8 @@ class Service:
     def status(self) -> Status:
         """Return the state of every rule and file. Raises DatabaseError."""
         inventory = self.inventory()
+        if self.host.plain:
+            return Status(inventory, self._plain_status(inventory))
         present = {target.name for target in self.host.targets()}
         return Status(
             inventory,
@@ -286,25 +298,66 @@ class Service:
             self.host.expand(fragments)
         return Expansion(list(fragments), inventory.invalid)
 
+    def apply(self, *, create: bool = False, dry_run: bool = False) -> list[FileChange]:
+        """Write the rules into qmail's control files on a host without e-smith; return what was, or would be, done.
+
+        With `create` a missing `rcpthosts` is made. Raises DatabaseError or HostError.
+        """
+        if not self.host.plain:
+            raise HostError(
+                "This is no plain qmail: the files of an SME Server are expanded from templates. "
+                "Run: signal-event mxbackup-update"
+            )
+        with nullcontext() if dry_run else self.host.expansion_lock():
+            inventory = self.inventory()
+            changes = qmailcontrol.plan(self.host, inventory.rules, inventory.settings, create=create)
+            if not dry_run:
+                qmailcontrol.carry_out(self.host, changes)
+        return changes
+
+    def _plain_status(self, inventory: Inventory) -> list[TargetStatus]:
+        """Without e-smith the targets are the control files that `apply` writes."""
+        try:
+            changes = qmailcontrol.plan(self.host, inventory.rules, inventory.settings)
+        except HostError as error:
+            return [TargetStatus(Target("rcpthosts", qmailcontrol.RCPTHOSTS), True, False, error)]
+        return [
+            TargetStatus(Target(change.path.name, change.path), change.after is not None, not change.pending)
+            for change in changes
+        ]
+
     def _target_status(self, target: Target, inventory: Inventory) -> TargetStatus:
         wanted = render.fragment(target.name, inventory.rules, inventory.settings)
         try:
             content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
         except OSError as error:
-            return TargetStatus(target, True, False, error.strerror or str(error))
+            reason = HostError("{path} cannot be read: {reason}", path=target.path, reason=error.strerror or error)
+            return TargetStatus(target, True, False, reason)
         return TargetStatus(target, True, wanted in content)
+
+    def _domains(self) -> Database:
+        """Without e-smith nobody but us makes the database."""
+        if self.host.plain and not self.domains.path.exists():
+            raise DatabaseMissing(
+                "There is no database {path}. The first rule makes it: mxbackup add example.com",
+                path=self.domains.path,
+            )
+        return self.domains.read()
 
     def _settings(self, domains: Database) -> Settings:
         """A host without `configuration` has the defaults; an unreadable one is an error."""
         configuration = self.configuration.read() if self.configuration.path.exists() else Database()
-        return settings.from_databases(configuration, domains)
+        found = settings.from_databases(configuration, domains)
+        return qmailcontrol.host_settings(self.host, found) if self.host.plain else found
 
     def _prepare(self, event: bool) -> None:
-        if event:
+        if self.host.plain:
+            self.host.make_database_directory()
+        elif event:
             self.host.require_events()
 
     def _signal(self, event: bool, name: str, *arguments: str) -> None:
-        if event:
+        if event and not self.host.plain:
             self.host.signal_event(name, *arguments)
 
 

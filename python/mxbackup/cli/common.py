@@ -42,26 +42,23 @@ name_argument = click.argument("name", shell_complete=_complete_names)
 
 
 def say(message: str, event: bool) -> None:
-    """Print what was done, and that the mail files are not yet so when no event was signalled."""
-    click.echo(message if event else f"{message} {_('No event was signalled: the mail files are as they were.')}")
+    """Print what was done, and what is left to do when the mail files are not yet so."""
+    services = click.get_current_context().find_object(Service)
+    if services and services.host.plain:
+        message = f"{message} {_('To put it into force: mxbackup apply')}"
+    elif not event:
+        message = f"{message} {_('No event was signalled: the mail files are as they were.')}"
+    click.echo(message)
 
 
 def kind_word(rule: Rule) -> str:
     """Return the kind in the user's language."""
-    return _("Domain") if rule.kind == Kind.DOMAIN else _("Host")
+    return wording.kind(rule, words)
 
 
 def destination(rule: Rule, inventory: Inventory) -> str:
     """Return where the mail of a rule goes, in the user's language."""
-    match render.destination(rule, inventory.settings):
-        case "route":
-            return rule.route
-        case "smarthost":
-            return _("smart host {host}", host=inventory.settings.smarthost)
-        case "bypass":
-            return _("MX, around the smart host")
-        case _:
-            return _("MX")
+    return wording.destination(rule, inventory.settings, words)
 
 
 def print_invalid(invalid: Iterable[Invalid]) -> None:

@@ -7,7 +7,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from mxbackup import render, rules
-from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, print_invalid, print_json
+from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, print_invalid, print_json, words
 from mxbackup.rules import Kind
 from mxbackup.service import Service, Status, TargetStatus
 
@@ -24,7 +24,7 @@ def status(services: Service, as_json: bool) -> int:
     if as_json:
         print_json(_status_json(found))
     else:
-        _print_status(found)
+        _print_status(found, services.host.plain)
     return 0 if found.sound else NO
 
 
@@ -53,7 +53,7 @@ def completion(ctx: click.Context, shell: str) -> None:
         click.echo(found(ctx.find_root().command, {}, "mxbackup", "_MXBACKUP_COMPLETE").source())
 
 
-def _print_status(found: Status) -> None:
+def _print_status(found: Status, plain: bool) -> None:
     inventory = found.inventory
     current = inventory.settings
     click.echo(_("MX backup is enabled.") if current.enabled else _("MX backup is disabled."))
@@ -68,7 +68,7 @@ def _print_status(found: Status) -> None:
     )
     print_invalid(inventory.invalid)
     for target in found.targets:
-        click.echo(f"{target.target.name}: {_target_state(target)}")
+        click.echo(f"{target.target.name}: {_target_state(target, plain)}")
     if not current.smarthost:
         click.echo(_("Smart host: none."))
         return
@@ -79,13 +79,15 @@ def _print_status(found: Status) -> None:
             click.echo("  " + _("{name} goes around it ({around})", name=rules.shown(rule), around=around))
 
 
-def _target_state(target: TargetStatus) -> str:
+def _target_state(target: TargetStatus, plain: bool) -> str:
     if not target.present:
         return _("not on this host")
     if target.current:
         return _("up to date")
     if target.reason:
-        return _("{path} cannot be read: {reason}", path=target.target.path, reason=target.reason)
+        return words.error(target.reason)
+    if plain:
+        return _("{path} is out of date. Run: mxbackup apply", path=target.target.path)
     return _("{path} is out of date. Run: signal-event mxbackup-update", path=target.target.path)
 
 

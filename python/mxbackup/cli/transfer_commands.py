@@ -38,9 +38,7 @@ WORTH_A_BAR = 1000
     "--format", "form", metavar="FORM",
     help=_("Do not guess what FILE is: {forms}.", forms=", ".join(Form)),
 )  # fmt: skip
-@click.option(
-    "--old-contrib", is_flag=True, help=_("Take over what the contrib of 2004 to 2019 left on this server.")
-)
+@click.option("--old-contrib", is_flag=True, help=_("Take over what the contrib of 2004 to 2019 left on this server."))
 @event_option
 @click.pass_obj
 def import_(

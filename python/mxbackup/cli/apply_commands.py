@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command that puts the rules into force where there is no e-smith to do it."""
+
+import click
+
+from mxbackup.cli.common import _, examples
+from mxbackup.service import Service
+
+
+@click.command(
+    help=_(
+        "On a host with qmail and without e-smith: write the rules into rcpthosts, morercpthosts and smtproutes, "
+        "between two comments. Every other line stays as it is, and nothing needs a restart."
+    ),
+    epilog=examples("mxbackup apply --dry-run", "mxbackup apply"),
+)
+@click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
+@click.option("--create", is_flag=True, help=_("Make a missing rcpthosts of the names in me and locals."))
+@click.pass_obj
+def apply(services: Service, dry_run: bool, create: bool) -> None:
+    """Write the control files, and say of each what was done."""
+    pending = [change for change in services.apply(create=create, dry_run=dry_run) if change.pending]
+    if not pending:
+        click.echo(_("Nothing to do: the files are up to date."))
+    for change in pending:
+        if dry_run:
+            click.echo(change.diff(), nl=False)
+        elif change.before is None:
+            click.echo(_("created {path}", path=change.path))
+        else:
+            click.echo(_("changed {path}", path=change.path))
+
+
+COMMANDS = (apply,)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""qmail's control files where there is no e-smith: our block between two comments, in the administrator's files.
+
+qmail-smtpd(8) reads `rcpthosts` and `morercpthosts.cdb` at each connection, qmail-remote(8) reads `smtproutes`
+at each delivery, so nothing has to be restarted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mxbackup import delivery, files, render
+from mxbackup.errors import HostError
+from mxbackup.host import CONTROL, NEWMRH, Host
+from mxbackup.render import BEGIN, END
+from mxbackup.rules import Rule
+from mxbackup.settings import Settings
+
+RCPTHOSTS = CONTROL / "rcpthosts"
+MORERCPTHOSTS = CONTROL / "morercpthosts"
+SMTPROUTES = CONTROL / "smtproutes"
+MORERCPTHOSTS_CDB = CONTROL / "morercpthosts.cdb"
+
+# qmail-smtpd(8): the most used names in `rcpthosts`, the others, from 50 on, in `morercpthosts`.
+IN_RCPTHOSTS = 50
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One control file as it is and as it should be; None is a file that is not there."""
+
+    path: Path
+    before: str | None
+    after: str | None
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to do."""
+        return self.before != self.after
+
+    def diff(self) -> str:
+        """Return what would change as a unified diff."""
+        import difflib
+
+        before, after = ((text or "").splitlines(keepends=True) for text in (self.before, self.after))
+        old = "/dev/null" if self.before is None else str(self.path)
+        lines = difflib.unified_diff(before, after, old, str(self.path))
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def host_settings(host: Host, settings: Settings) -> Settings:
+    """Return the settings with the local names and the smart host that the control files state.
+
+    Raises HostError when one cannot be read.
+    """
+    virtual = (line.partition(":")[0].rpartition("@")[2] for line in _entries(host, "virtualdomains"))
+    local = {*_entries(host, "me"), *_entries(host, "locals"), *virtual}
+    routes = delivery.parse_routes((_read(host, SMTPROUTES) or "").encode("utf-8", "surrogateescape"))
+    return replace(
+        settings,
+        smarthost=routes.get("", ""),
+        local_domains=frozenset(name.lower() for name in local if not name.startswith(".")),
+    )
+
+
+def plan(host: Host, rules: Sequence[Rule], settings: Settings, *, create: bool = False) -> list[FileChange]:
+    """Return the control files as they are and should be, in the order in which they are to be written.
+
+    A missing `rcpthosts`, which makes qmail accept everything, is made of `me` and `locals` with `create`.
+    Raises HostError when it is missing otherwise, when a file cannot be read, or when our comments are damaged.
+    """
+    ours = list(rules) if settings.enabled else []
+    here = len(ours) if not host.path(NEWMRH).exists() else IN_RCPTHOSTS
+    return [
+        _change(host, SMTPROUTES, _block("smtproutes", ours, settings)),
+        _change(host, MORERCPTHOSTS, _block("rcpthosts", ours[here:], settings)),
+        _change(host, RCPTHOSTS, _block("rcpthosts", ours[:here], settings), _local_hosts(host, create)),
+    ]
+
+
+def carry_out(host: Host, changes: Sequence[FileChange]) -> None:
+    """Write the files that are to change, each in one step, and compile `morercpthosts`.
+
+    Raises HostError; the file it names is then as it was.
+    """
+    for change in changes:
+        if change.pending:
+            _write(host, change.path, change.after or "")
+        if change.path == MORERCPTHOSTS and (change.pending or _out_of_date(host)):
+            try:
+                host.run_newmrh()
+            except HostError:
+                if change.pending:
+                    _write(host, change.path, change.before or "")
+                raise
+
+
+def replace_block(content: str, block: str) -> str:
+    """Return the content with `block` in the place of ours, or at its end; every other line is as it was.
+
+    An empty block takes ours out. Raises HostError when our two comments do not stand there once each, in order.
+    """
+    lines = content.split("\n")
+    begins = [at for at, line in enumerate(lines) if line.rstrip() == BEGIN]
+    ends = [at for at, line in enumerate(lines) if line.rstrip() == END]
+    if not begins and not ends:
+        gap = "\n" if block and content and not content.endswith("\n") else ""
+        return content + gap + block
+    if len(begins) != 1 or len(ends) != 1 or begins > ends:
+        raise HostError(
+            'The lines "{begin}" and "{end}" must stand there once each, in this order, and do not. '
+            "Take them out by hand, and our rules between them.",
+            begin=BEGIN,
+            end=END,
+        )
+    return "".join(line + "\n" for line in lines[: begins[0]]) + block + "\n".join(lines[ends[0] + 1 :])
+
+
+def _change(host: Host, path: Path, block: str, initial: str | None = None) -> FileChange:
+    before = _read(host, path)
+    if before is None and initial is None and not block:
+        return FileChange(path, None, None)
+    try:
+        return FileChange(path, before, replace_block(before or initial or "", block))
+    except HostError as reason:
+        raise HostError("{path} was not changed: {reason}", path=path, reason=reason) from reason
+
+
+def _block(target: str, rules: Sequence[Rule], settings: Settings) -> str:
+    """Return our block, or nothing when it would hold no line."""
+    text = render.fragment(target, rules, settings)
+    return "" if text == f"{BEGIN}\n{END}\n" else text
+
+
+def _local_hosts(host: Host, create: bool) -> str | None:
+    """Return what a missing `rcpthosts` begins with; None when it is there."""
+    if _read(host, RCPTHOSTS) is not None:
+        return None
+    names = dict.fromkeys([*_entries(host, "me"), *_entries(host, "locals")])
+    if not create or not names:
+        raise HostError(
+            "{path} is missing: qmail accepts the mail of the whole world then (open relay). "
+            "To make it of the names in me and locals: mxbackup apply --create",
+            path=RCPTHOSTS,
+        )
+    return "".join(f"{name}\n" for name in names)
+
+
+def _out_of_date(host: Host) -> bool:
+    """Whether `morercpthosts` is there and was not compiled since it was written."""
+    source, compiled = host.path(MORERCPTHOSTS), host.path(MORERCPTHOSTS_CDB)
+    return source.exists() and (not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime)
+
+
+def _entries(host: Host, name: str) -> list[str]:
+    lines = ((_read(host, CONTROL / name)) or "").split("\n")
+    return [line.rstrip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _read(host: Host, path: Path) -> str | None:
+    """Return a control file, whatever bytes are in it; None when there is none."""
+    try:
+        return host.path(path).read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HostError("{path} cannot be read: {reason}.", path=path, reason=error.strerror) from error
+
+
+def _write(host: Host, path: Path, text: str) -> None:
+    """Write a control file; a new one gets owner and mode of `rcpthosts` or of `me`, which qmail can read."""
+    known = (host.path(like) for like in (path, RCPTHOSTS, CONTROL / "me"))
+    like = next((file for file in known if file.exists()), None)
+    try:
+        files.replace(host.path(path), text.encode("utf-8", "surrogateescape"), like=like, mode=0o644)
+    except OSError as error:
+        raise HostError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error
