@@ -5,10 +5,8 @@ Byte-compatible with the host's `esmith::config` and `db` command: one `key=type
 keys sorted bytewise, properties by name. Whatever we do not change comes through untouched.
 """
 
-import fcntl
 import os
 import re
-import syslog
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -173,6 +171,8 @@ class Store:
 
 def log_to_syslog(lines: list[str]) -> None:
     """Send lines to facility local1, ASCII only, as the host does."""
+    import syslog  # here and below: the module must load where there is no Unix, to probe from there
+
     syslog.openlog("mxbackup", syslog.LOG_PID, syslog.LOG_LOCAL1)
     for line in lines:
         syslog.syslog(syslog.LOG_INFO, re.sub(r"[^\x20-\x7e]", "_", line))
@@ -219,6 +219,8 @@ def _refuse_bad_key(key: str) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[Callable[[], bool]]:
     """Hold the host's lock on a database file; yields a test of whether the lock file is still ours."""
+    import fcntl
+
     lock = path.with_name(path.name + ".lock")
     while True:
         descriptor = os.open(lock, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o660)
