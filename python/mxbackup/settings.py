@@ -10,13 +10,17 @@ SERVICE_KEY = "mxbackup"
 
 @dataclass(frozen=True)
 class Settings:
-    """`smarthost` is `host[:port]`, or empty; the names are as the databases have them, in lower case."""
+    """`smarthost` is `host[:port]`, or empty; the names are as the databases have them, in lower case.
+
+    `public_addresses` are those that lead to this server from outside where it stands behind NAT.
+    """
 
     enabled: bool = True
     smarthost: str = ""
     domain_name: str = ""
     system_name: str = ""
     local_domains: frozenset[str] = frozenset()
+    public_addresses: frozenset[str] = frozenset()
 
     @property
     def local_names(self) -> frozenset[str]:
@@ -34,6 +38,7 @@ def from_databases(configuration: Database, domains: Database) -> Settings:
         domain_name=_value(configuration, "DomainName").lower(),
         system_name=_value(configuration, "SystemName").lower(),
         local_domains=frozenset(key.lower() for key, _ in domains.of_type("domain")),
+        public_addresses=frozenset(_words(service.properties.get("PublicAddress", "")) if service else ()),
     )
 
 
@@ -46,6 +51,10 @@ def _smarthost(configuration: Database) -> str:
     else:
         host = _value(configuration, "SMTPSmartHost")
     return "" if host.lower() == "off" else host
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _value(configuration: Database, key: str) -> str:
