@@ -31,7 +31,7 @@ SELF, PRIMARY, DEAD = "127.0.0.1", "127.0.0.2", "127.0.0.9"
 
 
 def zone_lookup(text: str) -> Lookup:
-    """Answer from a zone `test.` as its authoritative server does to a stub resolver: names outside get REFUSED."""
+    """Answer from a zone `test.` as its authoritative server does: names outside are refused."""
     records = zone.from_text(text, origin="test.", relativize=False)
 
     def lookup(name: str, kind: str) -> Answer:

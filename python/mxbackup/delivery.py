@@ -110,7 +110,7 @@ def parse_routes(content: bytes) -> dict[str, str]:
 
 
 def route(name: str, routes: dict[str, str]) -> Route | None:
-    """Return the entry of smtproutes that counts for `name`, or None: the name, then `.suffix`, then the default."""
+    """Return the entry of smtproutes for `name`, if any: the name, then `.suffix`, then the default."""
     lower = _lower(name)
     starts = [0, *(at for at, char in enumerate(lower) if char == "." and at), len(lower)]
     key = next((lower[at:] for at in starts if lower[at:] in routes), None)
@@ -152,7 +152,7 @@ def decide(
 
 
 def literal(host: str) -> str | None:
-    """Return the address that `host` stands for when it is an IPv4 literal, bare or in brackets (ip_scan), else None.
+    """Return the address of an IPv4 literal, bare or in brackets (ip_scan), or None when `host` is none.
 
     As in qmail each number counts modulo 256.
     """

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One question to one name server: over UDP, and over TCP when the answer is cut off or does not come."""
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+import dns.rrset
+
+from mxbackup.delivery import ABSENT, FAILED, Answer, Outcome
+
+DNS_PORT = 53
+UDP_SHARE = 0.6
+
+
+class Server(NamedTuple):
+    """A name server: its address, its port, and its name where it is known."""
+
+    address: str
+    port: int = DNS_PORT
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})" if self.name else self.address
+
+
+class Status(StrEnum):
+    """How a server answered."""
+
+    ANSWER = "answer"
+    EMPTY = "empty"  # the name is there, records of this type are not
+    MISSING = "missing"  # there is no such name
+    REFUSED = "refused"
+    SERVFAIL = "servfail"
+    SILENT = "silent"  # neither over UDP nor over TCP
+    UNROUTED = "unrouted"  # this machine has no way there, as to IPv6 addresses without IPv6
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's reply. `message` is there unless nothing came back."""
+
+    server: Server
+    status: Status
+    message: dns.message.Message | None = None
+
+    @property
+    def authoritative(self) -> bool:
+        """Whether the server says that the zone is its own."""
+        return self._has(dns.flags.AA)
+
+    @property
+    def recursive(self) -> bool:
+        """Whether the server looks names up for others."""
+        return self._has(dns.flags.RA)
+
+    def rrsets(self, section: str, *kinds: str) -> list[dns.rrset.RRset]:
+        """Return the records of some types in `answer`, `authority` or `additional`."""
+        if self.message is None:
+            return []
+        found: list[dns.rrset.RRset] = getattr(self.message, section)
+        return [rrset for rrset in found if dns.rdatatype.to_text(rrset.rdtype) in kinds]
+
+    def answer(self, kind: str) -> Answer:
+        """Return what the reply says to qmail; exchangers sorted by preference."""
+        if self.status in (Status.EMPTY, Status.MISSING):
+            return ABSENT
+        if self.status != Status.ANSWER:
+            return FAILED
+        records = [record for rrset in self.rrsets("answer", kind) for record in rrset]
+        if kind == "MX":
+            exchangers = sorted((mx.preference, host(mx.exchange).lower()) for mx in records)
+            return Answer(Outcome.FOUND, exchangers=tuple(exchangers))
+        return Answer(Outcome.FOUND, tuple(map(_TEXT_OF[kind], records)))
+
+    def serial(self) -> int | None:
+        """Return the serial number of the zone, which is in the answer or, for a name inside, beside it."""
+        soa = [*self.rrsets("answer", "SOA"), *self.rrsets("authority", "SOA")]
+        return int(soa[0][0].serial) if soa else None
+
+    def _has(self, flag: dns.flags.Flag) -> bool:
+        return self.message is not None and bool(self.message.flags & flag)
+
+
+def ask(
+    server: Server, name: str, kind: str, timeout: float, *, recurse: bool = True, checking: bool = True
+) -> Reply:
+    """Ask for the records of one type. `timeout` is in seconds, for UDP and TCP together. Never raises.
+
+    Without `recurse` only for what the server itself has, without `checking` even for what DNSSEC disproves.
+    """
+    try:
+        query = dns.message.make_query(dns_name(name), kind)
+    except dns.exception.DNSException:  # nothing that can be asked for, such as two dots in a row
+        return Reply(server, Status.MISSING)
+    if not recurse:
+        query.flags &= ~dns.flags.RD
+    if not checking:
+        query.flags |= dns.flags.CD
+    if not _routed(server):
+        return Reply(server, Status.UNROUTED)
+    message = _exchange(server, query, timeout)
+    if message is None:
+        return Reply(server, Status.SILENT)
+    return Reply(server, _status(message), message)
+
+
+def system_resolvers(resolv_conf: Path, port: int = DNS_PORT) -> tuple[Server, ...]:
+    """Return the resolvers of resolv.conf(5), or what the system says where there is no such file (Windows)."""
+    try:
+        found = dns.resolver.Resolver(str(resolv_conf)) if resolv_conf.exists() else dns.resolver.Resolver()
+    except (dns.exception.DNSException, OSError):
+        return (Server("127.0.0.1", port),)
+    return tuple(Server(str(address), port) for address in found.nameservers)
+
+
+def dns_name(name: str) -> dns.name.Name:
+    """The name as qmail gives it to its resolver library: dots separate, every other character counts.
+
+    Raises dns.exception.DNSException for what cannot be a name.
+    """
+    labels = [label.encode("latin-1", "replace") for label in name.split(".")] if name else []
+    return dns.name.Name([*labels, b""])
+
+
+def host(name: dns.name.Name) -> str:
+    """The name as text without the final dot; the root is the empty text."""
+    return "" if name == dns.name.root else name.to_text(omit_final_dot=True)
+
+
+_TEXT_OF: dict[str, Callable[..., str]] = {
+    "A": lambda record: record.address,
+    "AAAA": lambda record: record.address,
+    "CNAME": lambda record: host(record.target),
+    "TXT": lambda record: b"".join(record.strings).decode("latin-1"),
+}
+
+
+def _exchange(server: Server, query: dns.message.QueryMessage, timeout: float) -> dns.message.Message | None:
+    """Ask over UDP, then over TCP when that failed or was cut off. None when nothing proper came back."""
+    end = time.monotonic() + timeout
+    try:
+        message = dns.query.udp(
+            query, server.address, timeout * UDP_SHARE, server.port, ignore_unexpected=True, ignore_errors=True
+        )
+        if not message.flags & dns.flags.TC:
+            return message
+    except (dns.exception.DNSException, OSError, ValueError):
+        pass
+    try:
+        return dns.query.tcp(query, server.address, max(0.1, end - time.monotonic()), server.port)
+    except (dns.exception.DNSException, OSError, ValueError, EOFError):
+        return None
+
+
+def _routed(server: Server) -> bool:
+    """Whether this machine has a route there; connecting a datagram socket sends nothing."""
+    if ":" not in server.address:
+        return True
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect((server.address, server.port))
+    except OSError:
+        return False
+    return True
+
+
+def _status(message: dns.message.Message) -> Status:
+    match message.rcode():
+        case dns.rcode.NOERROR:
+            return Status.ANSWER if message.answer else Status.EMPTY
+        case dns.rcode.NXDOMAIN:
+            return Status.MISSING
+        case dns.rcode.SERVFAIL:
+            return Status.SERVFAIL
+        case _:
+            return Status.REFUSED
