@@ -64,6 +64,11 @@ class Host:
                 reason=_one_line(done.stderr),
             )
 
+    def files(self, directory: Path) -> list[Path]:
+        """Return the files in one of the host's directories, sorted; none when it is not there."""
+        found = self.path(directory)
+        return sorted(directory / path.name for path in found.iterdir()) if found.is_dir() else []
+
     def targets(self) -> list[Target]:
         """Return the targets whose directory this host has: expand-template fails on the others."""
         return [target for target in TARGETS.values() if self.path(target.path).parent.is_dir()]

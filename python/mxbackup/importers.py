@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from mxbackup import controlfiles, oldcontrib, tables
+from mxbackup import controlfiles, oldcontrib
 from mxbackup.entries import Entry, Reading, lines_of
 from mxbackup.errors import InvalidInput
 
@@ -51,10 +51,10 @@ def recognise(text: str, file_name: str = "") -> Form:
 
 def read(text: str, form: Form) -> Reading:
     """Return what the text says. Raises InvalidInput when it is not of that form at all."""
-    if form == Form.JSON:
-        return tables.read_json(text)
-    if form == Form.CSV:
-        return tables.read_csv(text)
+    if form in (Form.JSON, Form.CSV):
+        from mxbackup import tables  # of no use at the expansion of a template, which loads this module too
+
+        return tables.read_json(text) if form == Form.JSON else tables.read_csv(text)
     lines = lines_of(text)
     if form == Form.QMAIL:
         return controlfiles.read_qmail(lines)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mxbackup import merging, names, oldcontrib, qmailcontrol, render, rules, settings
+from mxbackup import lint, merging, names, oldcontrib, qmailcontrol, render, rules, settings
 from mxbackup.entries import Entry, Remark
 from mxbackup.errors import (
     ChangedMeanwhile,
@@ -21,6 +21,7 @@ from mxbackup.errors import (
 )
 from mxbackup.esmithdb import Database, Store
 from mxbackup.host import Host
+from mxbackup.lint import Finding, Level
 from mxbackup.merging import Merged
 from mxbackup.qmailcontrol import FileChange
 from mxbackup.render import Target
@@ -86,11 +87,14 @@ class Status:
 
     inventory: Inventory
     targets: list[TargetStatus]
+    findings: list[Finding]
 
     @property
     def sound(self) -> bool:
-        """Whether every record is a rule and every file of this host holds them."""
-        return not self.inventory.invalid and all(t.current for t in self.targets if t.present)
+        """Whether every record is a rule, every file of this host holds them, and no mistake is in the files."""
+        in_force = all(target.current for target in self.targets if target.present)
+        mistakes = any(finding.level != Level.NOTE for finding in self.findings)
+        return not self.inventory.invalid and in_force and not mistakes
 
 
 @dataclass(frozen=True)
@@ -276,16 +280,8 @@ class Service:
     def status(self) -> Status:
         """Return the state of every rule and file. Raises DatabaseError."""
         inventory = self.inventory()
-        if self.host.plain:
-            return Status(inventory, self._plain_status(inventory))
-        present = {target.name for target in self.host.targets()}
-        return Status(
-            inventory,
-            [
-                self._target_status(target, inventory) if name in present else TargetStatus(target, False, False)
-                for name, target in render.TARGETS.items()
-            ],
-        )
+        targets = self._plain_status(inventory) if self.host.plain else self._esmith_status(inventory)
+        return Status(inventory, targets, lint.findings(lint.read(self.host), inventory.rules, inventory.settings))
 
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
@@ -324,6 +320,13 @@ class Service:
         return [
             TargetStatus(Target(change.path.name, change.path), change.after is not None, not change.pending)
             for change in changes
+        ]
+
+    def _esmith_status(self, inventory: Inventory) -> list[TargetStatus]:
+        present = {target.name for target in self.host.targets()}
+        return [
+            self._target_status(target, inventory) if name in present else TargetStatus(target, False, False)
+            for name, target in render.TARGETS.items()
         ]
 
     def _target_status(self, target: Target, inventory: Inventory) -> TargetStatus:

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from mxbackup.esmithdb import Database
+from mxbackup.esmithdb import Database, Record
 
 SERVICE_KEY = "mxbackup"
 
@@ -17,6 +17,7 @@ class Settings:
 
     enabled: bool = True
     smarthost: str = ""
+    postfix: bool = False
     domain_name: str = ""
     system_name: str = ""
     local_domains: frozenset[str] = frozenset()
@@ -35,6 +36,7 @@ def from_databases(configuration: Database, domains: Database) -> Settings:
     return Settings(
         enabled=service is None or service.properties.get("status", "enabled") == "enabled",
         smarthost=_smarthost(configuration),
+        postfix=_postfix(configuration) is not None,
         domain_name=_value(configuration, "DomainName").lower(),
         system_name=_value(configuration, "SystemName").lower(),
         local_domains=frozenset(key.lower() for key, _ in domains.of_type("domain")),
@@ -44,8 +46,8 @@ def from_databases(configuration: Database, domains: Database) -> Settings:
 
 def _smarthost(configuration: Database) -> str:
     """SME 5 to 10 keep it as a value of its own, SME 11 in the `postfix` record."""
-    postfix = configuration.get("postfix")
-    if postfix and "SMTPSmartHost" in postfix.properties:
+    postfix = _postfix(configuration)
+    if postfix:
         on = postfix.properties.get("SMTPSmartHostStatus") == "enabled"
         host = postfix.properties["SMTPSmartHost"] if on else ""
     else:
@@ -55,6 +57,11 @@ def _smarthost(configuration: Database) -> str:
 
 def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
+
+
+def _postfix(configuration: Database) -> Record | None:
+    record = configuration.get("postfix")
+    return record if record and "SMTPSmartHost" in record.properties else None
 
 
 def _value(configuration: Database, key: str) -> str:

@@ -8,8 +8,11 @@ from click.shell_completion import get_completion_class
 
 from mxbackup import render, rules
 from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, print_invalid, print_json, words
+from mxbackup.lint import Finding, Level
 from mxbackup.rules import Kind
 from mxbackup.service import Service, Status, TargetStatus
+
+_LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("note")}
 
 
 @click.command(
@@ -69,6 +72,8 @@ def _print_status(found: Status, plain: bool) -> None:
     print_invalid(inventory.invalid)
     for target in found.targets:
         click.echo(f"{target.target.name}: {_target_state(target, plain)}")
+    for finding in found.findings:
+        click.echo(_finding(finding))
     if not current.smarthost:
         click.echo(_("Smart host: none."))
         return
@@ -91,6 +96,19 @@ def _target_state(target: TargetStatus, plain: bool) -> str:
     return _("{path} is out of date. Run: signal-event mxbackup-update", path=target.target.path)
 
 
+def _finding(finding: Finding) -> str:
+    mistake = words.error(finding.mistake)
+    level, path, lines = _LEVELS[finding.level], finding.path, finding.lines
+    if not lines:
+        return _("{level}: {path}: {mistake}", level=level, path=path, mistake=mistake)
+    if len(lines) == 1:
+        return _("{level}: {path}, line {line}: {mistake}", level=level, path=path, line=lines[0], mistake=mistake)
+    return _(
+        "{level}: {path}, line {line} and {more} more: {mistake}",
+        level=level, path=path, line=lines[0], more=len(lines) - 1, mistake=mistake,
+    )  # fmt: skip
+
+
 def _status_json(found: Status) -> dict[str, Any]:
     inventory = found.inventory
     kinds = [rule.kind for rule in inventory.rules]
@@ -102,6 +120,16 @@ def _status_json(found: Status) -> dict[str, Any]:
         "targets": [
             {"name": t.target.name, "path": str(t.target.path), "present": t.present, "current": t.current}
             for t in found.targets
+        ],
+        "findings": [
+            {
+                "level": finding.level.value,
+                "code": finding.code,
+                "path": str(finding.path),
+                "lines": list(finding.lines),
+                "message": words.error(finding.mistake),
+            }
+            for finding in found.findings
         ],
         "smarthost": inventory.settings.smarthost or None,
         "bypass": [n for n, to in destinations.items() if inventory.settings.smarthost and to != "smarthost"],

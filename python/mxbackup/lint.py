@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Mistakes in the mail files that are already there, which the mail programs pass over in silence.
+
+`findings` is pure: it is handed the files' texts. Each check names the program whose reading it follows.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mxbackup import importers
+from mxbackup.errors import MxBackupError
+from mxbackup.host import Host
+from mxbackup.importers import Form
+from mxbackup.render import BEGIN, END, TARGETS, destination
+from mxbackup.rules import Rule
+from mxbackup.settings import Settings
+
+CUSTOM = Path("/etc/e-smith/templates-custom")
+TEMPLATES = Path("/etc/e-smith/templates")
+RCPTHOSTS = TARGETS["rcpthosts"].path
+MORERCPTHOSTS = RCPTHOSTS.with_name("morercpthosts")
+SMTPROUTES = TARGETS["smtproutes"].path
+CHECK_RULES = TARGETS["smtpd_check_rules"].path
+PEERS = tuple(Path("/var/service/qpsmtpd/config/peers") / peer for peer in ("0", "local"))
+SME5_LIST = Path("/etc/MXBackupDomains")
+
+# The how-to's fragments for SME 5.5 and SME 5, by the file that holds their domains.
+OLD_FRAGMENTS = {
+    CUSTOM / RCPTHOSTS.relative_to("/") / "20QandD": (CUSTOM / RCPTHOSTS.relative_to("/") / "20QandD", Form.QMAIL),
+    CUSTOM / CHECK_RULES.relative_to("/") / "61MXBackupDomains": (SME5_LIST, Form.LIST),
+}
+
+CLOSING_RULE = "noto:ALL:ALL:ALL"
+LONGEST_CHECK_RULE = 1000
+
+_HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+_RCPT_HOST = re.compile(rf"\.?{_HOST}\Z")
+_ROUTE = re.compile(rf"(?:\.?{_HOST})?:(?:(?:{_HOST}|\[[0-9.]+\])(?::[0-9]{{1,5}})?)?\Z")
+
+
+class Level(StrEnum):
+    """How bad it is: mail is lost or strangers' mail accepted, a line has no effect, or good to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Mistake(MxBackupError):
+    """What is wrong in a file, and the remedy."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of mistake in one file, in these lines, counted from 1; no line when it is the file."""
+
+    level: Level
+    code: str
+    path: Path
+    mistake: Mistake
+    lines: tuple[int, ...] = ()
+
+
+def read(host: Host) -> dict[Path, str | None]:
+    """Return the texts that `findings` looks at, by path; None for a `rcpthosts` that is missing.
+
+    A file that cannot be read is left out: whoever expands or writes it says so.
+    """
+    directories = [*(target.path for target in TARGETS.values()), *PEERS]
+    custom = [path for directory in directories for path in host.files(CUSTOM / directory.relative_to("/"))]
+    ours = [path for path in custom if host.path(TEMPLATES / path.relative_to(CUSTOM)).exists()]
+    paths = [RCPTHOSTS, MORERCPTHOSTS, SMTPROUTES, CHECK_RULES, *(path for path in ours if _is_ours(path))]
+    for fragment, (source, _form) in OLD_FRAGMENTS.items():
+        paths += [fragment, source] if fragment in custom else []
+    texts: dict[Path, str | None] = {}
+    for path in paths:
+        with suppress(OSError):
+            texts[path] = host.path(path).read_bytes().decode("utf-8", "surrogateescape")
+    if host.path(RCPTHOSTS).parent.is_dir() and not host.path(RCPTHOSTS).exists():
+        texts[RCPTHOSTS] = None
+    return texts
+
+
+def findings(files: Mapping[Path, str | None], rules: Sequence[Rule], settings: Settings) -> list[Finding]:
+    """Return what is wrong in these files, as `read` gives them, for these rules on this server."""
+    texts = {path: text for path, text in files.items() if text is not None}
+    found: list[Finding] = []
+    if RCPTHOSTS in files.keys() - texts.keys():
+        found.append(Finding(Level.ERROR, "open-relay", RCPTHOSTS, _no_rcpthosts()))
+    for path in (RCPTHOSTS, MORERCPTHOSTS):
+        found += _dead_lines(path, texts.get(path, ""), _RCPT_HOST, "not-a-name")
+    found += _dead_lines(SMTPROUTES, texts.get(SMTPROUTES, ""), _ROUTE, "bad-route")
+    found += _overridden_routes(texts.get(SMTPROUTES, ""))
+    if CHECK_RULES in texts:
+        found += _check_rules(texts[CHECK_RULES])
+    known = {*(rule.name for rule in rules), *settings.local_names}
+    for path in texts:
+        found += _custom_fragment(path, texts, known)
+    if settings.postfix:
+        found.append(_postfix(rules, settings))
+    return found
+
+
+def _dead_lines(path: Path, text: str, entry: re.Pattern[str], code: str) -> Iterator[Finding]:
+    """control_readfile of qmail: only trailing blanks go, and `#` is a comment in column 0 alone."""
+    dead: dict[str, list[int]] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        content = line.rstrip(" \t")
+        if content and not content.startswith("#") and not entry.match(content):
+            dead.setdefault(_why(content, entry, code), []).append(number)
+    for why, lines in dead.items():
+        yield Finding(Level.WARNING, why, path, Mistake(_DEAD[why]), tuple(lines))
+
+
+_DEAD = {
+    "carriage-return": "qmail does not take the line: it ends in a carriage return, as Windows writes it. Remove it.",
+    "leading-blank": "qmail does not take the line: it begins with a blank. Remove the blank.",
+    "inline-comment": "qmail does not take the line: a comment must stand on a line of its own, with # at its start.",
+    "not-a-name": 'qmail does not take the line: it is neither a name nor ".name". Mend it or take it out.',
+    "bad-route": 'qmail does not take the line as a route. Write "name:relay", "name:relay:port" or "name:".',
+}
+
+
+def _why(content: str, entry: re.Pattern[str], code: str) -> str:
+    if "\r" in content:
+        return "carriage-return"
+    if content[0] in " \t" and entry.match(content.lstrip()):
+        return "leading-blank"
+    return "inline-comment" if re.search(r"[ \t]#|\S#", content) else code
+
+
+def _overridden_routes(text: str) -> Iterator[Finding]:
+    """constmap of qmail: of two equal keys in smtproutes the last counts."""
+    ours: dict[str, str] = {}
+    inside = seen = False
+    for number, line in enumerate(text.split("\n"), 1):
+        content = line.rstrip()
+        if content in (BEGIN, END):
+            inside, seen = content == BEGIN, True
+            continue
+        key, colon, route = content.partition(":")
+        if colon and inside:
+            ours[key.lower()] = route
+        elif colon and seen and ours.get(key.lower(), route) != route:
+            yield Finding(Level.ERROR, "route-overridden", SMTPROUTES, _overridden(key, route), (number,))
+
+
+def _check_rules(text: str) -> Iterator[Finding]:
+    """smtpd_check_rules(5): the first rule that matches counts, and mail that none matches is accepted."""
+    lines = text.split("\n")
+    closing = next((at for at, line in enumerate(lines) if line.rstrip() == CLOSING_RULE), None)
+    if closing is None:
+        yield Finding(Level.ERROR, "open-relay", CHECK_RULES, _no_closing_rule())
+    elif BEGIN in lines[closing:]:
+        yield Finding(Level.ERROR, "after-closing-rule", CHECK_RULES, _behind(), (lines.index(BEGIN, closing) + 1,))
+    if long := tuple(number for number, line in enumerate(lines, 1) if len(line.encode()) > LONGEST_CHECK_RULE):
+        yield Finding(Level.ERROR, "line-too-long", CHECK_RULES, _too_long(), long)
+
+
+def _custom_fragment(path: Path, files: Mapping[Path, str], known: Collection[str]) -> Iterator[Finding]:
+    """A fragment of templates-custom of the same name takes the place of the one in templates."""
+    if CUSTOM in path.parents and _is_ours(path):
+        yield Finding(Level.ERROR, "shadowed", path, _shadows(path))
+    if path not in OLD_FRAGMENTS:
+        return
+    source, form = OLD_FRAGMENTS[path]
+    entries = importers.read(files.get(source, ""), form).entries
+    missing = [entry.name for entry in entries if entry.name not in known]
+    if missing:
+        yield Finding(Level.WARNING, "no-rules-yet", path, _to_import(source, missing))
+    else:
+        yield Finding(Level.WARNING, "needless-fragment", path, _needless(path))
+
+
+def _postfix(rules: Sequence[Rule], settings: Settings) -> Finding:
+    """SME 11: Postfix delivers, and its transport table is not a target of ours."""
+    concerned = [rule for rule in rules if destination(rule, settings) in ("route", "bypass")]
+    mistake = Mistake(
+        "Postfix delivers the mail of this server and does not read this file: the routes of rules and the way "
+        "around the smart host have no effect here ({count} rules are concerned). Set them in Postfix.",
+        count=len(concerned),
+    )
+    return Finding(Level.WARNING if concerned else Level.NOTE, "no-routes", SMTPROUTES, mistake)
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name[2:] == "mxbackup"
+
+
+def _no_rcpthosts() -> Mistake:
+    return Mistake(
+        "The file is missing, and qmail accepts the mail of the whole world then (open relay). Expand it, on a "
+        "server without e-smith: mxbackup apply --create"
+    )
+
+
+def _overridden(key: str, route: str) -> Mistake:
+    return Mistake(
+        'This line gives "{key}" the route "{route}" instead of the one of the rule, because the last of two counts. '
+        "Take it out, or give the rule this route.",
+        key=key,
+        route=route,
+    )
+
+
+def _no_closing_rule() -> Mistake:
+    return Mistake(
+        'The line "{line}" is missing at the end, so mail for everybody is accepted (open relay). Add it, or expand '
+        "the file again.",
+        line=CLOSING_RULE,
+    )
+
+
+def _behind() -> Mistake:
+    return Mistake('Our rules stand behind "{line}" and never count. Move that line to the end.', line=CLOSING_RULE)
+
+
+def _too_long() -> Mistake:
+    return Mistake(
+        "The line has more than {limit} characters, and smtpd accepts everything where it cannot read a line. "
+        "Divide it.",
+        limit=LONGEST_CHECK_RULE,
+    )
+
+
+def _shadows(path: Path) -> Mistake:
+    return Mistake(
+        "It takes the place of our fragment, so the rules do not reach the file. Remove it: rm {path}", path=path
+    )
+
+
+def _to_import(source: Path, missing: Sequence[str]) -> Mistake:
+    return Mistake(
+        "It holds names that are no rules yet ({count}, the first is {first}). Take them over: mxbackup import {path}",
+        count=len(missing),
+        first=missing[0],
+        path=source,
+    )
+
+
+def _needless(path: Path) -> Mistake:
+    return Mistake(
+        "All its names are rules, but with it they stay accepted when the rules are removed. Remove it: rm {path}",
+        path=path,
+    )
