@@ -20,6 +20,10 @@ def main() -> None:
             from mxbackup import actions
 
             sys.exit(actions.event_action(name))
+        case ["panel"]:
+            from mxbackup import panel
+
+            panel.main()
         case _:
             from mxbackup.cli import main as command_line
 

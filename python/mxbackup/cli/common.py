@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from mxbackup import lexicon, render
+from mxbackup import lexicon, wording
 from mxbackup.errors import MxBackupError
-from mxbackup.rules import Kind, Rule
+from mxbackup.rules import Rule
 from mxbackup.service import Invalid, Inventory, Service
 
 NO, WRONG_USE, NOT_POSSIBLE = 1, 2, 3

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a sent form does. Everything goes through the service: the database is changed, and an event signalled."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from mxbackup import names, rules, wording
+from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
+from mxbackup.panel.forms import Entries
+from mxbackup.panel.pages import form
+from mxbackup.panel.session import Message
+from mxbackup.panel.visit import Page, Redirect, Visit, failed
+from mxbackup.rules import Rule
+from mxbackup.service import Change, Inventory
+
+LOCAL_PART = "toto"
+STRANGER = "autre.net"
+
+
+def review(visit: Visit) -> Page:
+    """Sum up what the entries of a form would accept; or show the form again, with the reason why not."""
+    entries = Entries.of(visit.parameters)
+    inventory = visit.service.inventory()
+    try:
+        rule = entries.as_rule()
+        _check(entries, rule, inventory)
+    except InvalidInput as error:
+        return form(visit, entries, error)
+    covering = inventory.covering(rule)
+    return Page(
+        "review.html",
+        {
+            "entries": entries.normalised(),
+            "rule": rule,
+            "kind": wording.kind(rule, visit.words),
+            "destination": wording.destination(rule, inventory.settings, visit.words),
+            "samples": samples(rule, inventory),
+            "covered_by": names.to_unicode(covering.name) if covering else "",
+            "settings": inventory.settings,
+        },
+    )
+
+
+def revise(visit: Visit) -> Page:
+    """Show the form again with its entries."""
+    return form(visit, Entries.of(visit.parameters))
+
+
+def save(visit: Visit) -> Page | Redirect:
+    """Record the rule."""
+    entries = Entries.of(visit.parameters)
+    try:
+        rule = entries.as_rule()
+        if entries.rule:
+            done = visit.service.change(entries.rule, rules.to_properties(rule), expected=entries.expected)
+            said = visit.words.text("Changed {name}.", name=rules.shown(done.rule))
+        else:
+            done = visit.service.add(rule)
+            said = visit.words.text("Added {name}.", name=rules.shown(done.rule))
+    except InvalidInput as error:
+        return form(visit, entries, error)
+    except ChangedMeanwhile as error:
+        return failed(visit, error, f"?page=edit&rule={entries.rule}")
+    except UnknownRule as error:
+        return failed(visit, error)
+    return Redirect(Message(True, said + _covered(visit, done)))
+
+
+def remove(visit: Visit) -> Redirect:
+    """Remove a rule, or a record that holds none."""
+    key = visit.service.remove(visit.parameter("rule"), expected=visit.parameter("expected"))
+    return Redirect(Message(True, visit.words.text("Removed {name}.", name=names.to_unicode(key))))
+
+
+def enable(visit: Visit) -> Redirect:
+    """Switch MX backup on; where it is on, put the rules into force again."""
+    visit.service.enable(True)
+    return Redirect(Message(True, visit.words.text("MX backup is enabled.")))
+
+
+def disable(visit: Visit) -> Redirect:
+    """Switch MX backup off."""
+    visit.service.enable(False)
+    return Redirect(Message(True, visit.words.text("MX backup is disabled.")))
+
+
+def perform(visit: Visit) -> Page | Redirect:
+    """Do what the form asks for; lead to the list of rules, saying why, when it cannot be done."""
+    change = _CHANGES.get(visit.parameter("do"), _nothing)
+    try:
+        return change(visit)
+    except MxBackupError as error:
+        return failed(visit, error)
+
+
+def samples(rule: Rule, inventory: Inventory) -> list[tuple[str, bool]]:
+    """Return addresses and whether their mail is accepted once the rule stands beside the others."""
+    others = [other for other in inventory.rules if other.name != rule.name]
+    hosts = (rule.name, f"www.{rule.name}", STRANGER)
+    return [
+        (f"{LOCAL_PART}@{names.to_unicode(host)}", any(known.covers(host) for known in (rule, *others)))
+        for host in hosts
+    ]
+
+
+def _check(entries: Entries, rule: Rule, inventory: Inventory) -> None:
+    if entries.rule:
+        rules.check_local(rule, inventory.settings.local_names)
+    else:
+        rules.check_new(rule, inventory.rules, inventory.settings.local_names)
+
+
+def _covered(visit: Visit, done: Change) -> str:
+    if not done.covered_by:
+        return ""
+    return " " + visit.words.text(
+        "It is covered by the domain rule {name}, and adds nothing to it.", name=rules.shown(done.covered_by)
+    )
+
+
+def _nothing(visit: Visit) -> Redirect:
+    return Redirect(Message(False, visit.words.text("The form asked for nothing known, and nothing was done.")))
+
+
+_CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
+    {"review": review, "revise": revise, "save": save, "remove": remove, "enable": enable, "disable": disable}
+)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a browser sends: decoded from the charset of our pages, and the entries of the form of a rule."""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from urllib.parse import parse_qsl
+
+from mxbackup import rules
+from mxbackup.errors import MxBackupError
+from mxbackup.rules import Kind, Rule, SmartHostUse
+
+MAX_BODY = 65536  # bytes
+MAX_FIELDS = 50
+# Browsers take ISO-8859-1 for windows-1252 (WHATWG Encoding Standard, section 4.2).
+_BROWSER_CHARSETS = {"iso-8859-1": "cp1252"}
+
+
+class Refused(MxBackupError):
+    """A request that is not answered; `status` is the HTTP status."""
+
+    def __init__(self, status: int, template: str, **params: object) -> None:
+        super().__init__(template, **params)
+        self.status = status
+
+
+def decode(encoded: bytes, charset: str) -> dict[str, str]:
+    """Return the parameters of a query or body (application/x-www-form-urlencoded). Raises Refused.
+
+    What the legacy charset cannot hold arrives as character references, which are resolved.
+    """
+    try:
+        pairs = parse_qsl(
+            encoded.decode("ascii"),
+            keep_blank_values=True,
+            encoding=_BROWSER_CHARSETS.get(charset, charset),
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+    except ValueError:
+        raise Refused(400, "The request cannot be understood. Go back to the list of rules.") from None
+    if charset == "utf-8":
+        return dict(pairs)
+    return {name: re.sub(r"&#[0-9]{1,7};", lambda found: html.unescape(found[0]), value) for name, value in pairs}
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The form of a rule, as typed. `rule` is the key of the rule to change, empty for a new one;
+    `expected` the stamp of its record when the form was first shown."""
+
+    name: str = ""
+    kind: str = Kind.DOMAIN.value
+    route: str = ""
+    smarthost: str = SmartHostUse.BYPASS.value
+    description: str = ""
+    rule: str = ""
+    expected: str = ""
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> "Entries":
+        """Return the entries among the parameters; all others are ignored."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+
+    @classmethod
+    def of_rule(cls, rule: Rule, expected: str) -> "Entries":
+        """Return the entries that stand for a rule as it is recorded."""
+        return cls(
+            name=rules.shown(rule),
+            kind=rule.kind.value,
+            route=rule.route,
+            smarthost=rule.smarthost.value,
+            description=rule.description,
+            rule=rule.name,
+            expected=expected,
+        )
+
+    def as_rule(self) -> Rule:
+        """Return the rule they mean. Raises InvalidInput."""
+        return rules.make(self.rule or self.name, self.kind, self.route, self.smarthost, self.description)
+
+    def normalised(self) -> "Entries":
+        """Return the entries as the rule that they mean has them. Raises InvalidInput."""
+        return replace(Entries.of_rule(self.as_rule(), self.expected), rule=self.rule)

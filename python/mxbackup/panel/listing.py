@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The table of rules: rows in the user's language, filtered, sorted, and cut into pages."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from mxbackup import names, rules, wording
+from mxbackup.lexicon import Lexicon
+from mxbackup.rules import Rule
+from mxbackup.service import Inventory
+
+PAGE_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rule as the table shows it; `covered_by` is the domain rule it lies in, or empty."""
+
+    key: str
+    name: str
+    kind: str
+    destination: str
+    description: str
+    covered_by: str
+
+
+@dataclass(frozen=True)
+class View:
+    """Which rows are shown: those that hold `text`, sorted by a column, one page of them."""
+
+    text: str = ""
+    sort: str = "name"
+    descending: bool = False
+    page: int = 1
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> "View":
+        """Return the view that the parameters ask for; what cannot be is the default."""
+        sort, page = parameters.get("sort", ""), parameters.get("p", "")
+        return cls(
+            text=parameters.get("q", "").strip(),
+            sort=sort if sort in _COLUMNS else "name",
+            descending=parameters.get("desc") == "1",
+            page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        )
+
+    def link(self, charset: str, **changes: object) -> str:
+        """Return the query of this view with some of its parameters changed."""
+        query = {"q": self.text, "sort": self.sort, "desc": int(self.descending), "p": self.page} | changes
+        return "?" + urlencode(
+            {name: value for name, value in query.items() if value}, encoding=charset, errors="xmlcharrefreplace"
+        )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of rows, `found` rows on `pages` pages in all."""
+
+    view: View
+    rows: list[Row]
+    found: int
+    pages: int
+
+
+def listing(inventory: Inventory, view: View, words: Lexicon) -> Listing:
+    """Return the rows that the view shows; a page beyond the last is the last."""
+    found = inventory.rules
+    if view.text:
+        text = view.text.lower()
+        found = [rule for rule in found if text in _searched(rule, inventory, words)]
+    if view.sort != "name":
+        found = sorted(found, key=lambda rule: _COLUMNS[view.sort](rule, inventory, words).lower())
+    if view.descending:
+        found = found[::-1]
+    pages = max(1, -(-len(found) // PAGE_ROWS))
+    page = min(max(view.page, 1), pages)
+    shown = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    view = View(view.text, view.sort, view.descending, page)
+    return Listing(view, [_row(rule, inventory, words) for rule in shown], len(found), pages)
+
+
+def _row(rule: Rule, inventory: Inventory, words: Lexicon) -> Row:
+    covering = inventory.covering(rule)
+    return Row(
+        key=rule.name,
+        name=rules.shown(rule),
+        kind=wording.kind(rule, words),
+        destination=wording.destination(rule, inventory.settings, words),
+        description=rule.description,
+        covered_by=names.to_unicode(covering.name) if covering else "",
+    )
+
+
+def _searched(rule: Rule, inventory: Inventory, words: Lexicon) -> str:
+    return "\n".join([rule.name, *(column(rule, inventory, words) for column in _COLUMNS.values())]).lower()
+
+
+_COLUMNS: Mapping[str, Callable[[Rule, Inventory, Lexicon], str]] = {
+    "name": lambda rule, inventory, words: rules.shown(rule),
+    "kind": lambda rule, inventory, words: wording.kind(rule, words),
+    "destination": lambda rule, inventory, words: wording.destination(rule, inventory.settings, words),
+    "description": lambda rule, inventory, words: rule.description,
+}

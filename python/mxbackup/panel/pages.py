@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The pages that are only looked at: the list of rules, an empty or filled form, the question before a removal."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from mxbackup import names
+from mxbackup.errors import InvalidInput, UnknownRule
+from mxbackup.panel.forms import Entries
+from mxbackup.panel.listing import View, listing
+from mxbackup.panel.visit import Page, Redirect, Visit, failed
+
+
+def front(visit: Visit) -> Page:
+    """What MX backup is, whether it is on, the rules, and what is wrong."""
+    status = visit.service.status()
+    return Page(
+        "front.html",
+        {
+            "inventory": status.inventory,
+            "listing": listing(status.inventory, View.of(visit.parameters), visit.words),
+            "outdated": [target for target in status.targets if target.present and not target.current],
+        },
+    )
+
+
+def new(visit: Visit) -> Page:
+    """The form of a new rule."""
+    return form(visit, Entries())
+
+
+def edit(visit: Visit) -> Page | Redirect:
+    """The form of a rule that there is."""
+    name = visit.parameter("rule")
+    try:
+        stamp = visit.service.stamp(name)  # taken first: a change in between is noticed when the form is sent
+        return form(visit, Entries.of_rule(visit.service.get(name), stamp))
+    except (UnknownRule, InvalidInput) as error:
+        return failed(visit, error)
+
+
+def removal(visit: Visit) -> Page | Redirect:
+    """The question before a rule, or a record that holds none, is removed."""
+    name = visit.parameter("rule")
+    try:
+        return Page(
+            "remove.html",
+            {"rule": name, "name": names.to_unicode(name), "expected": visit.service.stamp(name)},
+        )
+    except (UnknownRule, InvalidInput) as error:
+        return failed(visit, error)
+
+
+def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> Page:
+    """The form of a rule with these entries, and beside the field at fault what is wrong."""
+    return Page(
+        "form.html",
+        {
+            "entries": entries,
+            "field": error.field.lower() if error else "",
+            "reason": visit.words.error(error) if error else "",
+            "smarthost": visit.service.inventory().settings.smarthost,
+        },
+        status=422 if error else 200,
+    )
+
+
+PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
+    {"": front, "new": new, "edit": edit, "remove": removal}
+)

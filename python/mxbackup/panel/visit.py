@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one request brings to the function that answers it, and what that returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mxbackup.errors import MxBackupError
+from mxbackup.lexicon import Lexicon
+from mxbackup.panel.session import Message
+from mxbackup.service import Service
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request of a logged-in administrator; `parameters` are those of the query or of the form."""
+
+    parameters: Mapping[str, str]
+    service: Service
+    words: Lexicon
+
+    def parameter(self, name: str) -> str:
+        """Return one parameter, empty when it is not there."""
+        return self.parameters.get(name, "")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page to show: its template, and what it says."""
+
+    template: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Leads to a page of ours (a query) and has it say what happened (post, redirect, get)."""
+
+    message: Message
+    query: str = "?"
+
+
+def failed(visit: Visit, error: MxBackupError, query: str = "?") -> Redirect:
+    """Lead to a page that says what went wrong."""
+    return Redirect(Message(False, visit.words.error(error)), query)
