@@ -26,7 +26,8 @@ package main;
 
 tie my %domains, 'TiedDatabase', '/home/e-smith/db/domains';
 my $out = '';
-foreach my $key (sort { join('.', reverse split /\./, $a) cmp join('.', reverse split /\./, $b) } keys %domains) {
+my @sorted = map { $_->[1] } sort { $a->[0] cmp $b->[0] } map { [join('.', reverse split /\./), $_] } keys %domains;
+foreach my $key (@sorted) {
     my ($type, %property) = split /(?<!\\)\|/, $domains{$key};
     next unless $type eq 'mxbackup';
     $out .= "$key\n";

@@ -17,6 +17,15 @@ def sandbox() -> Iterator[Sandbox]:
     machine.stop()
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Sandbox]:
+    """SME 7 with the contrib, for one module of tests."""
+    machine = Sandbox("server")
+    machine.install("smeserver-mxbackup-utf8")
+    yield machine
+    machine.stop()
+
+
 @pytest.fixture
 def new_sandbox(request: pytest.FixtureRequest) -> Callable[..., Sandbox]:
     """Make sandboxes for this test alone: `new_sandbox(profile="sme7", binds=())`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 ENTER = str(CHECKOUT / "sandbox/enter")
 DIALOGUE = str(CHECKOUT / "sandbox/dialogue.py")
+DIST = CHECKOUT / "dist"
 PATIENCE = 20.0  # seconds
 
 
@@ -25,9 +26,16 @@ class Sandbox:
     @property
     def enter(self) -> list[str]:
         """The command line that a command inside is appended to."""
-        return [ENTER, f"--name={self.name}", f"--profile={self.profile}", *(f"--bind={path}" for path in self.binds)]
+        return [
+            ENTER,
+            f"--name={self.name}",
+            f"--profile={self.profile}",
+            *(f"--bind={path}" for path in self.binds),
+        ]
 
-    def run(self, command: Sequence[str], input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: Sequence[str], input: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run COMMAND inside and return what came of it; CalledProcessError with its words when it fails.
 
         Texts are UTF-8, other bytes are surrogates (PEP 383).
@@ -66,14 +74,29 @@ class Sandbox:
     def rcpt(self, address: str, port: int = 25) -> str:
         """Return what the SMTP server answers to a stranger who has mail for ADDRESS."""
         command = f"RCPT To:<{address}>"
-        session = self.smtp("HELO anything.other.org", "MAIL From:<admin@anything.other.org>", command, "QUIT", port=port)
+        session = self.smtp(
+            "HELO anything.other.org", "MAIL From:<admin@anything.other.org>", command, "QUIT", port=port
+        )
         answer = re.search(rf"^{re.escape(command)}\n(.*)$", session, re.MULTILINE)
         assert answer, session
         return answer[1]
 
+    def answers(self, port: int) -> bool:
+        """Tell whether an SMTP server greets there."""
+        return self.run([DIALOGUE, "127.0.0.1", str(port)], input="QUIT\n", check=False).returncode == 0
+
     def qmail_starts(self) -> int:
         """Return how often the stand-in for qmail-send has been started."""
         return len(self.read("/var/log/qmail-restarts").splitlines())
+
+    def install(self, *packages: str) -> str:
+        """Install packages of dist/, by the beginnings of their file names up to the version; return rpm's words."""
+        paths = [
+            path for name in packages for path in sorted(DIST.glob(f"{name}-[0-9]*.rpm")) if ".src." not in path.name
+        ]
+        assert len(paths) == len(packages), f"run make rpm: {packages} are not all in {DIST}"
+        done = self.run(["rpm", "-Uvh", *map(str, paths)])
+        return done.stdout + done.stderr
 
     def stop(self) -> None:
         """Discard it."""

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Installing, replacing one build by the other, and erasing, with a real rpm."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.system.machine import Sandbox, wait_until
+
+LEGACY, UTF8 = "smeserver-mxbackup", "smeserver-mxbackup-utf8"
+OURS = (
+    r"find / -xdev \( -path /proc -o -path /tmp -o -path /work -o -path /var/lib/rpm \) -prune"
+    " -o -name '*mxbackup*' -print | sort"
+)
+
+
+@pytest.mark.parametrize("build", [UTF8, LEGACY])
+def test_erase_leaves_the_databases_and_no_open_relay(new_sandbox: Callable[..., Sandbox], build: str) -> None:
+    server = new_sandbox()
+    before = server.sh(OURS)
+    rcpthosts = server.read("/var/qmail/control/rcpthosts")
+    server.install(build)
+    server.run(["mxbackup", "add", "dupontnet.com"])
+    assert server.rcpt("jean.dupont@dupontnet.com").startswith("250")
+    assert server.run(["rpm", "-V", build]).stdout == ""
+    server.run(["rpm", "-e", build])
+    wait_until(lambda: server.answers(25))
+    assert server.rcpt("jean.dupont@dupontnet.com").startswith("550")
+    assert server.rcpt("jean.dupont@dupontnet.com", port=2525).startswith("553")
+    assert server.read("/var/qmail/control/rcpthosts") == rcpthosts
+    assert server.run(["db", "domains", "getprop", "dupontnet.com", "Kind"]).stdout == "domain\n"
+    assert server.sh(OURS) == before
+
+
+def test_the_utf8_build_replaces_the_legacy_one_and_keeps_the_rules(new_sandbox: Callable[..., Sandbox]) -> None:
+    server = new_sandbox()
+    server.install(LEGACY)
+    server.run(["mxbackup", "add", "dupontnet.com"])
+    server.install(UTF8)
+    assert [name for name in server.run(["rpm", "-qa"]).stdout.split() if "mxbackup" in name] == [
+        f"{UTF8}-1.0.0-1.noarch"
+    ]
+    assert server.run(["rpm", "-V", UTF8]).stdout == ""
+    assert server.run(["mxbackup", "status"]).returncode == 0
+    assert server.rcpt("jean.dupont@dupontnet.com").startswith("250")
+
+
+def test_a_step_that_fails_is_told_and_does_not_stop_rpm(new_sandbox: Callable[..., Sandbox]) -> None:
+    server = new_sandbox()
+    server.sh("printf '#!/bin/sh\\nexit 1\\n' > /etc/e-smith/events/actions/navigation-conf")
+    words = server.install(UTF8)
+    assert "mxbackup: FAILED, run it again by hand: /etc/e-smith/events/actions/navigation-conf\n" in words
+    assert server.run(["mxbackup", "status"]).returncode == 0
