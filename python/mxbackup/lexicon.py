@@ -22,10 +22,7 @@ class Lexicon:
     def text(self, template: str, /, **params: object) -> str:
         """Return the sentence in this language, with the placeholders filled in."""
         return self.entries.get(template, template).format(
-            **{
-                key: self.error(value) if isinstance(value, MxBackupError) else value
-                for key, value in params.items()
-            }
+            **{key: self.error(value) if isinstance(value, MxBackupError) else value for key, value in params.items()}
         )
 
     def error(self, error: MxBackupError) -> str:
@@ -50,5 +47,9 @@ def parse(content: bytes) -> dict[str, str]:
 
 def language_of_environment() -> str:
     """Return the language that LC_ALL, LC_MESSAGES or LANG ask for, as locale(7) orders them."""
-    wanted = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "") or ""
-    return "fr" if wanted.startswith("fr") else FALLBACK
+    return language_of(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "") or "")
+
+
+def language_of(locale: str) -> str:
+    """Return the one of LANGUAGES that a locale such as `fr_FR.UTF-8` asks for."""
+    return "fr" if locale.startswith("fr") else FALLBACK

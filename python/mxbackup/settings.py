@@ -12,7 +12,8 @@ SERVICE_KEY = "mxbackup"
 class Settings:
     """`smarthost` is `host[:port]`, or empty; the names are as the databases have them, in lower case.
 
-    `public_addresses` are those that lead to this server from outside where it stands behind NAT.
+    `public_addresses` are those that lead to this server from outside where it stands behind NAT. `language` is the
+    server's, as in `fr_FR.UTF-8`.
     """
 
     enabled: bool = True
@@ -22,6 +23,7 @@ class Settings:
     system_name: str = ""
     local_domains: frozenset[str] = frozenset()
     public_addresses: frozenset[str] = frozenset()
+    language: str = ""
 
     @property
     def local_names(self) -> frozenset[str]:
@@ -41,6 +43,7 @@ def from_databases(configuration: Database, domains: Database) -> Settings:
         system_name=_value(configuration, "SystemName").lower(),
         local_domains=frozenset(key.lower() for key, _ in domains.of_type("domain")),
         public_addresses=frozenset(_words(service.properties.get("PublicAddress", "")) if service else ()),
+        language=_property(configuration, "sysconfig", "Language"),
     )
 
 
@@ -53,6 +56,11 @@ def _smarthost(configuration: Database) -> str:
     else:
         host = _value(configuration, "SMTPSmartHost")
     return "" if host.lower() == "off" else host
+
+
+def _property(configuration: Database, key: str, name: str) -> str:
+    record = configuration.get(key)
+    return record.properties.get(name, "") if record else ""
 
 
 def _words(text: str) -> list[str]:
