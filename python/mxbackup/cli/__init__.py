@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from mxbackup import __version__
-from mxbackup.cli import apply_commands, rule_commands, status_commands, transfer_commands
+from mxbackup.cli import apply_commands, check_commands, rule_commands, status_commands, transfer_commands
 from mxbackup.cli.common import NO, NOT_POSSIBLE, WRONG_USE, _, examples, words
 from mxbackup.errors import InvalidInput, MxBackupError, UnknownRule
 from mxbackup.service import Service
@@ -64,6 +64,7 @@ def mxbackup(ctx: click.Context, root: str) -> None:
 for command in (
     *rule_commands.COMMANDS,
     *status_commands.COMMANDS,
+    *check_commands.COMMANDS,
     *transfer_commands.COMMANDS,
     *apply_commands.COMMANDS,
 ):

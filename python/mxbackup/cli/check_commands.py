@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands that tell whether it will work: the checks of rules, and an SMTP dialogue from outside."""
+
+import ipaddress
+import re
+import secrets
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from mxbackup import lexicon, names
+from mxbackup.cli.common import NO, _, examples, json_option, print_invalid, print_json, words
+from mxbackup.errors import DatabaseMissing, InvalidName
+from mxbackup.esmithdb import Store
+from mxbackup.rules import Rule
+from mxbackup.service import Inventory, Service
+from mxbackup.settings import Settings
+
+if TYPE_CHECKING:
+    from mxbackup.checks import Report
+    from mxbackup.dnsquery import Server
+
+
+@click.command(
+    help=_("Tell whether backup MX works for NAMEs, for all rules without one. The exit status is 1 for an error."),
+    epilog=examples(
+        "mxbackup check",
+        "mxbackup check dupontnet.com --nameserver 1.2.3.4",
+        "mxbackup check dupontnet.com --public-address 111.112.113.114",
+    ),
+)
+@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@click.option("--all", "all_rules", is_flag=True, help=_("Check all rules."))
+@click.option(
+    "--nameserver", "nameservers", multiple=True, metavar="IP[:PORT]", help=_("Ask this name server of the domain.")
+)
+@click.option(
+    "--public-address", "public", multiple=True, metavar="IP", help=_("An address that leads to this server (NAT).")
+)
+@click.option(
+    "--remember", is_flag=True,
+    help=_("Record the states, and mail admin when a rule turns from fine to error, or back."),
+)  # fmt: skip
+@json_option
+@click.pass_obj
+def check(
+    services: Service,
+    wanted: tuple[str, ...],
+    all_rules: bool,
+    nameservers: tuple[str, ...],
+    public: tuple[str, ...],
+    remember: bool,
+    as_json: bool,
+) -> int:
+    """Check names, print what was found, and remember it when that is asked for."""
+    from mxbackup import checks, reporting
+
+    inventory = _inventory(services)
+    chosen = _chosen(wanted, inventory)
+    servers = [_server(text) for text in nameservers]
+    for text in public:
+        _address(text)
+    checker = checks.checker_for(services.host, inventory.settings, public, servers)
+    with _progress(len(chosen)) as done:
+        reports = checks.check_all(checker, chosen, done)
+    if remember:
+        _remember(services, reports, inventory.settings, all_rules=not wanted)
+    if as_json:
+        print_json([reporting.to_json(report, words) for report in reports])
+    else:
+        for server in servers:
+            click.echo(
+                f"Using domain server:\nName: {server.address}\nAddress: {server.address}#{server.port}\nAliases:\n"
+            )
+        for report in reports:
+            click.echo("\n".join(reporting.lines(report, words)) + "\n")
+        _summarise(Counter(report.state for report in reports))
+    if all_rules or not wanted:
+        print_invalid(inventory.invalid)
+    return NO if any(report.state == "error" for report in reports) else 0
+
+
+@click.command(
+    help=_("Talk to the mail server HOST as a stranger who has mail for RECIPIENT. Runs on any machine outside."),
+    epilog=examples(
+        "mxbackup probe mail.durantcom.net jean.dupont@dupontnet.com",
+        "mxbackup probe mail.durantcom.net jean.dupont@dupontnet.com --send",
+    ),
+)
+@click.argument("host")
+@click.argument("recipient")
+@click.option("--refuse", metavar="ADDRESS", help=_("The address that must be refused; by default one in example.net."))
+@click.option("--sender", metavar="ADDRESS", help=_("The sender to give; by default postmaster of this machine."))
+@click.option("--helo", metavar="NAME", default="", help=_("The name to greet with; by default this machine's."))
+@click.option("--port", type=click.IntRange(1, 65535), default=25, show_default=True, help=_("The port of HOST."))
+@click.option(
+    "--timeout", type=click.FloatRange(0.1, 600), default=20.0, show_default=True, help=_("Seconds for all of it.")
+)
+@click.option("--send", is_flag=True, help=_("Send a test message, too."))
+def probe(
+    host: str,
+    recipient: str,
+    refuse: str | None,
+    sender: str | None,
+    helo: str,
+    port: int,
+    timeout: float,
+    send: bool,
+) -> int:
+    """Hold the dialogue of the how-to, print it as telnet would, and the verdict."""
+    from mxbackup import probing, smtpprobe
+
+    refuse = _mailbox(refuse) if refuse else f"{secrets.token_hex(6)}@example.net"
+    sender = _mailbox(sender) if sender else _own_sender()
+    message = smtpprobe.sample_message(sender, _mailbox(recipient)) if send else None
+    question = smtpprobe.Question(_mailbox(recipient), sender, refuse, _word(helo), message)
+    dialogue = smtpprobe.probe(_host(host), question, port, timeout)
+    click.echo("\n".join(dialogue.transcript) + "\n")
+    for line in probing.verdict(dialogue, question, words):
+        click.echo(line)
+    return 0 if probing.as_it_should_be(dialogue) else NO
+
+
+def _inventory(services: Service) -> Inventory:
+    """The rules, or none on a machine that is no server."""
+    try:
+        return services.inventory()
+    except DatabaseMissing:
+        return Inventory([], [], Settings())
+
+
+def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule | None]]:
+    by_name: dict[str, Rule] = {rule.name: rule for rule in inventory.rules}
+    if not wanted:
+        return list(by_name.items())
+    parsed = dict.fromkeys(names.parse_host(text) for text in wanted)
+    return [(name, by_name.get(name)) for name in parsed]
+
+
+def _remember(services: Service, reports: Sequence["Report"], current: Settings, *, all_rules: bool) -> None:
+    """Record the states of rules, and tell admin in the server's language."""
+    from mxbackup import remembering
+
+    server_words = lexicon.load(lexicon.language_of(current.language))
+
+    def announce(turned: Sequence["Report"]) -> None:
+        message = remembering.mail(turned, current, server_words)
+        remembering.send(services.host.path(remembering.SENDMAIL), message)
+
+    of_rules = [report for report in reports if report.facts.rule]
+    store = Store(services.host.database(remembering.DATABASE), log=lambda lines: None)
+    remembering.remember(store, of_rules, all_rules=all_rules, announce=announce)
+
+
+@contextmanager
+def _progress(length: int) -> Iterator[Callable[[], object]]:
+    """A progress bar on stderr, when that is a terminal and there is something to wait for."""
+    if length < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with click.progressbar(length=length, file=sys.stderr, label=_("Checking")) as bar:
+        yield lambda: bar.update(1)
+
+
+def _summarise(states: Counter[str]) -> None:
+    click.echo(
+        _(
+            "Checked: {count}. With errors: {errors}, with warnings: {warnings}, fine: {fine}.",
+            count=states.total(),
+            errors=states["error"],
+            warnings=states["warning"],
+            fine=states["fine"],
+        )
+    )
+
+
+def _server(text: str) -> "Server":
+    from mxbackup.dnsquery import DNS_PORT, Server
+
+    bracketed = re.fullmatch(r"\[(.+)\](?::([0-9]{1,5}))?", text)
+    plain = re.fullmatch(r"([0-9.]+)(?::([0-9]{1,5}))?", text)
+    found = bracketed or plain
+    address, port = (found[1], found[2]) if found else (text, None)
+    return Server(_address(address), int(port) if port else DNS_PORT)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise click.UsageError(_('"{text}" is no IP address.', text=text)) from None
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return names.parse_host(text)
+
+
+def _mailbox(text: str) -> str:
+    """An address as it goes between < and >. The domain may be typed in U-labels."""
+    local, at, domain = text.rpartition("@")
+    if not at or not re.fullmatch(r"[!-;=?-~]{1,64}", local):
+        raise click.UsageError(_('"{text}" is no e-mail address. Give one such as postmaster@example.com.', text=text))
+    return f"{local}@{names.parse_host(domain)}"
+
+
+def _word(text: str) -> str:
+    if not re.fullmatch(r"[!-~]*", text):
+        raise click.UsageError(_('"{text}" is no host name to greet with.', text=text))
+    return text
+
+
+def _own_sender() -> str:
+    """postmaster of this machine; the empty sender where it has no name with a dot."""
+    try:
+        return f"postmaster@{names.parse_host(socket.getfqdn())}"
+    except InvalidName:
+        return ""
+
+
+COMMANDS = (check, probe)

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is wrong with where the mail goes. Each function takes the facts and yields findings."""
+
+from collections.abc import Iterator
+
+from mxbackup.delivery import Verdict
+from mxbackup.dnsfindings import Check
+from mxbackup.dnsquery import Status
+from mxbackup.facts import Facts, Finding, Severity
+from mxbackup.smtpprobe import Outcome
+
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+
+def not_local(facts: Facts) -> Iterator[Finding]:
+    """The name is not delivered here: see qmail-send(8), `locals`."""
+    if facts.name in facts.us.settings.local_names:
+        yield Finding(
+            "local-domain", ERROR,
+            "{name} is a local domain of this server, which keeps its mail instead of passing it on.",
+            "Remove the local domain, or the rule.",
+            {"name": facts.name},
+        )  # fmt: skip
+
+
+def we_are_an_mx(facts: Facts) -> Iterator[Finding]:
+    """Senders are told of this server. RFC 5321 section 5.1."""
+    known = facts.mx in (Status.ANSWER, Status.EMPTY) and not facts.takes_no_mail
+    if known and not facts.ours:
+        yield Finding(
+            "not-mx", ERROR,
+            "This server is not a mail exchanger of {name}, so nobody brings it that mail.",
+            "Have an MX record with this server's name and a higher preference number than the primary's added. "
+            "Behind NAT, state the public address: --public-address, or PublicAddress of the mxbackup record.",
+            {"name": facts.name},
+        )  # fmt: skip
+
+
+def we_come_second(facts: Facts) -> Iterator[Finding]:
+    """Another exchanger has a better preference, else qmail bounces with 5.4.6; a route cures that."""
+    ours = facts.our_preference
+    if ours is None:
+        return
+    severity = WARNING if facts.relayed else ERROR
+    best = min((other.preference for other in facts.others), default=None)
+    params = {"name": facts.name, "preference": ours, "best": best}
+    if best is None:
+        yield Finding(
+            "only-mx", severity,
+            "This server is the only mail exchanger of {name}: there is no primary to pass the mail on to.",
+            "Have an MX record for the primary added, with a lower preference number than {preference}.", params,
+        )  # fmt: skip
+    elif ours < best:
+        yield Finding(
+            "best-mx", severity,
+            "This server has the best preference for {name} ({preference}, the next {best}), as if it were primary.",
+            "Have the preferences changed: the primary's number must be lower than this server's.", params,
+        )  # fmt: skip
+    elif ours == best:
+        yield Finding(
+            "equal-mx", severity,
+            "This server has the same preference for {name} as the primary ({preference}).",
+            "Have this server's preference number raised above the primary's.", params,
+        )  # fmt: skip
+    elif beside := [other.name for other in facts.others if other.preference == ours]:
+        yield Finding(
+            "shared-backup", NOTE,
+            "{others} has the same preference for {name} as this server: they share the load.",
+            "Nothing to do.",
+            {"name": facts.name, "others": ", ".join(beside)},
+        )  # fmt: skip
+
+
+def we_know_ourselves(facts: Facts) -> Iterator[Finding]:
+    """qmail knows itself by its interfaces alone (ipme.c); behind NAT it connects to itself in circles."""
+    known = facts.us.interfaces
+    strange = [e for e in facts.ours if e.addresses and known.isdisjoint(e.addresses)]
+    if strange and not facts.relayed:
+        primary = next((other.name for other in facts.primaries if other.addresses), "HOST")
+        yield Finding(
+            "nat", ERROR,
+            "The address {address} leads to this server, but is not one of its interfaces (NAT): when the primary is "
+            "down, the mail goes in circles.",
+            "Set the route: mxbackup set {name} --route {primary}",
+            {"name": facts.name, "address": strange[0].addresses[0], "primary": primary},
+        )  # fmt: skip
+
+
+def routed_as_meant(facts: Facts) -> Iterator[Finding]:
+    """smtproutes on disk says what the rule says; and nothing goes through the smart host unseen."""
+    if facts.expected_route is not None and facts.route != facts.expected_route:
+        yield Finding(
+            "routes-stale", ERROR,
+            "The file smtproutes does not say what the rule for {name} says.",
+            "Run: signal-event mxbackup-update",
+            {"name": facts.name},
+        )  # fmt: skip
+    elif facts.route is not None and facts.route.key == "" and facts.route.host:
+        yield Finding(
+            "smarthost", WARNING,
+            "Mail for {name} goes to the smart host {host}, which follows the MX records and may bring it back.",
+            "Let the rule go around it: mxbackup set {name} --smarthost bypass",
+            {"name": facts.name, "host": facts.route.host},
+        )  # fmt: skip
+
+
+def verdict_is_good(facts: Facts) -> Iterator[Finding]:
+    """What qmail-remote will do, where no other check has said why. See `delivery`."""
+    verdict, code = facts.delivery.verdict, facts.delivery.code
+    params = {"name": facts.name, "code": code, "to": ", ".join(map(str, facts.delivery.to))}
+    if verdict == Verdict.LOOP:
+        yield Finding(
+            "loop", ERROR,
+            "Mail for {name} would go in circles: its way ({to}) leads back to this server.",
+            "Set the primary's own name or address as route, or correct the records.", params,
+        )  # fmt: skip
+    elif verdict == Verdict.BOUNCE:
+        yield Finding(
+            "bounce", ERROR,
+            "This server would send mail for {name} back to its senders at once ({code}).",
+            "See to the other findings, or set the primary's address as route: mxbackup set {name} --route ADDRESS",
+            params,
+        )  # fmt: skip
+    elif verdict == Verdict.DEFER and not facts.contacts:
+        yield Finding(
+            "defer", WARNING,
+            "Mail for {name} stays in this server's queue at present ({code}).",
+            "See to the other findings; the mail is tried again for a week.", params,
+        )  # fmt: skip
+
+
+def primary_answers(facts: Facts) -> Iterator[Finding]:
+    """The primary can be reached and takes bounces for its postmaster. RFC 5321 sections 4.5.1 and 6.1."""
+    for target, dialogue in facts.contacts.items():
+        params = {"name": facts.name, "target": target, "reply": dialogue.reply or dialogue.trouble}
+        if dialogue.outcome == Outcome.UNREACHABLE:
+            yield Finding(
+                "primary-unreachable", WARNING,
+                "The primary of {name}, {target}, cannot be reached at present: {reply}",
+                "If it is not known to be down, check its address, port and firewall.", params,
+            )  # fmt: skip
+        elif dialogue.outcome == Outcome.BROKEN:
+            yield Finding(
+                "primary-broken", WARNING,
+                "The primary of {name}, {target}, does not speak SMTP properly: {reply}",
+                "Its administrator must see to its mail server.", params,
+            )  # fmt: skip
+        elif dialogue.outcome == Outcome.REFUSED:
+            yield Finding(
+                "primary-refuses", ERROR,
+                "The primary of {name}, {target}, refuses mail from this server: {reply}",
+                "Its administrator must let this server in and accept mail for postmaster@{name}.", params,
+            )  # fmt: skip
+        elif dialogue.outcome == Outcome.DEFERRED:
+            yield Finding(
+                "primary-defers", WARNING,
+                "The primary of {name}, {target}, puts mail from this server off: {reply}",
+                "Its administrator should exempt this server from greylisting and limits.", params,
+            )  # fmt: skip
+
+
+def policy_lists_us(facts: Facts) -> Iterator[Finding]:
+    """The name's MTA-STS policy names this server, else careful senders do not come here. RFC 8461 section 5."""
+    policy, names = facts.policy, [exchanger.name for exchanger in facts.ours]
+    params = {"name": facts.name, "exchanger": ", ".join(names)}
+    if facts.policy_trouble == "no-tls":
+        yield Finding(
+            "mta-sts-skipped", NOTE,
+            "{name} has an MTA-STS policy, which was not checked: this Python has no TLS.",
+            "Run mxbackup check for that name from another machine.", params,
+        )  # fmt: skip
+    elif facts.policy_trouble:
+        yield Finding(
+            "mta-sts-unreadable", WARNING,
+            "{name} announces an MTA-STS policy that cannot be read.",
+            "Its owner must mend https://mta-sts.{name}/.well-known/mta-sts.txt or take the TXT record out.", params,
+        )  # fmt: skip
+    elif policy and policy.mode != "none" and names and not any(map(policy.lists, names)):
+        yield Finding(
+            "mta-sts", ERROR if policy.mode == "enforce" else WARNING,
+            "The MTA-STS policy of {name} does not list this server ({exchanger}): careful senders bring nothing here.",
+            "Have the line mx: {exchanger} added to https://mta-sts.{name}/.well-known/mta-sts.txt", params,
+        )  # fmt: skip
+
+
+CHECKS: tuple[Check, ...] = (
+    not_local,
+    we_are_an_mx,
+    we_come_second,
+    we_know_ourselves,
+    routed_as_meant,
+    primary_answers,
+    policy_lists_us,
+)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A report in words, for the command, the panel and the nightly mail."""
+
+from typing import Any
+
+from mxbackup import names
+from mxbackup.checks import Report
+from mxbackup.delivery import Verdict
+from mxbackup.facts import Finding
+from mxbackup.lexicon import Lexicon
+
+
+def sentence(finding: Finding, words: Lexicon) -> str:
+    """Return what was found, in one sentence."""
+    return words.text(finding.sentence, **_shown(finding))
+
+
+def advice(finding: Finding, words: Lexicon) -> str:
+    """Return what to do about it."""
+    return words.text(finding.advice, **_shown(finding))
+
+
+def verdict(report: Report, words: Lexicon) -> str:
+    """Return what qmail will do with a message for the name."""
+    code, to = report.delivery.code, ", ".join(map(str, report.delivery.to))
+    match report.delivery.verdict:
+        case Verdict.DELIVER:
+            return words.text("delivered to {to}", to=to)
+        case Verdict.LOOP:
+            return words.text("sent in circles through {to}", to=to)
+        case Verdict.BOUNCE:
+            return words.text("sent back to the sender at once ({code})", code=code)
+        case Verdict.DEFER:
+            return words.text("kept in the queue for now ({code})", code=code)
+
+
+def lines(report: Report, words: Lexicon) -> list[str]:
+    """Return the whole report: the records, what qmail does, who answered, and each finding with its advice."""
+    facts, name = report.facts, names.to_unicode(report.name)
+    text = [f"{name} mail is handled (pri={mx.preference}) by {mx.name or '.'}" for mx in facts.exchangers]
+    text.append(words.text("Mail for {name} is {verdict}.", name=name, verdict=verdict(report, words)))
+    text += [f"{target}: {said.banner}" for target, said in facts.contacts.items() if said.banner]
+    for finding in report.findings:
+        text.append(f"{label(finding, words)}: {sentence(finding, words)} [{finding.code}]")
+        text.append(f"    {advice(finding, words)}")
+    if not report.findings:
+        text.append(words.text("Everything is as it should be."))
+    return text
+
+
+def label(finding: Finding, words: Lexicon) -> str:
+    """Return the severity as a word."""
+    match finding.severity.value:
+        case "error":
+            return words.text("ERROR")
+        case "warning":
+            return words.text("Warning")
+        case _:
+            return words.text("Note")
+
+
+def to_json(report: Report, words: Lexicon) -> dict[str, Any]:
+    """Return the report as `check --json` has it."""
+    return {
+        "name": report.name,
+        "verdict": report.delivery.verdict.value,
+        "code": report.delivery.code or None,
+        "to": [str(target) for target in report.delivery.to],
+        "state": report.state,
+        "findings": [
+            {
+                "code": finding.code,
+                "severity": finding.severity.value,
+                "sentence": sentence(finding, words),
+                "advice": advice(finding, words),
+            }
+            for finding in report.findings
+        ],
+    }
+
+
+def _shown(finding: Finding) -> dict[str, object]:
+    name = str(finding.params.get("name", ""))
+    return {**finding.params, "name": names.to_unicode(name)}
