@@ -117,7 +117,9 @@ def _rule_line(rule: Rule) -> str:
 def _print_remarks(heading: str, remarks: Sequence[Remark]) -> None:
     if remarks:
         click.echo(heading, err=True)
-        _print_some([f"  {r.line}: {r.text}: {words.error(r.reason)}" for r in remarks], err=True)
+        _print_some(
+            [f"  {r.line}: {r.text}: {words.error(r.reason)}" for r in sorted(remarks, key=lambda r: r.line)], err=True
+        )
 
 
 def _print_some(lines: Sequence[str], *, err: bool = False) -> None:

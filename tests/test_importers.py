@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each form of text that `mxbackup import` takes, with all that comes of it.
+
+A directory of tests/data/import holds one input and `expected`: the exit status, what is printed, what is said on
+stderr, and the rules in the database afterwards. To see what changed after a deliberate change of the program:
+run the test, and read its diff.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxbackup import importers
+from mxbackup.errors import InvalidInput
+from mxbackup.importers import Form
+from tests.conftest import Outcome
+from tests.scratch import Scratch
+
+CASES = sorted((Path(__file__).parent / "data/import").iterdir())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_a_real_looking_input(case: Path, server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    server.database("domains", "durantcom.net=domain|Content|Primary", "known.example.org=mxbackup|Kind|host")
+    (source,) = (path for path in case.iterdir() if path.name != "expected")
+    status, out, err = mxbackup("import", "--no-event", str(source))
+    records = "\n".join(line for line in server.records("domains") if "=mxbackup|" in line)
+    assert f"status {status}\n--\n{out}--\n{err}--\n{records}\n" == (case / "expected").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "file_name", "form"),
+    [
+        ("", "", Form.LIST),
+        ("# nothing but a remark\n", "", Form.LIST),
+        ("dupontnet.com\nmartin.fr\n", "domains.txt", Form.LIST),
+        ("dupontnet.com\nmartin.fr\n", "rcpthosts", Form.QMAIL),
+        ("dupontnet.com\n.dupontnet.com\n", "", Form.QMAIL),
+        ("dupontnet.com:\n", "", Form.QMAIL),
+        (":smtp.provider.net\n", "", Form.QMAIL),
+        ("noto:ALL:ALL:ALL\n", "", Form.CHECK_RULES),
+        ("dupontnet.com,domain\n", "", Form.CSV),
+        ("name;kind\ndupontnet.com;domain\n", "", Form.CSV),
+        ("name\ndupontnet.com\n", "", Form.CSV),
+        ('  {"rules": []}', "", Form.JSON),
+        ("[]", "", Form.JSON),
+        ("DomainName=a.net\nmxbackup=service|name|a.com,1|status|enabled\n", "", Form.OLD_CONTRIB),
+    ],
+)
+def test_the_content_tells_the_form(text: str, file_name: str, form: Form) -> None:
+    assert importers.recognise(text, file_name) == form
+
+
+def test_the_form_can_be_given(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    source = server.write("/hosts.txt", "www.martin.fr\n")
+    assert mxbackup("import", "--no-event", "--format", "qmail", str(source))[0] == 0
+    assert server.records("domains") == ["www.martin.fr=mxbackup|Kind|host"]
+    assert mxbackup("import", "--format", "excel", str(source)) == (
+        2,
+        "",
+        'mxbackup: The form "excel" is unknown. Forms: list, qmail, smtpd_check_rules, csv, json, old-contrib.\n',
+    )
+
+
+def test_a_dry_run_shows_and_changes_nothing(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    server.with_events()
+    source = server.write("/list", "dupontnet.com\n")
+    before = server.read("/home/e-smith/db/domains")
+    assert mxbackup("import", "--dry-run", str(source))[1] == (
+        "added dupontnet.com (Domain)\nWould be added: 1, changed: 0, unchanged: 0.\n"
+    )
+    assert (server.read("/home/e-smith/db/domains"), server.events()) == (before, [])
+
+
+def test_one_event_for_all_rules_and_none_for_none(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    server.with_events()
+    source = server.write("/list", "dupontnet.com\nmartin.fr\n")
+    for said in ("Added: 2, changed: 0, unchanged: 0.", "Added: 0, changed: 0, unchanged: 2."):
+        assert mxbackup("import", str(source))[1].splitlines()[-1] == said
+    assert server.events() == ["mxbackup-update"]
+
+
+def test_thousands_of_lines_are_summed_up(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    source = server.write("/list", "".join(f"d{number}.example.com\n" for number in range(3000)))
+    status, out, _ = mxbackup("import", "--no-event", str(source))
+    assert (status, len(out.splitlines()), len(server.records("domains"))) == (0, 22, 3000)
+    assert out.splitlines()[-2] == "... and 2980 more"
+
+
+@pytest.mark.parametrize("form", list(Form))
+@given(text=st.text(alphabet=st.sampled_from('a.com:,;\n\r\t #*@{}[]"|=10éÿ\0')) | st.text())
+def test_any_text_is_read_or_refused_with_a_reason(form: Form, text: str) -> None:
+    assert importers.recognise(text) in Form
+    with suppress(InvalidInput):
+        reading = importers.read(text, form)
+        for remark in (*reading.notes, *reading.problems):
+            assert str(remark.reason)
+
+
+@given(st.binary())
+def test_any_bytes_are_text(content: bytes) -> None:
+    utf_8 = _is_utf_8(content)
+    expected = content.removeprefix(b"\xef\xbb\xbf") if utf_8 else content
+    assert importers.decode(content).encode("utf-8" if utf_8 else "iso-8859-1") == expected
+
+
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
