@@ -30,6 +30,7 @@ class Running(TypedDict):
     pid: int
     started: str
     profile: str
+    binds: list[str]
 
 
 EPILOG = """\
@@ -56,6 +57,8 @@ def main() -> None:
         running = find(state)
         if running and options.profile not in (None, running["profile"]):
             fail(f"{options.name} runs as {running['profile']}; use --fresh or another --name.", status=2)
+        if running and not set(map(str, options.bind)) <= set(running["binds"]):
+            fail(f"{options.name} runs without that --bind; use --fresh or another --name.", status=2)
         pid = running["pid"] if running else start(state, options.profile or DEFAULT, options.bind)
     command = command_inside(pid, options.command)
     os.execvpe(command[0], command, environment())  # noqa: S606 - there is no shell to want
@@ -88,9 +91,17 @@ def parse_arguments() -> argparse.Namespace:
 def locked(name: str) -> Iterator[None]:
     """Let nobody else start or stop the sandbox NAME meanwhile."""
     STATE.mkdir(parents=True, exist_ok=True)
-    with (STATE / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    path = STATE / f".{name}.lock"
+    while True:
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.fstat(lock.fileno()).st_nlink == 0:
+                continue  # removed by who had it before: another one will be locked by whoever comes next
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
 
 
 def find(state: Path) -> Running | None:
@@ -123,13 +134,20 @@ def start(state: Path, profile: str, binds: list[Path]) -> int:
     answer, answer_end = os.pipe()
     with (state / "log").open("wb") as log:
         subprocess.Popen(
-            keeper, stdin=subprocess.DEVNULL, stdout=answer_end, stderr=log, cwd=CHECKOUT, start_new_session=True
+            keeper,
+            stdin=subprocess.DEVNULL,
+            stdout=answer_end,
+            stderr=log,
+            cwd=CHECKOUT,
+            env=environment(),
+            start_new_session=True,
         )
     os.close(answer_end)
     pid = int(os.read(answer, 20) or 0)
     if not pid:
         fail(f"{state.name} does not start:\n{(state / 'log').read_text()}")
-    (state / "keeper").write_text(json.dumps({"pid": pid, "started": start_time(pid), "profile": profile}))
+    known = Running(pid=pid, started=start_time(pid), profile=profile, binds=[str(bind) for bind in binds])
+    (state / "keeper").write_text(json.dumps(known))
     return pid
 
 

@@ -83,7 +83,7 @@ sub fill {
     my $failed;
     local $SIG{__WARN__} = sub { print STDERR "WARNING in $fragment: @_" };
     my $report = sub { chomp(my ($reason) = @_); print STDERR "ERROR in $fragment: $reason\n"; $failed = 1; undef };
-    my $template = Text::Template->new(TYPE => 'FILE', SOURCE => $fragment, UNTAINT => 1, BINMODE => ':raw')
+    my $template = Text::Template->new(TYPE => 'FILE', SOURCE => $fragment)
         or return $report->("cannot be read: $Text::Template::ERROR");
     $template->compile or return $report->($Text::Template::ERROR);
     my $text = $template->fill_in(
