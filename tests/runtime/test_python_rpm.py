@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The package as rpm 4.0.4 and 4.3.3 would read it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.hosts import Runtime, unpack_rpm
+
+MEGABYTE = 2**20
+# Debian's binding belongs to Debian's Python, which need not be the one that runs the tests.
+READ_HEADER = """
+import json, rpm, sys
+transaction = rpm.TransactionSet()
+transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
+with open(sys.argv[1]) as file:
+    header = transaction.hdrFromFdno(file)
+def plain(value):
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+names = {number: name for name, number in vars(rpm).items() if name.startswith("RPMTAG_")}
+tags = {names.get(tag, str(tag)): plain(header[tag]) for tag in header.keys()}
+files = [[f.name, f.mode, f.user, f.group, f.size, f.caps, f.digest] for f in rpm.files(header)]
+json.dump({"tags": tags, "files": files}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def header(runtime: Runtime) -> dict[str, Any]:
+    command = ["/usr/bin/python3", "-c", READ_HEADER, str(runtime.package)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_named_for_version_and_i386(runtime: Runtime, header: dict[str, Any]) -> None:
+    tags = header["tags"]
+    assert runtime.package.name == "smeserver-mxbackup-python-3.11.2-1.i386.rpm"
+    names = (
+        "NAME",
+        "VERSION",
+        "RELEASE",
+        "ARCH",
+        "OS",
+        "PAYLOADFORMAT",
+        "PAYLOADCOMPRESSOR",
+        "PAYLOADFLAGS",
+        "BUILDHOST",
+    )
+    assert [tags[f"RPMTAG_{name}"] for name in names] == [
+        "smeserver-mxbackup-python", "3.11.2", "1", "i386", "linux", "cpio", "gzip", "9", "localhost"]  # fmt: skip
+
+
+def test_requires_nothing_newer_than_rpm_4_0_4(header: dict[str, Any]) -> None:
+    tags = header["tags"]
+    requirements = dict(zip(tags["RPMTAG_REQUIRENAME"], tags["RPMTAG_REQUIREVERSION"], strict=True))
+    assert requirements == {
+        "rpmlib(CompressedFileNames)": "3.0.4-1",
+        "rpmlib(PayloadFilesHavePrefix)": "4.0-1",
+    }
+
+
+def test_digests_are_md5(header: dict[str, Any]) -> None:
+    assert "RPMTAG_FILEDIGESTALGO" not in header["tags"]
+    digests = {len(digest) for *_, digest in header["files"]}
+    assert digests == {0, 32}  # directories have none
+
+
+def test_owned_by_root_and_plain(header: dict[str, Any]) -> None:
+    assert {(user, group) for _, _, user, group, *_ in header["files"]} == {("root", "root")}
+    assert {oct(mode) for _, mode, *_ in header["files"]} == {"0o100644", "0o100755", "0o40755"}
+    assert [name for name, mode, *_ in header["files"] if mode == 0o100755] == [
+        "/usr/share/mxbackup/python/bin/python3"
+    ]
+    assert "RPMTAG_FILECAPS" not in header["tags"]
+    assert {"/usr/share/mxbackup", "/usr/share/mxbackup/python"} <= {name for name, *_ in header["files"]}
+
+
+def test_no_scripts(header: dict[str, Any]) -> None:
+    assert [name for name in header["tags"] if name.endswith(("IN", "UN", "INPROG", "UNPROG", "TRANS"))] == []
+
+
+def test_sizes(runtime: Runtime, header: dict[str, Any]) -> None:
+    assert runtime.package.stat().st_size < 9 * MEGABYTE
+    assert header["tags"]["RPMTAG_SIZE"] < 25 * MEGABYTE
+
+
+def test_unpacks_to_what_was_built(runtime: Runtime, tmp_path: Path) -> None:
+    unpack_rpm(runtime.package, tmp_path)
+    assert subprocess.run(["diff", "-r", runtime.directory / "root", tmp_path], check=False).returncode == 0
+
+
+def test_library_is_byte_code_alone(header: dict[str, Any]) -> None:
+    """The suffixes of the library's files; nothing to compile, no tests, no installer of packages."""
+    names = [name for name, mode, *_ in header["files"] if "/lib/python3.11/" in name and mode & 0o100000]
+    assert {Path(name).suffix for name in names} == {".pyc"}
+    unwanted = ("/test/", "/tkinter/", "/ensurepip/", "/idlelib/", "/lib2to3/", "/distutils/", "/__pycache__/")
+    assert [name for name in names if any(part in name for part in unwanted)] == []
+
+
+def test_byte_code_is_never_checked_against_sources(runtime: Runtime) -> None:
+    """Flag word 0b01 of PEP 552: hash-based, not to be checked."""
+    library = runtime.directory / "root/usr/share/mxbackup/python/lib/python3.11"
+    assert {file.read_bytes()[4:8] for file in library.rglob("*.pyc")} == {b"\x01\0\0\0"}
+
+
+def test_install_verify_and_erase(runtime: Runtime, tmp_path: Path) -> None:
+    def rpm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = ["rpm", "--root", tmp_path, "--ignorearch", "--nodeps", *arguments]
+        return subprocess.run(command, check=False, capture_output=True, text=True)
+
+    installed = rpm("-U", runtime.package)
+    assert (installed.returncode, installed.stderr) == (0, "")
+    assert rpm("-V", "smeserver-mxbackup-python").stdout == ""
+    assert rpm("-e", "smeserver-mxbackup-python").returncode == 0
+    assert not (tmp_path / "usr/share/mxbackup").exists()
