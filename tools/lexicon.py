@@ -8,6 +8,7 @@ usage: tools/lexicon.py    rewrites en-us.xml, and prints what fr.xml lacks or h
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -24,9 +25,11 @@ SAYING = {"_", "text", "_cannot"}
 
 def used() -> set[str]:
     """Return every sentence in the sources and templates that is looked up in the lexicon."""
-    found = set(MENU)
-    for path in PACKAGE.rglob("*.py"):
-        found.update(_said(ast.parse(path.read_text())))
+    found, french = set(MENU), entries("fr").keys()
+    for tree in _trees():
+        found.update(_said(tree))
+        # Sentences that are kept in tables: the lexicon tells which texts they are.
+        found.update(text for node in ast.walk(tree) for text in _texts(node) if text in french)
     for path in (PACKAGE / "templates/panel").glob("*.html"):
         found.update(_said_in_template(path.read_text()))
     return {sentence for sentence in found if any(char.isalpha() for char in _without_placeholders(sentence))}
@@ -47,6 +50,11 @@ def english() -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<lexicon lang="en-us">\n{"".join(lines)}</lexicon>\n'
 
 
+@cache
+def _trees() -> list[ast.Module]:
+    return [ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
 def _said(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -57,13 +65,14 @@ def _said(tree: ast.Module) -> Iterator[str]:
                 yield from [text for argument in node.args for text in _texts(argument)][-1:]
 
 
+@cache
 def _errors() -> set[str]:
     """The names of all classes whose base is an error of the package."""
     known = {"MxBackupError"}
     bases = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for tree in _trees()
+        for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
     }
     for _ in bases:
@@ -71,7 +80,7 @@ def _errors() -> set[str]:
     return known
 
 
-def _texts(node: ast.expr) -> Iterator[str]:
+def _texts(node: ast.AST) -> Iterator[str]:
     """The text of an argument, or both of a choice."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
