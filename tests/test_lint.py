@@ -139,6 +139,12 @@ def test_under_postfix_routes_are_not_ours(rule: Rule, smarthost: str, level: st
     assert look(rule, settings=settings) == [(level, "no-routes", "smtproutes", ())]
 
 
+@pytest.mark.parametrize(("route", "found"), [("", []), ("192.0.2.1", [(Level.WARNING, "no-routes")])])
+def test_where_smtproutes_is_not_expanded_routes_have_no_effect(route: str, found: list[object]) -> None:
+    findings = lint.findings({RCPTHOSTS: ""}, [Rule(Name("a.com"), route=route)], SERVER, routes=False)
+    assert [(finding.level, finding.code) for finding in findings] == found
+
+
 def test_a_missing_rcpthosts_is_an_open_relay(server: Scratch) -> None:
     assert brief(lint.findings(lint.read(server.host), [], SERVER)) == [("error", "open-relay", "rcpthosts", ())]
 

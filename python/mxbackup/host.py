@@ -2,6 +2,7 @@
 """The e-smith host below a path prefix: which targets it has, expanding, events, restarting qmail."""
 
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ DATABASES = ESMITH / "db"
 CONTROL = Path("/var/qmail/control")
 PLAIN_DATABASES = Path("/etc/mxbackup")
 NEWMRH = Path("/var/qmail/bin/qmail-newmrh")
+TEMPLATES = (Path("/etc/e-smith/templates"), Path("/etc/e-smith/templates-custom"))
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
 EXPAND_LOCK = Path("/var/lock/mxbackup-expand")
@@ -70,8 +72,17 @@ class Host:
         return sorted(directory / path.name for path in found.iterdir()) if found.is_dir() else []
 
     def targets(self) -> list[Target]:
-        """Return the targets whose directory this host has: expand-template fails on the others."""
-        return [target for target in TARGETS.values() if self.path(target.path).parent.is_dir()]
+        """Return the targets that this host has: expand-template fails where the directory of the file is missing.
+
+        A file for which there is no template but our fragment is not expanded here, and so not ours to replace:
+        `smtproutes` before SME 6 and since SME 11.
+        """
+        return [target for target in TARGETS.values() if self._expands(target.path)]
+
+    def _expands(self, path: Path) -> bool:
+        fragments = [fragment for top in TEMPLATES for fragment in self.files(top / path.relative_to("/"))]
+        only_ours = fragments and all(re.fullmatch(r"[0-9]{2}mxbackup", fragment.name) for fragment in fragments)
+        return self.path(path).parent.is_dir() and not only_ours
 
     def expand(self, fragments: Mapping[Target, str]) -> None:
         """Expand the targets' files, given our fragment of each. Raises HostError naming those left as they were.

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from mxbackup import importers
 from mxbackup.errors import MxBackupError
-from mxbackup.host import Host
+from mxbackup.host import TEMPLATES, Host
 from mxbackup.importers import Form
 from mxbackup.render import BEGIN, END, TARGETS, destination
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
 
-CUSTOM = Path("/etc/e-smith/templates-custom")
-TEMPLATES = Path("/etc/e-smith/templates")
+OURS, CUSTOM = TEMPLATES
 RCPTHOSTS = TARGETS["rcpthosts"].path
 MORERCPTHOSTS = RCPTHOSTS.with_name("morercpthosts")
 SMTPROUTES = TARGETS["smtproutes"].path
@@ -72,7 +71,7 @@ def read(host: Host) -> dict[Path, str | None]:
     """
     directories = [*(target.path for target in TARGETS.values()), *PEERS]
     custom = [path for directory in directories for path in host.files(CUSTOM / directory.relative_to("/"))]
-    ours = [path for path in custom if host.path(TEMPLATES / path.relative_to(CUSTOM)).exists()]
+    ours = [path for path in custom if host.path(OURS / path.relative_to(CUSTOM)).exists()]
     paths = [RCPTHOSTS, MORERCPTHOSTS, SMTPROUTES, CHECK_RULES, *(path for path in ours if _is_ours(path))]
     for fragment, (source, _form) in OLD_FRAGMENTS.items():
         paths += [fragment, source] if fragment in custom else []
@@ -85,8 +84,13 @@ def read(host: Host) -> dict[Path, str | None]:
     return texts
 
 
-def findings(files: Mapping[Path, str | None], rules: Sequence[Rule], settings: Settings) -> list[Finding]:
-    """Return what is wrong in these files, as `read` gives them, for these rules on this server."""
+def findings(
+    files: Mapping[Path, str | None], rules: Sequence[Rule], settings: Settings, *, routes: bool = True
+) -> list[Finding]:
+    """Return what is wrong in these files, as `read` gives them, for these rules on this server.
+
+    routes: whether `smtproutes` is expanded on this server.
+    """
     texts = {path: text for path, text in files.items() if text is not None}
     found: list[Finding] = []
     if RCPTHOSTS in files.keys() - texts.keys():
@@ -100,8 +104,12 @@ def findings(files: Mapping[Path, str | None], rules: Sequence[Rule], settings: 
     known = {*(rule.name for rule in rules), *settings.local_names}
     for path in texts:
         found += _custom_fragment(path, texts, known)
+    concerned = [rule for rule in rules if destination(rule, settings) in ("route", "bypass")]
     if settings.postfix:
-        found.append(_postfix(rules, settings))
+        level = Level.WARNING if concerned else Level.NOTE
+        found.append(Finding(level, "no-routes", SMTPROUTES, _postfix(len(concerned))))
+    elif concerned and not routes:
+        found.append(Finding(Level.WARNING, "no-routes", SMTPROUTES, _not_expanded(len(concerned))))
     return found
 
 
@@ -176,15 +184,20 @@ def _custom_fragment(path: Path, files: Mapping[Path, str], known: Collection[st
         yield Finding(Level.WARNING, "needless-fragment", path, _needless(path))
 
 
-def _postfix(rules: Sequence[Rule], settings: Settings) -> Finding:
-    """SME 11: Postfix delivers, and its transport table is not a target of ours."""
-    concerned = [rule for rule in rules if destination(rule, settings) in ("route", "bypass")]
-    mistake = Mistake(
+def _postfix(concerned: int) -> Mistake:
+    return Mistake(
         "Postfix delivers the mail of this server and does not read this file: the routes of rules and the way "
         "around the smart host have no effect here ({count} rules are concerned). Set them in Postfix.",
-        count=len(concerned),
+        count=concerned,
     )
-    return Finding(Level.WARNING if concerned else Level.NOTE, "no-routes", SMTPROUTES, mistake)
+
+
+def _not_expanded(concerned: int) -> Mistake:
+    return Mistake(
+        "This server has no template for the file, and we leave it alone: the routes of rules and the way around "
+        "the smart host have no effect here ({count} rules are concerned). Write them by hand.",
+        count=concerned,
+    )
 
 
 def _is_ours(path: Path) -> bool:

@@ -281,7 +281,9 @@ class Service:
         """Return the state of every rule and file. Raises DatabaseError."""
         inventory = self.inventory()
         targets = self._plain_status(inventory) if self.host.plain else self._esmith_status(inventory)
-        return Status(inventory, targets, lint.findings(lint.read(self.host), inventory.rules, inventory.settings))
+        routes = self.host.plain or any(target.target.name == "smtproutes" and target.present for target in targets)
+        found = lint.findings(lint.read(self.host), inventory.rules, inventory.settings, routes=routes)
+        return Status(inventory, targets, found)
 
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
