@@ -55,8 +55,8 @@ PROFILES = {
     ),
     "sme7": Profile(
         release="7.3",
-        parts=("runit", "qmail", "smtproutes", "qpsmtpd", "mailfront"),
-        services={"qmail": QMAIL_LOG, "qpsmtpd": 25, "mailfront": 2525},
+        parts=("runit", "qmail", "smtproutes", "qpsmtpd", "mailfront", "manager"),
+        services={"qmail": QMAIL_LOG, "qpsmtpd": 25, "mailfront": 2525, "httpd-admin": 980},
         provides=("e-smith-qmail = 1.10", "e-smith-qpsmtpd = 1.2", "e-smith-mailfront = 1.4"),
         absent=DAEMONTOOLS + SYSTEMD,
     ),
