@@ -13,7 +13,7 @@ from pathlib import Path
 
 from measure import SIZES, fill
 
-CONNECTIONS = 100
+CONNECTIONS = 50
 PORTS = {"mxbackup": 2601, "rcpt_ok": 2602}
 SPOOL = Path("/var/spool/qpsmtpd")
 

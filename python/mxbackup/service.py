@@ -7,8 +7,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mxbackup import lint, merging, names, oldcontrib, qmailcontrol, render, rules, settings
+from mxbackup import lint, merging, names, oldcontrib, qmailcontrol, recipientlists, render, rules, settings
 from mxbackup.entries import Entry, Remark
 from mxbackup.errors import (
     ChangedMeanwhile,
@@ -23,10 +24,15 @@ from mxbackup.esmithdb import Database, Store
 from mxbackup.host import Host
 from mxbackup.lint import Finding, Level
 from mxbackup.merging import Merged
+from mxbackup.policies import Known
 from mxbackup.qmailcontrol import FileChange
+from mxbackup.recipients import Knowledge, Register, knowledge
 from mxbackup.render import Target
-from mxbackup.rules import RECORD_TYPE, Rule
+from mxbackup.rules import RECORD_TYPE, Recipients, Rule
 from mxbackup.settings import SERVICE_KEY, Settings
+
+if TYPE_CHECKING:
+    from mxbackup.learning import Learned
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ class Service:
         self.domains = domains
         self.configuration = configuration
         self.host = host
+        self.recipients = Register(host)
 
     @classmethod
     def below(cls, root: Path) -> "Service":
@@ -139,7 +146,7 @@ class Service:
     def fragment(self, target: str) -> str:
         """Return the text of one target as it should be now. Raises DatabaseError or RenderError."""
         inventory = self.inventory()
-        return render.fragment(target, inventory.rules, inventory.settings)
+        return render.fragment(target, inventory.rules, inventory.settings, self.recipients.known(inventory.rules))
 
     def get(self, name: str) -> Rule:
         """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
@@ -289,8 +296,9 @@ class Service:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
         with self.host.expansion_lock():
             inventory = self.inventory()
+            known = self.recipients.known(inventory.rules)
             fragments = {
-                target: render.fragment(target.name, inventory.rules, inventory.settings)
+                target: render.fragment(target.name, inventory.rules, inventory.settings, known)
                 for target in self.host.targets()
             }
             self.host.expand(fragments)
@@ -313,6 +321,43 @@ class Service:
                 qmailcontrol.carry_out(self.host, changes)
         return changes
 
+    def import_recipients(self, name: str, text: str, *, event: bool = True) -> tuple[Rule, int]:
+        """Make the addresses of a text, one a line, the list of a rule; return the rule and their number.
+
+        Nothing is changed when a line is no address of the rule. Raises InvalidInput, DatabaseError, HostError.
+        """
+        rule = self.get(name)
+        addresses = recipientlists.parse(text, rule, self.inventory().rules)
+        self._prepare(event)
+        self.recipients.replace(rule, addresses)
+        self._signal(event, "mxbackup-modify", rule.name)
+        return rule, len(addresses)
+
+    def knowledge(self, rules: Sequence[Rule]) -> dict[str, Knowledge]:
+        """Return what is known of the recipients of these rules, by the rule's name. Raises DatabaseError."""
+        return knowledge(rules, self.recipients.known(rules))
+
+    def has_qpsmtpd(self) -> bool:
+        """Whether this host has the mail program that can tell recipients apart."""
+        return render.TARGETS["qpsmtpd"] in self.host.targets()
+
+    def learn(self) -> "Learned | None":
+        """Ask the primaries about recipients and put the answers into force; None where no rule learns.
+
+        Raises DatabaseError, HostError.
+        """
+        inventory = self.inventory()
+        wanted = any(rule.recipients == Recipients.LEARN for rule in inventory.rules)
+        if not (inventory.settings.enabled and wanted and self.has_qpsmtpd()):
+            return None
+        from mxbackup import learning  # brings the DNS library and SQLite, slow to load
+
+        done = learning.run(self.host, inventory.rules, inventory.settings)
+        with self.host.expansion_lock():
+            target = render.TARGETS["qpsmtpd"]
+            self.host.expand({target: self.fragment(target.name)})
+        return done
+
     def _plain_status(self, inventory: Inventory) -> list[TargetStatus]:
         """Without e-smith the targets are the control files that `apply` writes."""
         try:
@@ -326,13 +371,14 @@ class Service:
 
     def _esmith_status(self, inventory: Inventory) -> list[TargetStatus]:
         present = {target.name for target in self.host.targets()}
+        known = self.recipients.known(inventory.rules)
         return [
-            self._target_status(target, inventory) if name in present else TargetStatus(target, False, False)
+            self._target_status(target, inventory, known) if name in present else TargetStatus(target, False, False)
             for name, target in render.TARGETS.items()
         ]
 
-    def _target_status(self, target: Target, inventory: Inventory) -> TargetStatus:
-        wanted = render.fragment(target.name, inventory.rules, inventory.settings)
+    def _target_status(self, target: Target, inventory: Inventory, known: Known) -> TargetStatus:
+        wanted = render.fragment(target.name, inventory.rules, inventory.settings, known)
         try:
             content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
         except OSError as error:

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Asking a primary about one recipient, in turn with the qpsmtpd plugin; and what the plugin wrote down.
+
+Both keep to the directory `mxbackup` in the spool directory of qpsmtpd. `turn-ADDRESS:PORT` is locked during a
+dialogue and holds the time before which that primary is not to be asked again. `journal` has lines
+`time<TAB>good|bad|ask<TAB>address`.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from mxbackup import smtpprobe
+from mxbackup.host import Host
+from mxbackup.smtpprobe import Dialogue, Outcome, Question
+
+CONFIGURED_SPOOL = Path("/var/service/qpsmtpd/config/spool_dir")
+SPOOL = Path("/var/spool/qpsmtpd")
+BETWEEN = 1.0  # seconds between two questions to one primary
+BACKOFF = 60.0  # seconds without questions after a primary did not answer
+TIMEOUT = 10.0  # seconds for one dialogue
+
+_NOTE = re.compile(r"([0-9]{1,12})\t(good|bad|ask)\t([a-z0-9!#$&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,253})")
+# RFC 3463: of the codes X.7.x and the like none speaks of the recipient.
+_NO_SUCH_RECIPIENT = re.compile(r"55[013](?!.5\.(?!1\.|2\.1\b))")
+
+Probe = Callable[[str, Question, int], Dialogue]
+
+
+class Reply(StrEnum):
+    """What comes of a question."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNSETTLED = "unsettled"  # the primary is there, and says neither
+    SILENT = "silent"
+    NOT_NOW = "not-now"  # it was silent a moment ago
+
+
+class Note(NamedTuple):
+    """A line of the journal; `word` is good, bad or ask, `time` in seconds since 1970."""
+
+    time: int
+    word: str
+    address: str
+
+
+def directory(host: Host) -> Path:
+    """Return where the plugin keeps its files."""
+    try:
+        configured = host.path(CONFIGURED_SPOOL).read_text().strip()
+    except OSError:
+        configured = ""
+    return host.path(Path(configured) if configured.startswith("/") else SPOOL) / "mxbackup"
+
+
+def parse_journal(content: bytes) -> list[Note]:
+    """Return the notes; whatever else is in it is left out."""
+    found = map(_NOTE.fullmatch, content.decode("latin-1").split("\n"))
+    return [Note(int(match[1]), match[2], match[3]) for match in found if match]
+
+
+@contextmanager
+def taken_journal(where: Path) -> Iterator[list[Note]]:
+    """Take the journal away from the plugin, which begins a new one; it is gone when the block ends well.
+
+    Raises OSError.
+    """
+    journal, taken = where / "journal", where / "journal.taken"
+    if not taken.exists():  # else the last time did not end well
+        with suppress(FileNotFoundError):
+            journal.rename(taken)
+    try:
+        with os.fdopen(os.open(taken, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            notes = parse_journal(file.read())
+    except FileNotFoundError:
+        notes = []
+    yield notes
+    taken.unlink(missing_ok=True)
+
+
+def probe(host: str, question: Question, port: int) -> Dialogue:
+    """Hold the dialogue in the time that a question may take."""
+    return smtpprobe.probe(host, question, port, TIMEOUT)
+
+
+def ask(where: Path, target: str, address: str, helo: str, probe: Probe) -> Reply:
+    """Wait for our turn and ask the primary at `target`, `address:port`. Raises OSError."""
+    with _turn(where, target) as turn:
+        not_before = _number(os.pread(turn, 64, 0))
+        wait = not_before - time.time()
+        if wait > BETWEEN:
+            return Reply.NOT_NOW
+        time.sleep(max(0.0, wait))
+        host, _, port = target.rpartition(":")
+        dialogue = probe(host, Question(address, helo=helo), int(port))
+        reply = judge(dialogue)
+        pause = BACKOFF if reply == Reply.SILENT else BETWEEN
+        os.ftruncate(turn, 0)
+        os.pwrite(turn, b"%.3f\n" % (time.time() + pause), 0)
+    return reply
+
+
+def judge(dialogue: Dialogue) -> Reply:
+    """Return what a dialogue says of its recipient: only a reply to RCPT says anything."""
+    if not any(line.startswith("RCPT TO:") for line in dialogue.transcript):
+        return Reply.SILENT
+    match dialogue.outcome:
+        case Outcome.ACCEPTED:
+            return Reply.GOOD
+        case Outcome.REFUSED if _NO_SUCH_RECIPIENT.match(dialogue.reply):
+            return Reply.BAD
+        case Outcome.REFUSED | Outcome.DEFERRED if not dialogue.reply.startswith("421"):
+            return Reply.UNSETTLED
+        case _:
+            return Reply.SILENT
+
+
+def nobody_at(host: str) -> str:
+    """Return an address that is certainly nobody's."""
+    return f"nobody-{secrets.token_hex(8)}@{host}"
+
+
+@contextmanager
+def _turn(where: Path, target: str) -> Iterator[int]:
+    """Lock the file of the turns at one primary; the plugin, which runs as the directory's owner, must open it too."""
+    descriptor = os.open(where / f"turn-{target}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        owner = where.stat()
+        if os.geteuid() == 0:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _number(content: bytes) -> float:
+    try:
+        return float(content)
+    except ValueError:
+        return 0.0

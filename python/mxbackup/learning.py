@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Learning from the primaries which recipients they have, in the background, for rules that say so."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mxbackup import asking, delivery, interfaces, memory
+from mxbackup.asking import Note, Probe, Reply
+from mxbackup.checks import RESOLV_CONF
+from mxbackup.delivery import Lookup, Verdict
+from mxbackup.dnscheck import Dns
+from mxbackup.dnsquery import system_resolvers
+from mxbackup.errors import HostError
+from mxbackup.host import Host
+from mxbackup.memory import Memory
+from mxbackup.names import Name
+from mxbackup.policies import Answer, Primary, nearest
+from mxbackup.rules import Recipients, Rule
+from mxbackup.settings import Settings
+
+TEST_EVERY = 86400  # seconds between two questions about nobody to one primary
+LONGEST = 240.0  # seconds of asking in one run
+
+
+@dataclass
+class Learned:
+    """What one run did: answers by kind, questions that wait, primaries that did not answer or accept everything."""
+
+    good: int = 0
+    bad: int = 0
+    waiting: int = 0
+    silent: set[str] = field(default_factory=set)
+    accepting_all: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where primaries are found and how they are asked.
+
+    `own` are the addresses that lead to this server, `where` the directory shared with the plugin, `helo` our name.
+    """
+
+    lookup: Lookup
+    own: Collection[str]
+    where: Path
+    helo: str
+    probe: Probe = asking.probe
+    clock: Callable[[], float] = time.monotonic
+
+    def target(self, rule: Rule, host: str) -> str | None:
+        """Return where mail for `host`, which the rule decides about, goes, as `address:port`; None if nowhere now."""
+        routes = {key: rule.route for key in (str(rule.name), f".{rule.name}") if rule.route}
+        found = delivery.decide(host, routes, self.lookup, self.own)
+        return str(found.to[0]) if found.verdict == Verdict.DELIVER and found.to[0].address not in self.own else None
+
+    def ask(self, target: str, address: str) -> Reply:
+        """Ask one question."""
+        return asking.ask(self.where, target, address, self.helo, self.probe)
+
+
+def run(host: Host, rules: Iterable[Rule], settings: Settings) -> Learned:
+    """Learn on this server. Raises HostError when the files for that cannot be used."""
+    dns = Dns(system_resolvers(host.path(RESOLV_CONF)))
+    own = interfaces.addresses() | settings.public_addresses
+    name = f"{settings.system_name}.{settings.domain_name}" if settings.domain_name else "localhost"
+    around = Surroundings(dns.lookup, own, asking.directory(host), name)
+    try:
+        with memory.opened(host.path(memory.FILE)) as opened, _alone(around.where):
+            return learn(rules, opened, around)
+    except OSError as error:
+        raise HostError(
+            "{path} cannot be used: {reason}.", path=error.filename or around.where, reason=error.strerror
+        ) from error
+
+
+def learn(rules: Iterable[Rule], known: Memory, around: Surroundings, longest: float = LONGEST) -> Learned:
+    """Fetch what the plugin wrote down, ask what is due, and forget what no longer counts.
+
+    Takes at most `longest` seconds and the last dialogue. Raises OSError, HostError.
+    """
+    by_name = {rule.name: rule for rule in rules}
+    learning = [rule for rule in by_name.values() if rule.recipients == Recipients.LEARN]
+    done = Learned()
+    end = around.clock() + longest
+    with asking.taken_journal(around.where) as notes:
+        _keep(notes, known)
+    for rule in learning:
+        if around.clock() < end:
+            _meet_primary(rule, known, around, done)
+    for address in known.due(_now()):
+        if around.clock() >= end:
+            break
+        _settle(address, by_name, known, around, done)
+    known.forget(_now(), [rule.name for rule in learning])
+    done.waiting = len(known.due(_now()))
+    return done
+
+
+def _keep(notes: Iterable[Note], known: Memory) -> None:
+    """Notes count from when they were written; what is from the future is not from our plugin."""
+    now = _now()
+    answers = [Answer(note.address, note.word == "good", note.time) for note in notes if note.word != "ask"]
+    known.answer(answer for answer in answers if answer.asked <= now < answer.until)
+    known.ask((note.address for note in notes if note.word == "ask"), now)
+
+
+def _meet_primary(rule: Rule, known: Memory, around: Surroundings, done: Learned) -> None:
+    """Find the rule's primary, and whether it accepts everything; what is not known now stays as it was."""
+    before, tested = known.primaries().get(rule.name, (None, 0))
+    target = around.target(rule, rule.name)
+    if target is None:
+        done.silent.add(rule.name)
+    elif before is None or before.target != target or tested <= _now() - TEST_EVERY:
+        match around.ask(target, asking.nobody_at(rule.name)):
+            case Reply.GOOD:
+                known.set_primary(rule.name, Primary(target, accepts_all=True), _now())
+            case Reply.BAD:
+                known.set_primary(rule.name, Primary(target), _now())
+            case _:
+                # Whether it accepts everything is not known, so the next run asks again.
+                known.set_primary(rule.name, Primary(target, bool(before and before.accepts_all)), 0)
+    now = known.primaries().get(rule.name)
+    if now and now[0].accepts_all:
+        done.accepting_all.add(rule.name)
+
+
+def _settle(address: str, rules: dict[Name, Rule], known: Memory, around: Surroundings, done: Learned) -> None:
+    """Ask about one address, unless it is nobody's business now or its primary does not answer."""
+    host = address.rpartition("@")[2]
+    rule = nearest(host, rules)
+    if rule is None or rule.recipients != Recipients.LEARN or _answered_by_any(rule, host, done):
+        known.drop(address)
+        return
+    target = around.target(rule, host)
+    if target is None or target in done.silent:
+        return
+    match around.ask(target, address):
+        case Reply.GOOD:
+            known.answer([Answer(address, True, _now())])
+            done.good += 1
+        case Reply.BAD:
+            known.answer([Answer(address, False, _now())])
+            done.bad += 1
+        case Reply.SILENT | Reply.NOT_NOW:
+            done.silent.add(target)
+
+
+def _answered_by_any(rule: Rule, host: str, done: Learned) -> bool:
+    """Whether the table says `any` for the host, because the primary says yes to everything."""
+    return rule.name in done.accepting_all and (host == rule.name or bool(rule.route))
+
+
+@contextmanager
+def _alone(where: Path) -> Iterator[None]:
+    """Make the directory that the plugin would make, for the same owner, and let only one run be there at a time."""
+    with suppress(FileExistsError):
+        where.mkdir(mode=0o700)
+        owner = where.parent.stat()
+        os.chown(where, owner.st_uid, owner.st_gid)
+    descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise HostError("mxbackup learn runs already.") from None
+    finally:
+        os.close(descriptor)
+
+
+def _now() -> int:
+    return int(time.time())
