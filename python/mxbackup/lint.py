@@ -185,9 +185,11 @@ def _custom_fragment(path: Path, files: Mapping[Path, str], known: Collection[st
 
 
 def _postfix(concerned: int) -> Mistake:
+    if not concerned:
+        return Mistake("Postfix delivers the mail of this server: routes of rules would have no effect here.")
     return Mistake(
-        "Postfix delivers the mail of this server and does not read this file: the routes of rules and the way "
-        "around the smart host have no effect here ({count} rules are concerned). Set them in Postfix.",
+        "Postfix delivers the mail of this server: the routes of rules and the way around the smart host have no "
+        "effect here ({count} rules are concerned). Set them in Postfix.",
         count=concerned,
     )
 
