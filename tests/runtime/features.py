@@ -310,7 +310,7 @@ def smtp_dialogue() -> None:
             for line in stream:
                 stream.write(replies.get(line[:4].lower(), b"250 ok") + b"\r\n")
         os._exit(0)
-    with smtplib.SMTP("127.0.0.1", server.getsockname()[1], timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", server.getsockname()[1], "me", timeout=20) as client:
         assert client.helo("me") == (250, b"ok")
         assert client.mail("") == (250, b"ok")
         assert client.rcpt("a@b.example") == (550, b"no such user")

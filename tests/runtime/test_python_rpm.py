@@ -20,75 +20,60 @@ transaction = rpm.TransactionSet()
 transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
 with open(sys.argv[1]) as file:
     header = transaction.hdrFromFdno(file)
-def plain(value):
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value.decode("latin-1") if isinstance(value, bytes) else value
-names = {number: name for name, number in vars(rpm).items() if name.startswith("RPMTAG_")}
-tags = {names.get(tag, str(tag)): plain(header[tag]) for tag in header.keys()}
-files = [[f.name, f.mode, f.user, f.group, f.size, f.caps, f.digest] for f in rpm.files(header)]
+tags = {name: header[name] for name in sys.argv[2:]}
+files = [[f.name, f.mode, f.user, f.group] for f in rpm.files(header)]
 json.dump({"tags": tags, "files": files}, sys.stdout)
 """
+IDENTITY = ["NAME", "VERSION", "RELEASE", "ARCH", "OS", "BUILDHOST"]
+PAYLOAD = ["PAYLOADFORMAT", "PAYLOADCOMPRESSOR", "PAYLOADFLAGS"]
+SCRIPTS = ["PREIN", "POSTIN", "PREUN", "POSTUN", "PRETRANS", "POSTTRANS", "TRIGGERSCRIPTS", "FILETRIGGERSCRIPTS"]
+OTHERS = ["REQUIRENEVRS", "FILEDIGESTS", "FILEDIGESTALGO", "FILECAPS", "SIZE"]
+REQUIREMENTS = ["rpmlib(CompressedFileNames) <= 3.0.4-1", "rpmlib(PayloadFilesHavePrefix) <= 4.0-1"]
+INTERPRETER = "/usr/share/mxbackup/python/bin/python3"
 
 
 @pytest.fixture(scope="module")
 def header(runtime: Runtime) -> dict[str, Any]:
-    command = ["/usr/bin/python3", "-c", READ_HEADER, str(runtime.package)]
+    command = ["/usr/bin/python3", "-c", READ_HEADER, str(runtime.package), *IDENTITY, *PAYLOAD, *SCRIPTS, *OTHERS]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
 def test_named_for_version_and_i386(runtime: Runtime, header: dict[str, Any]) -> None:
-    tags = header["tags"]
     assert runtime.package.name == "smeserver-mxbackup-python-3.11.2-1.i386.rpm"
-    names = (
-        "NAME",
-        "VERSION",
-        "RELEASE",
-        "ARCH",
-        "OS",
-        "PAYLOADFORMAT",
-        "PAYLOADCOMPRESSOR",
-        "PAYLOADFLAGS",
-        "BUILDHOST",
-    )
-    assert [tags[f"RPMTAG_{name}"] for name in names] == [
-        "smeserver-mxbackup-python", "3.11.2", "1", "i386", "linux", "cpio", "gzip", "9", "localhost"]  # fmt: skip
+    identity = [header["tags"][name] for name in IDENTITY]
+    assert identity == ["smeserver-mxbackup-python", "3.11.2", "1", "i386", "linux", "localhost"]
+
+
+def test_payload_is_gzipped_cpio(header: dict[str, Any]) -> None:
+    assert [header["tags"][name] for name in PAYLOAD] == ["cpio", "gzip", "9"]
 
 
 def test_requires_nothing_newer_than_rpm_4_0_4(header: dict[str, Any]) -> None:
-    tags = header["tags"]
-    requirements = dict(zip(tags["RPMTAG_REQUIRENAME"], tags["RPMTAG_REQUIREVERSION"], strict=True))
-    assert requirements == {
-        "rpmlib(CompressedFileNames)": "3.0.4-1",
-        "rpmlib(PayloadFilesHavePrefix)": "4.0-1",
-    }
+    assert header["tags"]["REQUIRENEVRS"] == REQUIREMENTS
 
 
 def test_digests_are_md5(header: dict[str, Any]) -> None:
-    assert "RPMTAG_FILEDIGESTALGO" not in header["tags"]
-    digests = {len(digest) for *_, digest in header["files"]}
-    assert digests == {0, 32}  # directories have none
+    assert header["tags"]["FILEDIGESTALGO"] is None
+    assert {len(digest) for digest in header["tags"]["FILEDIGESTS"]} == {0, 32}  # directories have none
 
 
 def test_owned_by_root_and_plain(header: dict[str, Any]) -> None:
-    assert {(user, group) for _, _, user, group, *_ in header["files"]} == {("root", "root")}
+    assert {(user, group) for _, _, user, group in header["files"]} == {("root", "root")}
     assert {oct(mode) for _, mode, *_ in header["files"]} == {"0o100644", "0o100755", "0o40755"}
-    assert [name for name, mode, *_ in header["files"] if mode == 0o100755] == [
-        "/usr/share/mxbackup/python/bin/python3"
-    ]
-    assert "RPMTAG_FILECAPS" not in header["tags"]
+    assert [name for name, mode, *_ in header["files"] if mode == 0o100755] == [INTERPRETER]
+    assert header["tags"]["FILECAPS"] == []
     assert {"/usr/share/mxbackup", "/usr/share/mxbackup/python"} <= {name for name, *_ in header["files"]}
 
 
 def test_no_scripts(header: dict[str, Any]) -> None:
-    assert [name for name in header["tags"] if name.endswith(("IN", "UN", "INPROG", "UNPROG", "TRANS"))] == []
+    assert [name for name in SCRIPTS if header["tags"][name]] == []
 
 
 def test_sizes(runtime: Runtime, header: dict[str, Any]) -> None:
     assert runtime.package.stat().st_size < 9 * MEGABYTE
-    assert header["tags"]["RPMTAG_SIZE"] < 25 * MEGABYTE
+    assert header["tags"]["SIZE"] < 25 * MEGABYTE
 
 
 def test_unpacks_to_what_was_built(runtime: Runtime, tmp_path: Path) -> None:
@@ -112,7 +97,7 @@ def test_byte_code_is_never_checked_against_sources(runtime: Runtime) -> None:
 
 def test_install_verify_and_erase(runtime: Runtime, tmp_path: Path) -> None:
     def rpm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = ["rpm", "--root", tmp_path, "--ignorearch", "--nodeps", *arguments]
+        command = ["rpm", "--root", tmp_path, "--ignorearch", "--nodeps", "--force-debian", *arguments]
         return subprocess.run(command, check=False, capture_output=True, text=True)
 
     installed = rpm("-U", runtime.package)
