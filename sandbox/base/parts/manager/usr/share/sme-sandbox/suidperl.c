@@ -62,7 +62,8 @@ int main(void)
         execl(path, path, (char *)NULL);
         fail(path);
     }
-    if ((out = memfd_create("panel", 0)) < 0 || sendfile(out, in, NULL, panel.st_size) != panel.st_size)
+    if ((out = memfd_create("panel", 0)) < 0 || sendfile(out, in, NULL, panel.st_size) != panel.st_size ||
+        lseek(out, 0, SEEK_SET) != 0)
         fail("copying the panel");
     snprintf(copy, sizeof copy, "/dev/fd/%d", out);
     execl("/usr/bin/perl", "perl", "-wT", copy, (char *)NULL);
