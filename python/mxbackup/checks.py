@@ -69,8 +69,8 @@ class Checker:
         contacts = self._contacts(name, self._decide(name, ()).to)
         dead = {target for target, dialogue in contacts.items() if dialogue.outcome == smtpprobe.Outcome.UNREACHABLE}
         route = delivery.route(name, dict(self._routes or {}))
-        policy, trouble = self._policy(name)
         failed = answer.status in (Status.SERVFAIL, Status.REFUSED, Status.SILENT)
+        policy, trouble = (None, "") if failed else self._policy(name)
         own = self._dns.resolve(name, "MX", own_resolver=True) if self._dns.nameservers else answer
         return Facts(
             name=name,

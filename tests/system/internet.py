@@ -85,8 +85,7 @@ server:
     infra-host-ttl: 1
     module-config: "validator iterator"
     trust-anchor: "bogus.com. DS 12345 8 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-    {local_data}
-stub-zone:
+{more}stub-zone:
     name: com
     stub-addr: 192.0.2.1
 stub-zone:
@@ -113,10 +112,11 @@ class Internet:
         words = " ".join(command)
         self.server.sh(f"setsid ip netns exec {host} {words} < /dev/null > /run/{host}.log 2>&1 &")
 
-    def answers(self, address: str, port: int) -> bool:
-        """Whether something accepts connections there."""
+    def answers(self, address: str, port: int, host: str = "") -> bool:
+        """Whether something accepts connections there, from the sandbox or from a host."""
+        at = ["ip", "netns", "exec", host] if host else []
         probe = f"import socket; socket.create_connection(('{address}', {port}), 1)"
-        return self.server.run(["python3", "-c", probe], check=False).returncode == 0
+        return self.server.run([*at, "python3", "-c", probe], check=False).returncode == 0
 
     def serve(
         self,
@@ -133,7 +133,7 @@ class Internet:
         self._knot("dns1", first)
         self._nsd("dns2", second)
         self.server.sh("test ! -e /run/resolver/pid || kill $(cat /run/resolver/pid)")
-        self.server.write("/run/resolver/conf", UNBOUND.format(local_data=resolver))
+        self.server.write("/run/resolver/conf", UNBOUND.format(more=resolver))
         for address in ("192.0.2.1", "192.0.2.53", "192.0.2.54"):
             wait_until(lambda address=address: self.answers(address, 53))
         self.server.sh("sleep 0.3; setsid unbound -d -c /run/resolver/conf < /dev/null > /run/resolver/log 2>&1 &")

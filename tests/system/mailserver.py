@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Mail servers to be found by the checks: mailserver.py ADDRESS=MODE..., each on port 25 of its address.
+"""Mail servers to be found by the checks: mailserver.py ADDRESS[:PORT]=MODE..., on port 25 by default.
 
 MODE is accept, refuse (every recipient, 550), defer (every recipient, 450) or garbage (no SMTP at all).
 """
@@ -44,7 +44,8 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, address: str, mode: str) -> None:
         self.mode = mode
-        super().__init__((address, 25), Session)
+        host, _, port = address.partition(":")
+        super().__init__((host, int(port or 25)), Session)
 
 
 def main(arguments: list[str]) -> None:

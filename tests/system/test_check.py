@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.internet import Internet
-from tests.system.machine import CHECKOUT, Sandbox
+from tests.system.internet import KNOT, MAILSERVER, Internet
+from tests.system.machine import CHECKOUT, Sandbox, wait_until
 
+DATA = CHECKOUT / "tests/data"
+RECORDED = json.loads((DATA / "qmail-remote-cases.json").read_text())["cases"]
+POLICYSERVER = CHECKOUT / "tests/system/policyserver.py"
 DELEGATION = "@ NS parent.example.net.\n"
 NS = "@ NS dns1.example.net.\n@ NS dns2.example.net.\n"
 GOOD = "MX 0 mail.dupontnet.com.\n{name} MX 5 mail.durantcom.net."
@@ -40,10 +43,17 @@ NAMES: dict[str, tuple[str, set[str]]] = {
     "sts": ('_mta-sts.sts TXT "v=STSv1; id=1"\nsts MX 0 mail\nsts MX 5 mail.durantcom.net.', {"mta-sts-unreadable"}),
     "cached": ("cached MX 0 mail\ncached MX 5 mail.durantcom.net.", {"resolver-differs"}),
 }
-LOCAL_DATA = (
-    'local-data: "cached.dupontnet.com. MX 0 mail.dupontnet.com."\n'
-    '    local-data: "cached.dupontnet.com. MX 7 mail.durantcom.net."'
-)
+# The resolver has another answer of its own, and asks the right one of the servers that disagree.
+RESOLVER = """\
+    local-data: "cached.dupontnet.com. MX 0 mail.dupontnet.com."
+    local-data: "cached.dupontnet.com. MX 7 mail.durantcom.net."
+stub-zone:
+    name: stale.com
+    stub-addr: 192.0.2.53
+stub-zone:
+    name: empty.com
+    stub-addr: 192.0.2.53
+"""
 # whole zones: what Knot and NSD say of them (None: nothing, as they do not serve it), and what is to be found
 WELL = "@ MX 0 mail.dupontnet.com.\n@ MX 5 mail.durantcom.net."
 ZONES: dict[str, tuple[str | None, str | None, set[str]]] = {
@@ -56,6 +66,14 @@ ZONES: dict[str, tuple[str | None, str | None, set[str]]] = {
 }
 MUTE = {"silent.com": ("dns1", "mute"), "failing.com": ("mute",)}
 BASE = f"{NS}mail A 192.0.2.25\n@ MX 0 mail\n@ MX 5 mail.durantcom.net.\n"
+# Names with an MTA-STS policy, each served from an address of its own: who they list, and what is to be found.
+POLICIES: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
+    "strict": ("192.0.2.25", ("mail.dupontnet.com",), {"mta-sts"}),
+    "welcoming": ("192.0.2.26", ("mail.dupontnet.com", "*.durantcom.net"), set()),
+}
+for name, (address, _, _) in POLICIES.items():
+    BASE += f"{name} {GOOD.format(name=name)}\n"
+    BASE += f'mta-sts.{name} A {address}\n_mta-sts.{name} TXT "v=STSv1; id=1"\n'
 DURANTCOM = f"1 {NS}mail A 192.0.2.10\nsme A 192.0.2.10\n@ MX 0 mail.dupontnet.com.\n@ MX 5 mail"
 EXAMPLE = (
     "1 @ NS dns1\nparent A 192.0.2.1\ndns1 A 192.0.2.53\ndns1 AAAA 2001:db8::53\n"
@@ -84,7 +102,7 @@ def serve(internet: Internet, broken: bool, dupontnet: str = "") -> None:
         first = second = {zone: f"3 {NS}{WELL}" for zone in ZONES if zone != "bogus.com"}
     both = {"dupontnet.com": f"4 {names}", "durantcom.net": DURANTCOM}
     first = first | both | {"example.net": EXAMPLE}
-    internet.serve(delegations(broken), first, second | both, LOCAL_DATA if broken else "")
+    internet.serve(delegations(broken), first, second | both, RESOLVER if broken else "")
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +123,10 @@ def mended(internet: Internet) -> Internet:
     return internet
 
 
-def found(internet: Internet, *arguments: str) -> dict[str, set[str]]:
+def found(internet: Internet, *arguments: str, variables: dict[str, str] | None = None) -> dict[str, set[str]]:
     """The codes of the findings by name."""
-    done = internet.server.run(["mxbackup", "check", "--json", *arguments], check=False)
+    environment = [f"{name}={value}" for name, value in (variables or {}).items()]
+    done = internet.server.run(["env", *environment, "mxbackup", "check", "--json", *arguments], check=False)
     assert done.stderr == ""
     reports = json.loads(done.stdout)
     errors = any(finding["severity"] == "error" for report in reports for finding in report["findings"])
@@ -145,6 +164,45 @@ def test_the_routes_are_those_on_disk(mended: Internet) -> None:
     assert found(mended) == {"best.dupontnet.com": {"smarthost"}, "dupontnet.com": set()}
     server.run(["config", "delete", "SMTPSmartHost"])
     server.run(["mxbackup", "remove", "best.dupontnet.com"])
+
+
+def test_the_mta_sts_policy_is_read_over_tls(mended: Internet) -> None:
+    alternatives = ",".join(f"DNS:mta-sts.{name}.dupontnet.com" for name in POLICIES)
+    mended.server.sh(
+        "cd /run && openssl req -x509 -newkey rsa:2048 -nodes -keyout policy.pem -out policy.crt -subj /CN=policy"
+        f" -addext subjectAltName={alternatives} 2>&1 && cat policy.crt >> policy.pem"
+    )
+    for address, exchangers, _ in POLICIES.values():
+        mended.start_in("primary", "python3", str(POLICYSERVER), address, "/run/policy.pem", *map(repr, exchangers))
+        wait_until(lambda address=address: mended.answers(address, 443))
+    expected = {f"{name}.dupontnet.com": codes for name, (_, _, codes) in POLICIES.items()}
+    assert found(mended, *expected, variables={"SSL_CERT_FILE": "/run/policy.crt"}) == expected
+    assert found(mended, *expected) == {name: {"mta-sts-unreadable"} for name in expected}
+
+
+def test_the_recorded_verdicts_of_qmail_remote(internet: Internet) -> None:
+    """The machine of tests/data/qmail-remote-cases.json, with its own network and its root below /run/recorded."""
+    server, root = internet.server, "/run/recorded"
+    server.sh("ip netns add recorded && ip -n recorded link set lo up")
+    server.write(f"{root}/test.zone", (DATA / "qmail-remote.zone").read_text())
+    knot = KNOT.format(host="recorded", address="127.0.0.1", address6="::1")
+    server.write(f"{root}/conf", f"{knot}  - domain: test\n")
+    server.write(f"{root}/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    internet.start_in("recorded", "knotd", "-c", f"{root}/conf")
+    targets = ("127.0.0.2", "127.0.0.2:26", "127.0.0.3", "127.0.0.4")
+    internet.start_in("recorded", "python3", str(MAILSERVER), *(f"{target}=accept" for target in targets))
+    wait_until(lambda: internet.answers("127.0.0.1", 53, "recorded") and internet.answers("127.0.0.4", 25, "recorded"))
+    decided = []
+    for case in RECORDED:
+        server.write(f"{root}/var/qmail/control/smtproutes", "".join(f"{line}\n" for line in case["smtproutes"]))
+        words = ["ip", "netns", "exec", "recorded", "mxbackup", "--root", root, "check", case["domain"], "--json"]
+        (report,) = json.loads(server.run(words, check=False).stdout)
+        # What leads to ourselves is delivered, too, to come back; the last address tried is the one that answered.
+        verdict = "deliver" if report["verdict"] == "loop" else report["verdict"]
+        decided.append({**case, "verdict": f"{verdict} {report['code'] or ''}".strip()})
+        if "to" in case:
+            decided[-1]["to"] = report["to"][-1]
+    assert decided == RECORDED
 
 
 def test_the_report_reads_as_the_how_to_does(mended: Internet) -> None:
