@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a user does: each verb changes exactly its record, refuses what cannot stand, and signals its event."""
+
+import pytest
+
+from mxbackup import rules
+from mxbackup.errors import ChangedMeanwhile, DatabaseError, DatabaseMissing, HostError, InvalidInput, UnknownRule
+from mxbackup.names import Name
+from mxbackup.rules import Kind, Rule
+from mxbackup.service import Change, Invalid
+from tests.scratch import EXPAND_TEMPLATE, Scratch
+
+DUPONT = Rule(Name("dupontnet.com"))
+WWW = Rule(Name("www.dupontnet.com"), Kind.HOST)
+DUPONT_RECORD = "dupontnet.com=mxbackup|Kind|domain"
+NO_RULE = 'There is no rule for "{name}". See: mxbackup list'
+
+
+@pytest.fixture(autouse=True)
+def events(server: Scratch) -> None:
+    server.with_events()
+
+
+def invalid_records(found: list[Invalid]) -> dict[str, str]:
+    return {record.key: str(record.reason) for record in found}
+
+
+# Reading
+
+
+def test_the_inventory_is_sorted_and_tells_of_records_that_are_no_rules(server: Scratch) -> None:
+    server.database("configuration", "DomainName=durantcom.net", "SystemName=sme", "SMTPSmartHost=smtp.provider.net")
+    server.database(
+        "domains",
+        "durantcom.net=domain|Content|Primary",
+        "other.net=domain",
+        "www.dupontnet.com=mxbackup|Kind|host",
+        "martin.org=mxbackup|Kind|domain|Smarthost|use",
+        DUPONT_RECORD,
+        "Upper.com=mxbackup|Kind|domain",
+        "kindless.com=mxbackup",
+        "sme.durantcom.net=mxbackup|Kind|host",
+        "circle.com=mxbackup|Kind|domain|Route|other.net:26",
+        b"caf\xe9.com=mxbackup|Kind|domain",
+    )
+    inventory = server.service.inventory()
+    assert inventory.rules == [DUPONT, WWW, rules.make("martin.org", smarthost="use")]
+    assert inventory.settings.smarthost == "smtp.provider.net"
+    reasons = invalid_records(inventory.invalid)
+    assert reasons.pop("caf\udce9.com").startswith('"caf\udce9.com" is not a valid internationalised name (')
+    assert reasons == {
+        "Upper.com": 'The key "Upper.com" must be written as "upper.com".',
+        "kindless.com": 'The kind "" is unknown. Give "domain" or "host".',
+        "sme.durantcom.net": '"sme.durantcom.net" is a local domain of this server, which delivers its mail itself. '
+        "Remove the domain first if another server is to be its primary.",
+        "circle.com": 'The route "other.net:26" leads back to this server, and the mail would go in circles. '
+        "Give the primary's own name or address.",
+    }
+    assert [inventory.covering(rule) for rule in inventory.rules] == [None, DUPONT, None]
+
+
+def test_a_fragment_holds_the_valid_rules_only(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD, "kindless.com=mxbackup")
+    assert server.service.fragment("goodrcptto") == (
+        "# BEGIN mxbackup: rules of the domains database\n@dupontnet.com\n# END mxbackup\n"
+    )
+
+
+def test_without_the_domains_database_there_is_an_error_and_no_fragment(server: Scratch) -> None:
+    path = server.path("/home/e-smith/db/domains")
+    path.unlink()
+    for attempt in (server.service.inventory, lambda: server.service.fragment("rcpthosts"), server.service.status):
+        with pytest.raises(DatabaseMissing) as refused:
+            attempt()
+        assert str(refused.value) == f"There is no database {path}."
+
+
+def test_without_the_configuration_database_the_defaults_hold_but_a_broken_one_is_an_error(server: Scratch) -> None:
+    path = server.path("/home/e-smith/db/configuration")
+    path.unlink()
+    assert server.service.inventory().settings.enabled
+    path.mkdir()
+    with pytest.raises(DatabaseError) as refused:
+        server.service.inventory()
+    assert str(refused.value) == f"The database {path} cannot be read: Is a directory."
+
+
+@pytest.mark.parametrize("name", ["dupontnet.com", " DupontNet.com. "])
+def test_a_rule_is_found_by_what_a_person_types(server: Scratch, name: str) -> None:
+    server.database("domains", DUPONT_RECORD)
+    assert server.service.get(name) == DUPONT
+
+
+@pytest.mark.parametrize("name", ["martin.org", "durantcom.net"])
+def test_what_is_no_rule_is_not_found(server: Scratch, name: str) -> None:
+    server.database("domains", DUPONT_RECORD, "durantcom.net=domain")
+    verbs = server.service
+    for attempt in (verbs.get, verbs.remove, verbs.stamp, lambda name: verbs.change(name, {"Kind": "host"})):
+        with pytest.raises(UnknownRule) as refused:
+            attempt(name)
+        assert str(refused.value) == NO_RULE.format(name=name)
+    assert server.events() == []
+
+
+# Adding
+
+
+def test_add_records_the_rule_and_signals(server: Scratch) -> None:
+    server.database("domains", "durantcom.net=domain|Content|Primary")
+    made = rules.make("DupontNet.com", "domain", "mail.dupontnet.com:26", "use", "Chez Dupont")
+    assert server.service.add(made) == Change(made)
+    assert server.records("domains") == [
+        "dupontnet.com=mxbackup|Description|Chez Dupont|Kind|domain|Route|mail.dupontnet.com:26|Smarthost|use",
+        "durantcom.net=domain|Content|Primary",
+    ]
+    assert server.events() == ["mxbackup-create dupontnet.com"]
+
+
+def test_the_first_rule_makes_the_database(server: Scratch) -> None:
+    server.path("/home/e-smith/db/domains").unlink()
+    server.service.add(DUPONT)
+    assert server.records("domains") == [DUPONT_RECORD]
+
+
+def test_add_tells_of_the_domain_rule_that_covers_the_new_one(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD, "b.dupontnet.com=mxbackup|Kind|host", "a.b.dupontnet.com=mxbackup")
+    rule = Rule(Name("c.a.b.dupontnet.com"), Kind.HOST)
+    assert server.service.add(rule) == Change(rule, DUPONT)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("dupontnet.com", 'There is a rule for "dupontnet.com" already. Change that one.'),
+        (
+            "kindless.com",
+            'The domains database has a record "kindless.com" of type "mxbackup" already. Remove that one first.',
+        ),
+        (
+            "odd.com",
+            'The domains database has a record "odd.com" of type "alias" already. Remove that one first.',
+        ),
+        (
+            "other.net",
+            '"other.net" is a local domain of this server, which delivers its mail itself. '
+            "Remove the domain first if another server is to be its primary.",
+        ),
+    ],
+)
+def test_add_refuses_what_is_taken(server: Scratch, name: str, reason: str) -> None:
+    records = [DUPONT_RECORD, "kindless.com=mxbackup", "odd.com=alias|Of|x", "other.net=domain"]
+    server.database("domains", *records)
+    with pytest.raises(InvalidInput) as refused:
+        server.service.add(Rule(Name(name), Kind.HOST))
+    assert (str(refused.value), refused.value.field) == (reason, "name")
+    assert server.records("domains") == records
+    assert server.events() == []
+
+
+# Changing
+
+
+def test_change_sets_what_is_given_and_keeps_the_rest(server: Scratch) -> None:
+    server.database("domains", b"dupontnet.com=mxbackup|Kind|domain|Other|\xe9|Route|192.0.2.1|Smarthost|use")
+    done = server.service.change("DUPONTNET.COM", {"Kind": "host", "Route": None})
+    assert done == Change(rules.make("dupontnet.com", "host", "", "use"))
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|host|Other|\udce9|Smarthost|use"]
+    assert server.events() == ["mxbackup-modify dupontnet.com"]
+
+
+def test_change_tells_of_the_domain_rule_that_covers(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD, "www.dupontnet.com=mxbackup|Kind|domain")
+    assert server.service.change("www.dupontnet.com", {"Kind": "host"}) == Change(WWW, DUPONT)
+
+
+def test_change_mends_an_invalid_record(server: Scratch) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|zone")
+    assert server.service.change("dupontnet.com", {"Kind": "domain"}) == Change(DUPONT)
+    assert server.records("domains") == [DUPONT_RECORD]
+
+
+@pytest.mark.parametrize(
+    ("key", "properties", "field"),
+    [
+        ("dupontnet.com", {"Kind": None}, "Kind"),
+        ("dupontnet.com", {"Route": "other.net"}, "Route"),
+        ("dupontnet.com", {"Description": "a|b"}, "Description"),
+        ("Upper.com", {"Kind": "host"}, "name"),
+    ],
+)
+def test_change_refuses_what_would_be_no_rule(
+    server: Scratch, key: str, properties: dict[str, str | None], field: str
+) -> None:
+    records = ["Upper.com=mxbackup|Kind|domain", DUPONT_RECORD, "other.net=domain"]
+    server.database("domains", *records)
+    with pytest.raises(InvalidInput) as refused:
+        server.service.change(key, properties)
+    assert refused.value.field == field
+    assert server.records("domains") == records
+    assert server.events() == []
+
+
+def test_of_two_who_change_the_same_rule_the_second_is_told(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD)
+    seen = server.service.stamp("dupontnet.com")
+    server.service.change("dupontnet.com", {"Kind": "host"}, expected=seen)
+    late = (
+        lambda: server.service.change("dupontnet.com", {"Route": "192.0.2.1"}, expected=seen),
+        lambda: server.service.remove("dupontnet.com", expected=seen),
+    )
+    for attempt in late:
+        with pytest.raises(ChangedMeanwhile) as refused:
+            attempt()
+        assert str(refused.value) == (
+            '"dupontnet.com" was changed by someone else meanwhile, and nothing of yours was recorded. '
+            "Look at it as it is now, and change it again if need be."
+        )
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|host"]
+    assert server.events() == ["mxbackup-modify dupontnet.com"]
+
+
+# Removing, switching
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("DupontNet.com", "dupontnet.com"),
+        ("Upper.com", "Upper.com"),
+        ("kindless.com", "kindless.com"),
+        ("a b", "a b"),
+        ("caf\udce9.com", "caf\udce9.com"),
+    ],
+)
+def test_remove_takes_a_rule_by_any_spelling_and_an_invalid_record_by_its_key(
+    server: Scratch, typed: str, key: str
+) -> None:
+    records = ["Upper.com=mxbackup|Kind|domain", "a b=mxbackup", "caf\udce9.com=mxbackup", DUPONT_RECORD]
+    records += ["durantcom.net=domain", "kindless.com=mxbackup"]
+    server.database("domains", *(record.encode("utf-8", "surrogateescape") for record in records))
+    assert server.service.remove(typed) == key
+    assert server.records("domains") == [record for record in records if not record.startswith(key)]
+    assert server.path("/events").read_bytes() == b"mxbackup-delete " + key.encode("utf-8", "surrogateescape") + b"\n"
+
+
+def test_what_is_no_name_and_no_key_is_refused(server: Scratch) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        server.service.remove("a b")
+    assert str(refused.value) == ('"a b" holds the character " ". A name is made of letters, digits, hyphens and dots.')
+
+
+def test_switching_off_and_on_again_keeps_the_rules(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD)
+    server.database("configuration", "DomainName=durantcom.net", "mxbackup=service|Other|x|status|enabled")
+    verbs = server.service
+    verbs.enable(False)
+    assert server.records("configuration") == [
+        "DomainName=durantcom.net",
+        "mxbackup=service|Other|x|status|disabled",
+    ]
+    assert verbs.fragment("rcpthosts") == "# BEGIN mxbackup: rules of the domains database\n# END mxbackup\n"
+    verbs.enable(True)
+    assert server.records("configuration")[1] == "mxbackup=service|Other|x|status|enabled"
+    assert "\ndupontnet.com\n" in verbs.fragment("rcpthosts")
+    assert server.records("domains") == [DUPONT_RECORD]
+    assert server.events() == ["mxbackup-update", "mxbackup-update"]
+
+
+# Events
+
+
+def test_without_event_only_the_database_changes(server: Scratch) -> None:
+    server.path("/sbin/e-smith/signal-event").unlink()
+    verbs = server.service
+    verbs.add(WWW, event=False)
+    verbs.change("www.dupontnet.com", {"Kind": "domain"}, event=False)
+    verbs.enable(False, event=False)
+    assert server.records("domains") == ["www.dupontnet.com=mxbackup|Kind|domain"]
+    verbs.remove("www.dupontnet.com", event=False)
+    assert server.records("domains") == []
+    assert server.events() == []
+
+
+def test_without_signal_event_nothing_is_changed(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD)
+    server.path("/sbin/e-smith/signal-event").unlink()
+    verbs = server.service
+    for attempt in (
+        lambda: verbs.add(WWW),
+        lambda: verbs.change("dupontnet.com", {"Kind": "host"}),
+        lambda: verbs.remove("dupontnet.com"),
+        lambda: verbs.enable(False),
+    ):
+        with pytest.raises(HostError):
+            attempt()
+    assert server.records("domains") == [DUPONT_RECORD]
+    assert server.records("configuration") == ["DomainName=durantcom.net", "SystemName=sme"]
+
+
+def test_when_the_event_fails_the_change_is_recorded_and_the_failure_told(server: Scratch) -> None:
+    server.with_events(status=1)
+    with pytest.raises(HostError) as refused:
+        server.service.add(DUPONT)
+    assert str(refused.value).startswith("The change is recorded, but the event mxbackup-create failed")
+    assert server.records("domains") == [DUPONT_RECORD]
+    assert server.events() == ["mxbackup-create dupontnet.com"]
+
+
+# Expanding, and the state of the files
+
+
+def states(server: Scratch) -> dict[str, tuple[bool, bool]]:
+    return {found.target.name: (found.present, found.current) for found in server.service.status().targets}
+
+
+def test_status_tells_files_that_hold_the_rules_from_those_that_do_not(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD)
+    verbs = server.service
+    server.write("/var/qmail/control/rcpthosts", "durantcom.net\n" + verbs.fragment("rcpthosts") + "more.net\n")
+    server.write("/var/qmail/control/smtproutes", "# BEGIN mxbackup\n")
+    absent = (False, False)
+    expected = {"smtpd_check_rules": absent, "goodrcptto": absent, "qpsmtpd": absent}
+    assert states(server) == expected | {"rcpthosts": (True, True), "smtproutes": (True, False)}
+    assert not verbs.status().sound
+    server.write("/var/qmail/control/smtproutes", verbs.fragment("smtproutes"))
+    assert verbs.status().sound
+    verbs.add(WWW)
+    assert states(server) == expected | {"rcpthosts": (True, False), "smtproutes": (True, True)}
+
+
+def test_an_invalid_record_is_not_sound(server: Scratch) -> None:
+    verbs = server.service
+    for target in ("rcpthosts", "smtproutes"):
+        server.write(f"/var/qmail/control/{target}", verbs.fragment(target))
+    assert verbs.status().sound
+    server.database("domains", "kindless.com=mxbackup")
+    assert not verbs.status().sound
+
+
+def test_status_says_why_a_file_cannot_be_read(server: Scratch) -> None:
+    found = {state.target.name: state for state in server.service.status().targets}["rcpthosts"]
+    assert (found.present, found.current) == (True, False)
+    assert str(found.reason) == "/var/qmail/control/rcpthosts cannot be read: No such file or directory"
+
+
+def test_expand_expands_the_targets_of_this_host_with_the_rules_as_they_are(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD, "kindless.com=mxbackup")
+    server.script(EXPAND_TEMPLATE, 'cat "$MXBACKUP_RENDERED/${1##*/}" > "$1"')
+    done = server.service.expand()
+    assert [target.name for target in done.targets] == ["rcpthosts", "smtproutes"]
+    assert list(invalid_records(done.left_out)) == ["kindless.com"]
+    assert server.read("/var/qmail/control/rcpthosts") == server.service.fragment("rcpthosts")
+    assert server.read("/var/qmail/control/smtproutes") == server.service.fragment("smtproutes")
+
+
+def test_expand_calls_nothing_when_the_rules_cannot_be_read(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, 'echo expanded > "$1"')
+    server.path("/home/e-smith/db/domains").unlink()
+    with pytest.raises(DatabaseMissing):
+        server.service.expand()
+    assert not server.path("/var/qmail/control/rcpthosts").exists()
