@@ -11,7 +11,6 @@ from pathlib import Path
 
 from mxbackup import asking, delivery, interfaces, memory
 from mxbackup.asking import Note, Probe, Reply
-from mxbackup.checks import RESOLV_CONF
 from mxbackup.delivery import Lookup, Verdict
 from mxbackup.dnscheck import Dns
 from mxbackup.dnsquery import system_resolvers
@@ -23,6 +22,7 @@ from mxbackup.policies import Answer, Primary, nearest
 from mxbackup.rules import Recipients, Rule
 from mxbackup.settings import Settings
 
+RESOLV_CONF = Path("/etc/resolv.conf")
 TEST_EVERY = 86400  # seconds between two questions about nobody to one primary
 LONGEST = 240.0  # seconds of asking in one run
 

@@ -94,13 +94,15 @@ class Status:
     inventory: Inventory
     targets: list[TargetStatus]
     findings: list[Finding]
+    knowledge: dict[str, Knowledge]
 
     @property
     def sound(self) -> bool:
-        """Whether every record is a rule, every file of this host holds them, and no mistake is in the files."""
+        """Whether every record is a rule, every file holds them, and no mistake is in files and lists."""
         in_force = all(target.current for target in self.targets if target.present)
         mistakes = any(finding.level != Level.NOTE for finding in self.findings)
-        return not self.inventory.invalid and in_force and not mistakes
+        lists = all(known.whole for known in self.knowledge.values())
+        return not self.inventory.invalid and in_force and not mistakes and lists
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,7 @@ class Service:
         targets = self._plain_status(inventory) if self.host.plain else self._esmith_status(inventory)
         routes = self.host.plain or any(target.target.name == "smtproutes" and target.present for target in targets)
         found = lint.findings(lint.read(self.host), inventory.rules, inventory.settings, routes=routes)
-        return Status(inventory, targets, found)
+        return Status(inventory, targets, found, self.knowledge(inventory.rules))
 
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""

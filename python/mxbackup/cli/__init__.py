@@ -8,7 +8,14 @@ from typing import NoReturn
 import click
 
 from mxbackup import __version__
-from mxbackup.cli import apply_commands, check_commands, rule_commands, status_commands, transfer_commands
+from mxbackup.cli import (
+    apply_commands,
+    check_commands,
+    recipient_commands,
+    rule_commands,
+    status_commands,
+    transfer_commands,
+)
 from mxbackup.cli.common import NO, NOT_POSSIBLE, WRONG_USE, _, examples, words
 from mxbackup.errors import InvalidInput, MxBackupError, UnknownRule
 from mxbackup.service import Service
@@ -67,5 +74,6 @@ for command in (
     *check_commands.COMMANDS,
     *transfer_commands.COMMANDS,
     *apply_commands.COMMANDS,
+    *recipient_commands.COMMANDS,
 ):
     mxbackup.add_command(command)

@@ -20,6 +20,14 @@ from mxbackup.cli.common import (
     print_table,
     say,
 )
+from mxbackup.cli.recipient_commands import (
+    knowledge_json,
+    knowledge_words,
+    recipients_option,
+    unknown_option,
+    warn_without_qpsmtpd,
+)
+from mxbackup.recipients import Knowledge
 from mxbackup.rules import Kind, Rule, SmartHostUse
 from mxbackup.service import Change, Inventory, Service
 
@@ -31,9 +39,10 @@ def list_(services: Service, as_json: bool) -> None:
     """Print every rule, and every record that is none."""
     inventory = services.inventory()
     if as_json:
+        known = services.knowledge(inventory.rules)
         print_json(
             {
-                "rules": [_rule_json(rule, inventory) for rule in inventory.rules],
+                "rules": [_rule_json(rule, inventory, known[rule.name]) for rule in inventory.rules],
                 "invalid": invalid_json(inventory),
             }
         )
@@ -54,8 +63,9 @@ def list_(services: Service, as_json: bool) -> None:
 def show(services: Service, name: str, as_json: bool) -> None:
     """Print all that is known of one rule."""
     rule, inventory = services.get(name), services.inventory()
+    known = services.knowledge([rule])[rule.name]
     if as_json:
-        print_json(_rule_json(rule, inventory))
+        print_json(_rule_json(rule, inventory, known))
         return
     covering = inventory.covering(rule)
     for label, value in (
@@ -63,6 +73,7 @@ def show(services: Service, name: str, as_json: bool) -> None:
         (_("Kind"), kind_word(rule)),
         (_("Destination"), destination(rule, inventory)),
         (_("Description"), rule.description),
+        (_("Recipients"), knowledge_words(rule, known)),
         (_("Covered by"), rules.shown(covering) if covering else ""),
     ):
         if value:
@@ -90,14 +101,16 @@ def show(services: Service, name: str, as_json: bool) -> None:
     help=_("Whether this mail goes around the provider's relay."),
 )  # fmt: skip
 @click.option("--description", default="", metavar="TEXT", help=_("A remark of yours."))
+@recipients_option
+@unknown_option
 @event_option
 @click.pass_obj
-def add(
-    services: Service, name: str, kind: str, route: str, smarthost: str, description: str, event: bool
-) -> None:
+def add(services: Service, /, event: bool, **options: str | None) -> None:
     """Record a rule and put it into force."""
-    done = services.add(rules.make(name, kind, route, smarthost, description), event=event)
+    given = {option: text for option, text in options.items() if text is not None}
+    done = services.add(rules.make(**given), event=event)
     _print_change(_("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule)), done, event)
+    warn_without_qpsmtpd(services, done.rule)
 
 
 @click.command(
@@ -112,15 +125,18 @@ def add(
 @click.option("--route", metavar="HOST[:PORT]", help=_("Deliver there instead of following the MX records."))
 @click.option("--smarthost", metavar="bypass|use", help=_("Whether this mail goes around the provider's relay."))
 @click.option("--description", metavar="TEXT", help=_("A remark of yours."))
+@recipients_option
+@unknown_option
 @event_option
 @click.pass_obj
 def set_(services: Service, /, name: str, event: bool, **options: str | None) -> None:
     """Change the properties that are given."""
     properties = {option.capitalize(): text or None for option, text in options.items() if text is not None}
     if not properties:
-        raise click.UsageError(_("Nothing to change: give --kind, --route, --smarthost or --description."))
+        raise click.UsageError(_("Nothing to change: give an option such as --kind or --route."))
     done = services.change(name, properties, event=event)
     _print_change(_("Changed {name}.", name=rules.shown(done.rule)), done, event)
+    warn_without_qpsmtpd(services, done.rule)
 
 
 @click.command(
@@ -163,7 +179,7 @@ def _print_change(message: str, done: Change, event: bool) -> None:
         )
 
 
-def _rule_json(rule: Rule, inventory: Inventory) -> dict[str, Any]:
+def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, Any]:
     covering = inventory.covering(rule)
     return {
         "name": rule.name,
@@ -174,6 +190,7 @@ def _rule_json(rule: Rule, inventory: Inventory) -> dict[str, Any]:
         "description": rule.description,
         "destination": render.destination(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
+        "recipients": knowledge_json(rule, known),
     }
 
 

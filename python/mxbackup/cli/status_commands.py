@@ -8,8 +8,9 @@ from click.shell_completion import get_completion_class
 
 from mxbackup import render, rules
 from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, print_invalid, print_json, words
+from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.lint import Finding, Level
-from mxbackup.rules import Kind
+from mxbackup.rules import Kind, Recipients
 from mxbackup.service import Service, Status, TargetStatus
 
 _LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("note")}
@@ -74,6 +75,9 @@ def _print_status(found: Status, plain: bool) -> None:
         click.echo(f"{target.target.name}: {_target_state(target, plain)}")
     for finding in found.findings:
         click.echo(_finding(finding))
+    for rule in inventory.rules:
+        if rule.recipients != Recipients.ANY:
+            click.echo(f"{rules.shown(rule)}: {knowledge_words(rule, found.knowledge[rule.name])}")
     if not current.smarthost:
         click.echo(_("Smart host: none."))
         return
@@ -131,6 +135,11 @@ def _status_json(found: Status) -> dict[str, Any]:
             }
             for finding in found.findings
         ],
+        "recipients": {
+            rule.name: knowledge_json(rule, found.knowledge[rule.name])
+            for rule in inventory.rules
+            if rule.recipients != Recipients.ANY
+        },
         "smarthost": inventory.settings.smarthost or None,
         "bypass": [n for n, to in destinations.items() if inventory.settings.smarthost and to != "smarthost"],
     }

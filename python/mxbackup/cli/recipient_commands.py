@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands about recipients: lists in and out, learning from primaries; and how what is known is said."""
+
+import time
+from typing import Any, TextIO
+
+import click
+
+from mxbackup import rules
+from mxbackup.cli.common import _, event_option, examples, name_argument, say
+from mxbackup.recipients import Knowledge
+from mxbackup.rules import Recipients, Rule
+from mxbackup.service import Service
+
+recipients_option = click.option(
+    "--recipients", metavar="any|list|learn",
+    help=_("Which recipients qpsmtpd accepts: any, those of a list, or those the primary says it has."),
+)  # fmt: skip
+unknown_option = click.option(
+    "--unknown", metavar="accept|defer",
+    help=_("With learn: what happens to a recipient that is not known while the primary is down."),
+)  # fmt: skip
+
+
+@click.group(help=_("Say which recipients a rule has, for rules whose recipients are a list."))
+def recipients() -> None:
+    """Hold the commands about lists."""
+
+
+@recipients.command(
+    "import",
+    help=_("Make the addresses in FILE, one a line, the list of NAME. Without FILE, read standard input."),
+    epilog=examples("mxbackup recipients import dupontnet.com addresses.txt"),
+)
+@name_argument
+@click.argument("file", type=click.File(encoding="utf-8", errors="replace"), default="-")
+@event_option
+@click.pass_obj
+def import_(services: Service, name: str, file: TextIO, event: bool) -> None:
+    """Replace a list and put it into force."""
+    rule, count = services.import_recipients(name, file.read(), event=event)
+    say(_("{name} has {count} recipients.", name=rules.shown(rule), count=count), event)
+    if rule.recipients != Recipients.LIST:
+        click.echo(
+            _("The list does not count yet. Let it count: mxbackup set {name} --recipients list", name=rule.name)
+        )
+
+
+@recipients.command(
+    "export",
+    help=_("Print the list of the rule NAME, one address a line."),
+    epilog=examples("mxbackup recipients export dupontnet.com > addresses.txt"),
+)
+@name_argument
+@click.pass_obj
+def export(services: Service, name: str) -> None:
+    """Print a list as import takes it."""
+    for address in services.recipients.of(services.get(name)):
+        click.echo(address)
+
+
+@click.command(
+    help=_("Ask the primaries about recipients, for rules that learn them. Meant for cron; takes up to 5 minutes."),
+    epilog=examples("mxbackup learn"),
+)
+@click.pass_obj
+def learn(services: Service) -> None:
+    """Ask, keep the answers, and put them into force."""
+    done = services.learn()
+    if done is None:
+        click.echo(_("No rule learns its recipients here."))
+        return
+    click.echo(
+        _(
+            "Learnt: {good} recipients are good, {bad} are not. Still to be asked: {waiting}.",
+            good=done.good, bad=done.bad, waiting=done.waiting,
+        )
+    )  # fmt: skip
+    for primary in sorted(done.silent):
+        click.echo(_("No answer from the primary {primary}.", primary=primary))
+    for name in sorted(done.accepting_all):
+        click.echo(_("The primary of {name} accepts every recipient, so this server does too.", name=name))
+
+
+def warn_without_qpsmtpd(services: Service, rule: Rule) -> None:
+    """Say so when the mail program of this host cannot tell recipients apart."""
+    if rule.recipients != Recipients.ANY and not services.has_qpsmtpd():
+        click.echo(_("There is no qpsmtpd on this host, so every recipient is accepted all the same."))
+
+
+def knowledge_words(rule: Rule, known: Knowledge) -> str:
+    """Return what is known of a rule's recipients, in the user's language."""
+    match known:
+        case Knowledge(policy=Recipients.ANY):
+            return _("every recipient is accepted")
+        case Knowledge(policy=Recipients.LIST, whole=False):
+            return _(
+                "the list is missing or damaged, so all recipients are put off. "
+                "Import it: mxbackup recipients import {name} FILE",
+                name=rule.name,
+            )
+        case Knowledge(policy=Recipients.LIST):
+            return _("{count} recipients by list", count=known.count)
+        case Knowledge(accepts_all=True):
+            return _("the primary accepts every recipient, so this server does too")
+        case Knowledge(newest=None):
+            return _("recipients are learnt, no answer yet")
+        case _:
+            return _(
+                "{count} recipients learnt, the newest answer is {age} old",
+                count=known.count, age=_age(known.newest or 0),
+            )  # fmt: skip
+
+
+def knowledge_json(rule: Rule, known: Knowledge) -> dict[str, Any]:
+    """Return what is known of a rule's recipients as JSON has it; the age is in seconds."""
+    return {
+        "policy": rule.recipients.value,
+        "unknown": rule.unknown.value,
+        "known": known.count,
+        "newest_answer_age": None if known.newest is None else max(0, int(time.time()) - known.newest),
+        "list_whole": known.whole,
+        "primary_accepts_all": known.accepts_all,
+    }
+
+
+def _age(since: int) -> str:
+    minutes = max(0, int(time.time()) - since) // 60
+    if minutes < 120:
+        return _("{count} min", count=minutes)
+    return _("{count} h", count=minutes // 60) if minutes < 2880 else _("{count} days", count=minutes // 1440)
+
+
+COMMANDS = (recipients, learn)
