@@ -3,7 +3,11 @@
 
 import gc
 import io
+import os
 import sys
+
+
+NOT_POSSIBLE = 3
 
 
 def main() -> None:
@@ -11,6 +15,13 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # records may hold bytes that no locale can say
     gc.disable()  # short-lived, and rules by the hundred thousand hold no cycles
+    try:
+        _run()
+    finally:
+        _finish_output()
+
+
+def _run() -> None:
     match sys.argv[1:]:
         case ["render", target] if not target.startswith("-"):
             from mxbackup import actions
@@ -28,6 +39,15 @@ def main() -> None:
             from mxbackup.cli import main as command_line
 
             command_line()
+
+
+def _finish_output() -> None:
+    """Exit with NOT_POSSIBLE when what was printed cannot be written; Python itself would exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(NOT_POSSIBLE)
 
 
 if __name__ == "__main__":
