@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from mxbackup.esmithdb import HEADER
 from mxbackup.host import Host
@@ -67,14 +68,19 @@ class Scratch:
     def service(self) -> Service:
         return Service.below(self.root)
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command `mxbackup` on this server, in a process of its own."""
-        return run_python("-m", "mxbackup", *arguments, MXBACKUP_ROOT=str(self.root), **environment)
+        return run_python("-m", "mxbackup", *arguments, stdout=stdout, MXBACKUP_ROOT=str(self.root), **environment)
 
 
-def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_python(
+    *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run this interpreter with the package on its path, in English unless `environment` says otherwise."""
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), "LC_ALL": "C.UTF-8"}
+    command = [sys.executable, *arguments]
     return subprocess.run(
-        [sys.executable, *arguments], env=clean | environment, capture_output=True, text=True, check=False
+        command, env=clean | environment, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
     )

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What templates and events call: whole output or a message and a status, never half of a fragment."""
+
+import pytest
+
+from tests.scratch import EXPAND_TEMPLATE, Scratch
+
+FRAGMENT = """\
+# BEGIN mxbackup: rules of the domains database
+dupontnet.com
+.dupontnet.com
+# END mxbackup
+"""
+
+
+@pytest.fixture(autouse=True)
+def rules(server: Scratch) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain", b"caf\xe9.com=mxbackup|Kind|domain")
+
+
+def outcome(server: Scratch, *arguments: str) -> tuple[int, str, str]:
+    # The strictest locale: what holds here holds for all.
+    done = server.run(*arguments, PYTHONIOENCODING="utf-8:strict")
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_render_prints_the_fragment(server: Scratch) -> None:
+    assert outcome(server, "render", "rcpthosts") == (0, FRAGMENT, "")
+
+
+def test_render_refuses_an_unknown_target(server: Scratch) -> None:
+    assert outcome(server, "render", "morercpthosts") == (
+        3,
+        "",
+        'mxbackup: There is no target "morercpthosts". '
+        "Targets: smtpd_check_rules, rcpthosts, smtproutes, goodrcptto, qpsmtpd.\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["domains", "configuration"])
+@pytest.mark.parametrize("arguments", [("render", "rcpthosts"), ("action", "expand")])
+def test_a_broken_database_gives_no_output_and_status_3(server: Scratch, name: str, arguments: tuple[str, str]) -> None:
+    server.script(EXPAND_TEMPLATE, 'echo expanded > "$1"')
+    path = server.path(f"/home/e-smith/db/{name}")
+    path.unlink()
+    path.mkdir()
+    message = f"mxbackup: The database {path} cannot be read: Is a directory.\n"
+    assert outcome(server, *arguments) == (3, "", message)
+    assert not server.path("/var/qmail/control/rcpthosts").exists()
+
+
+def test_a_missing_domains_database_gives_no_output_and_status_3(server: Scratch) -> None:
+    path = server.path("/home/e-smith/db/domains")
+    path.unlink()
+    assert outcome(server, "render", "rcpthosts") == (3, "", f"mxbackup: There is no database {path}.\n")
+
+
+def test_a_full_disk_gives_status_3(server: Scratch) -> None:
+    with open("/dev/full", "w") as full:
+        done = server.run("render", "rcpthosts", stdout=full)
+    assert (done.returncode, done.stderr) == (3, "mxbackup: [Errno 28] No space left on device\n")
+
+
+def test_expand_tells_what_it_expanded_and_what_it_left_out(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, 'cat "$MXBACKUP_RENDERED/${1##*/}" > "$1"')
+    status, said, errors = outcome(server, "action", "expand", "mxbackup-create", "dupontnet.com")
+    expanded, left_out = said.splitlines()[:2], said.splitlines()[2:]
+    assert (status, errors) == (0, "")
+    assert expanded == ["expanded /var/qmail/control/rcpthosts", "expanded /var/qmail/control/smtproutes"]
+    assert len(left_out) == 1
+    assert left_out[0].startswith('left out record caf\\udce9.com: "caf\\udce9.com" is not a valid')
+    assert server.read("/var/qmail/control/rcpthosts") == FRAGMENT
+
+
+def test_an_expansion_that_failed_is_status_3(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, "case $1 in */rcpthosts) echo ERROR: no >&2;; esac")
+    assert outcome(server, "action", "expand") == (
+        3,
+        "",
+        "mxbackup: Not expanded, the old file stays: /var/qmail/control/rcpthosts (ERROR: no).\n",
+    )
+
+
+def test_restart_qmail_says_what_it_used(server: Scratch) -> None:
+    server.script("/etc/rc.d/init.d/qmail", f'echo "$*" >> "{server.root}/calls"')
+    assert outcome(server, "action", "restart-qmail", "mxbackup-update") == (
+        0,
+        "restarted qmail with /etc/rc.d/init.d/qmail restart\n",
+        "",
+    )
+    assert server.read("/calls") == "restart\n"
+
+
+def test_restart_qmail_on_a_host_without_qmail_is_no_failure(server: Scratch) -> None:
+    assert outcome(server, "action", "restart-qmail") == (
+        0,
+        "no qmail service on this host, nothing to restart\n",
+        "",
+    )
+
+
+def test_restart_qmail_that_failed_is_status_3(server: Scratch) -> None:
+    server.script("/etc/rc.d/init.d/qmail", "echo broken; exit 1")
+    assert outcome(server, "action", "restart-qmail") == (
+        3,
+        "",
+        "mxbackup: qmail could not be restarted: /etc/rc.d/init.d/qmail restart (broken).\n",
+    )
+
+
+def test_an_unknown_action_is_wrong_use(server: Scratch) -> None:
+    assert outcome(server, "action", "explode") == (
+        2,
+        "",
+        "mxbackup: no action explode; actions: expand, restart-qmail\n",
+    )
