@@ -6,7 +6,6 @@ import io
 import os
 import sys
 
-
 NOT_POSSIBLE = 3
 
 
