@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every page of the panel in both languages: accessible, valid, and usable on a narrow screen.
+
+With MXBACKUP_SCREENSHOTS naming a directory, a picture of each is saved there.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mxbackup import lexicon
+from tests.system.browser import Browser, published
+from tests.system.machine import Sandbox
+
+AXE = Path(__file__).parent / "axe"
+LANGUAGES = ("fr", "en-us")
+WIDTHS = (1000, 360)
+RULES = """\
+mxbackup add dupontnet.com --description 'Jean Dupont' --no-event
+mxbackup add www.dupontnet.com --kind host --no-event
+mxbackup add martin.example.org --route mail.martin.example.org:26 --no-event
+mxbackup add café.example.net --kind host --description 'Le café du coin' --no-event
+db domains set bad_name.example mxbackup Kind domain
+db configuration set SMTPSmartHost smtp.provider.net
+signal-event mxbackup-update
+"""
+
+
+@pytest.fixture(scope="module")
+def address(server: Sandbox) -> Iterator[str]:
+    server.sh(RULES)
+    with published(server) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The accessibility rules, as a script."""
+    script = AXE / "node_modules/axe-core/axe.min.js"
+    if not script.exists():
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=AXE, check=True)
+    return script.read_text()
+
+
+@pytest.fixture(
+    params=[(language, width) for language in LANGUAGES for width in WIDTHS], ids=lambda p: f"{p[0]}-{p[1]}"
+)
+def browser(request: pytest.FixtureRequest, address: str, tmp_path: Path) -> Iterator[Browser]:
+    language, width = request.param
+    browser = Browser(address, tmp_path / "profile", language, width=width)
+    yield browser
+    browser.driver.quit()
+
+
+def pages(browser: Browser, language: str) -> Iterator[str]:
+    """Go from page to page, naming each."""
+    say = lexicon.load(language).text
+    browser.open()
+    yield "front"
+    browser.press(say("Create a new MX backup rule"))
+    yield "create"
+    browser.fill(say("Name"), "jean@dupont.example")
+    browser.press(say("Next"))
+    yield "wrong"
+    browser.fill(say("Name"), "dupont.example")
+    browser.press(say("Next"))
+    yield "confirm"
+    browser.open("?page=edit&rule=martin.example.org")
+    yield "modify"
+    browser.open("?page=remove&rule=dupontnet.com")
+    yield "remove"
+    browser.open("?q=%FF")
+    yield "refused"
+
+
+def test_pages(browser: Browser, axe: str, request: pytest.FixtureRequest) -> None:
+    language, width = request.node.callspec.params["browser"]
+    for name in pages(browser, language):
+        assert violations(browser, axe) == [], name
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width, name
+        assert tidy(browser.driver.page_source) == "", name
+        save(browser, f"{name}-{language}{'' if width > 500 else '-narrow'}")
+
+
+def violations(browser: Browser, axe: str) -> list[str]:
+    """Return what the accessibility rules find wrong."""
+    browser.driver.execute_script(axe)
+    found = browser.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    return [f"{v['id']}: {v['help']}: {[node['html'] for node in v['nodes']]}" for v in found["violations"]]
+
+
+def tidy(html: str) -> str:
+    """Return the errors and warnings of HTML Tidy; it does not know SVG's and CSS's newer words."""
+    done = subprocess.run(
+        ["tidy", "-q", "-e", "--drop-empty-elements", "no", "--mute", "PROPRIETARY_ATTRIBUTE"],
+        input=f"<!DOCTYPE html>{html}",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stderr
+
+
+def save(browser: Browser, name: str) -> None:
+    directory = os.environ.get("MXBACKUP_SCREENSHOTS")
+    if directory:
+        height = browser.driver.execute_script("return document.documentElement.scrollHeight")
+        width = browser.driver.execute_script("return window.innerWidth")
+        browser.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        browser.driver.save_screenshot(f"{directory}/{name}.png")
