@@ -54,15 +54,15 @@ def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Know
     Raises RenderError for an unknown target.
     """
     if target not in TARGETS:
-        raise RenderError(
-            'There is no target "{target}". Targets: {known}.', target=target, known=", ".join(TARGETS)
-        )
+        raise RenderError('There is no target "{target}". Targets: {known}.', target=target, known=", ".join(TARGETS))
     ordered = sorted(rules, key=lambda rule: names.sort_key(rule.name)) if settings.enabled else []
     try:
         lines = _environment().get_template(f"{target}.j2").render(rules=ordered, settings=settings, known=known)
     except jinja2.TemplateError as error:
         raise RenderError(
-            "The fragment of {target} cannot be made: {reason}.", target=target, reason=error
+            "The fragment of {target} cannot be made: {reason}.",
+            target=target,
+            reason=f"{type(error).__name__}: {error}",
         ) from error
     return f"{BEGIN}\n{lines}{TARGETS[target].end}\n"
 
