@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands on rules and the state of the server: whole outputs, in both languages, and exit statuses."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from mxbackup import cli
+from mxbackup.errors import (
+    ChangedMeanwhile,
+    DatabaseError,
+    DatabaseMissing,
+    HostError,
+    InvalidInput,
+    InvalidName,
+    InvalidRule,
+    MxBackupError,
+    RenderError,
+    UnknownRule,
+)
+from tests.scratch import PACKAGE, Scratch, run_python
+
+Run = Callable[..., tuple[int, str, str]]
+
+SMART_HOST = ("DomainName=durantcom.net", "SMTPSmartHost=smtp.provider.net", "SystemName=sme")
+RULES = (
+    "durantcom.net=domain|Content|Primary",
+    "dupontnet.com=mxbackup|Description|Chez Dupont|Kind|domain",
+    "kindless.com=mxbackup",
+    "martin.org=mxbackup|Kind|domain|Route|mail.martin.org:26",
+    "relayed.example=mxbackup|Kind|host|Smarthost|use",
+    "www.dupontnet.com=mxbackup|Kind|host",
+    "xn--t-9fab.fr=mxbackup|Kind|domain",
+)
+LEFT_OUT = 'Left out, the record kindless.com is no rule: The kind "" is unknown. Give "domain" or "host".\n'
+
+
+@pytest.fixture
+def full(server: Scratch) -> Scratch:
+    """A server with rules of every sort, a smart host, and events."""
+    server.database("configuration", *SMART_HOST)
+    server.database("domains", *RULES)
+    server.with_events()
+    return server
+
+
+# list and show
+
+
+def test_list(full: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("list") == (
+        0,
+        "NAME               KIND    DESTINATION                   DESCRIPTION\n"
+        "dupontnet.com      Domain  MX, around the smart host     Chez Dupont\n"
+        "www.dupontnet.com  Host    MX, around the smart host\n"
+        "relayed.example    Host    smart host smtp.provider.net\n"
+        "été.fr             Domain  MX, around the smart host\n"
+        "martin.org         Domain  mail.martin.org:26\n",
+        LEFT_OUT,
+    )
+
+
+def test_list_without_rules(server: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("list") == (0, "No rule yet. Make one: mxbackup add example.com\n", "")
+
+
+def test_list_of_invalid_records_only(server: Scratch, mxbackup: Run) -> None:
+    server.database("domains", "kindless.com=mxbackup")
+    assert mxbackup("list") == (0, "", LEFT_OUT)
+
+
+def as_json(run: Run, *arguments: str) -> dict[str, object]:
+    """What a command says, and its exit status; without what is known of recipients, which is another module's."""
+    status, out, errors = run(*arguments, "--json")
+    assert errors == ""
+    said = json.loads(out)
+    for part in (said, *said.get("rules", [])):
+        if isinstance(part, dict):
+            part.pop("recipients", None)
+    return {"exit": status, **said}
+
+
+def rule_json(name: str, kind: str, destination: str, **others: object) -> dict[str, object]:
+    return {
+        "name": name,
+        "unicode": name,
+        "kind": kind,
+        "route": "",
+        "smarthost": "bypass",
+        "description": "",
+        "destination": destination,
+        "covered_by": None,
+    } | others
+
+
+WWW_JSON = rule_json("www.dupontnet.com", "host", "bypass", covered_by="dupontnet.com")
+
+
+def test_list_as_json(full: Scratch, mxbackup: Run) -> None:
+    found = as_json(mxbackup, "list")
+    assert found == {
+        "exit": 0,
+        "rules": [
+            rule_json("dupontnet.com", "domain", "bypass", description="Chez Dupont"),
+            WWW_JSON,
+            rule_json("relayed.example", "host", "smarthost", smarthost="use"),
+            rule_json("xn--t-9fab.fr", "domain", "bypass", unicode="été.fr"),
+            rule_json("martin.org", "domain", "route", route="mail.martin.org:26"),
+        ],
+        "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (
+            "DupontNet.com",
+            "Name: dupontnet.com\nKind: Domain\nDestination: MX, around the smart host\nDescription: Chez Dupont\n",
+        ),
+        (
+            "www.dupontnet.com",
+            "Name: www.dupontnet.com\nKind: Host\nDestination: MX, around the smart host\nCovered by: dupontnet.com\n",
+        ),
+        ("été.fr", "Name: été.fr (xn--t-9fab.fr)\nKind: Domain\nDestination: MX, around the smart host\n"),
+    ],
+)
+def test_show(full: Scratch, mxbackup: Run, name: str, shown: str) -> None:
+    status, out, errors = mxbackup("show", name)
+    assert (status, re.sub(r"(?m)^Recipients: .*\n", "", out), errors) == (0, shown, "")
+
+
+def test_show_as_json(full: Scratch, mxbackup: Run) -> None:
+    assert as_json(mxbackup, "show", "www.dupontnet.com") == {"exit": 0, **WWW_JSON}
+
+
+def test_show_of_no_rule(full: Scratch, mxbackup: Run) -> None:
+    message = 'mxbackup: There is no rule for "durantcom.net". See: mxbackup list\n'
+    assert mxbackup("show", "durantcom.net") == (1, "", message)
+
+
+def test_show_of_an_invalid_record(full: Scratch, mxbackup: Run) -> None:
+    message = 'mxbackup: The kind "" is unknown. Give "domain" or "host".\n'
+    assert mxbackup("show", "kindless.com") == (2, "", message)
+
+
+def test_records_of_foreign_bytes_are_printed_escaped(full: Scratch) -> None:
+    """In the strictest locale, where printing such bytes is an error."""
+    full.database("domains", b"dupontnet.com=mxbackup|Description|Soci\xe9t\xe9|Kind|domain")
+    strict = {"PYTHONIOENCODING": "utf-8:strict"}
+    done = full.run("show", "dupontnet.com", "--json", **strict)
+    assert json.loads(done.stdout)["description"] == "Soci\udce9t\udce9"
+    done = full.run("list", **strict)
+    assert (done.returncode, done.stdout.splitlines()[1].split()[-1]) == (0, "Soci\\udce9t\\udce9")
+
+
+# add, set, remove, enable, disable
+
+
+def test_add(full: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("add", "Example.org") == (0, "Added example.org (Domain).\n", "")
+    assert "example.org=mxbackup|Kind|domain" in full.records("domains")
+    assert full.events() == ["mxbackup-create example.org"]
+
+
+def test_add_with_everything(full: Scratch, mxbackup: Run) -> None:
+    options = ["--kind", "host", "--route", "192.0.2.1:26", "--smarthost", "use", "--description", "Chez été"]
+    said = "Added a.été.fr (Host).\nIt is covered by the domain rule été.fr, and adds nothing to it.\n"
+    assert mxbackup("add", "a.été.fr", *options) == (0, said, "")
+    record = "a.xn--t-9fab.fr=mxbackup|Description|Chez été|Kind|host|Route|[192.0.2.1]:26|Smarthost|use"
+    assert record in full.records("domains")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["com"], '"com" has no dot: it would stand for a whole top-level domain. Give a name such as com.com.'),
+        (["dupontnet.com"], 'There is a rule for "dupontnet.com" already. Change that one.'),
+        (["example.org", "--kind", "zone"], 'The kind "zone" is unknown. Give "domain" or "host".'),
+        (
+            ["example.org", "--route", "mail:x"],
+            'The route "mail:x" is not understood. Give a host name or an IPv4 address, with a port if need be: '
+            "mail.example.com, mail.example.com:26, 192.0.2.1 or [192.0.2.1]:26.",
+        ),
+    ],
+)
+def test_add_refuses(full: Scratch, mxbackup: Run, arguments: list[str], message: str) -> None:
+    assert mxbackup("add", *arguments) == (2, "", f"mxbackup: {message}\n")
+    assert full.records("domains") == list(RULES)
+    assert full.events() == []
+
+
+def test_set(full: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("set", "MARTIN.org", "--kind", "host", "--route", "") == (0, "Changed martin.org.\n", "")
+    assert "martin.org=mxbackup|Kind|host" in full.records("domains")
+    assert full.events() == ["mxbackup-modify martin.org"]
+
+
+def test_set_of_a_covered_rule(full: Scratch, mxbackup: Run) -> None:
+    said = "Changed www.dupontnet.com.\nIt is covered by the domain rule dupontnet.com, and adds nothing to it.\n"
+    assert mxbackup("set", "www.dupontnet.com", "--description", "Web") == (0, said, "")
+
+
+def test_set_of_nothing_is_wrong_use(full: Scratch, mxbackup: Run) -> None:
+    status, out, errors = mxbackup("set", "martin.org")
+    assert (status, out) == (2, "")
+    assert errors.splitlines()[-1] == "Error: Nothing to change: give an option such as --kind or --route."
+    assert full.events() == []
+
+
+def test_remove(full: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("remove", "DupontNet.com") == (0, "Removed dupontnet.com.\n", "")
+    assert mxbackup("remove", "kindless.com") == (0, "Removed kindless.com.\n", "")
+    assert full.records("domains") == [record for record in RULES if record[:9] not in ("dupontnet", "kindless.")]
+    assert full.events() == ["mxbackup-delete dupontnet.com", "mxbackup-delete kindless.com"]
+    message = 'mxbackup: There is no rule for "dupontnet.com". See: mxbackup list\n'
+    assert mxbackup("remove", "dupontnet.com") == (1, "", message)
+
+
+def test_disable_and_enable(full: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("disable") == (0, "MX backup is disabled.\n", "")
+    assert "mxbackup=service|status|disabled" in full.records("configuration")
+    assert mxbackup("enable") == (0, "MX backup is enabled.\n", "")
+    assert "mxbackup=service|status|enabled" in full.records("configuration")
+    assert full.events() == ["mxbackup-update", "mxbackup-update"]
+
+
+NO_EVENT = " No event was signalled: the mail files are as they were.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["add", "example.org"], "Added example.org (Domain)."),
+        (["set", "martin.org", "--route", ""], "Changed martin.org."),
+        (["remove", "martin.org"], "Removed martin.org."),
+        (["disable"], "MX backup is disabled."),
+        (["enable"], "MX backup is enabled."),
+    ],
+)
+def test_without_event_the_command_says_so(full: Scratch, mxbackup: Run, arguments: list[str], said: str) -> None:
+    assert mxbackup(*arguments, "--no-event") == (0, said + NO_EVENT, "")
+    assert full.events() == []
+
+
+def test_a_failed_event_is_status_3(full: Scratch, mxbackup: Run) -> None:
+    full.with_events(status=1)
+    assert mxbackup("add", "example.org") == (
+        3,
+        "",
+        "mxbackup: The change is recorded, but the event mxbackup-create failed, so the mail files may be as they "
+        "were. See /var/log/messages, mend what it says, then run: signal-event mxbackup-update\n",
+    )
+    assert "example.org=mxbackup|Kind|domain" in full.records("domains")
+
+
+# status, render
+
+
+STATUS = """\
+MX backup is enabled.
+Rules: 3 for domains, 2 for hosts, 1 invalid.
+smtpd_check_rules: not on this host
+rcpthosts: up to date
+smtproutes: /var/qmail/control/smtproutes is out of date. Run: signal-event mxbackup-update
+goodrcptto: not on this host
+qpsmtpd: not on this host
+Smart host: smtp.provider.net.
+  dupontnet.com goes around it (MX)
+  www.dupontnet.com goes around it (MX)
+  été.fr goes around it (MX)
+  martin.org goes around it (mail.martin.org:26)
+"""
+
+
+@pytest.fixture
+def expanded(full: Scratch) -> Scratch:
+    """The full server with one file that holds the rules, and one that does not."""
+    full.write("/var/qmail/control/rcpthosts", full.service.fragment("rcpthosts"))
+    full.write("/var/qmail/control/smtproutes")
+    return full
+
+
+def without_findings(status: str) -> str:
+    """What status says without what it finds in the files, line by line: that is another module's."""
+    return re.sub(r"(?m)^(error|warning|note): .*\n", "", status)
+
+
+def test_status(expanded: Scratch, mxbackup: Run) -> None:
+    status, out, errors = mxbackup("status")
+    assert (status, without_findings(out), errors) == (1, STATUS, LEFT_OUT)
+
+
+def test_status_of_a_server_in_order(server: Scratch, mxbackup: Run) -> None:
+    server.database("configuration", "mxbackup=service|status|disabled")
+    for target in ("rcpthosts", "smtproutes"):
+        server.write(f"/var/qmail/control/{target}", server.service.fragment(target))
+    assert mxbackup("status") == (
+        0,
+        "MX backup is disabled.\n"
+        "Rules: 0 for domains, 0 for hosts, 0 invalid.\n"
+        "smtpd_check_rules: not on this host\n"
+        "rcpthosts: up to date\n"
+        "smtproutes: up to date\n"
+        "goodrcptto: not on this host\n"
+        "qpsmtpd: not on this host\n"
+        "Smart host: none.\n",
+        "",
+    )
+
+
+def test_status_says_why_a_file_cannot_be_read(server: Scratch, mxbackup: Run) -> None:
+    server.path("/var/qmail/control/rcpthosts").mkdir()
+    status, out, _ = mxbackup("status")
+    assert (status, out.splitlines()[3]) == (
+        1,
+        "rcpthosts: /var/qmail/control/rcpthosts cannot be read: Is a directory",
+    )
+
+
+def test_status_as_json(expanded: Scratch, mxbackup: Run) -> None:
+    found = as_json(mxbackup, "status")
+    del found["findings"]
+    paths = {
+        "smtpd_check_rules": ("/var/spool/smtpd/etc/smtpd_check_rules", False, False),
+        "rcpthosts": ("/var/qmail/control/rcpthosts", True, True),
+        "smtproutes": ("/var/qmail/control/smtproutes", True, False),
+        "goodrcptto": ("/var/service/qpsmtpd/config/goodrcptto", False, False),
+        "qpsmtpd": ("/var/service/qpsmtpd/config/mxbackup", False, False),
+    }
+    assert found == {
+        "exit": 1,
+        "enabled": True,
+        "rules": {"domain": 3, "host": 2},
+        "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
+        "targets": [
+            {"name": name, "path": path, "present": present, "current": current}
+            for name, (path, present, current) in paths.items()
+        ],
+        "smarthost": "smtp.provider.net",
+        "bypass": ["dupontnet.com", "www.dupontnet.com", "xn--t-9fab.fr", "martin.org"],
+    }
+
+
+def test_render(full: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("render", "rcpthosts") == (0, full.service.fragment("rcpthosts"), "")
+
+
+# What all commands share
+
+
+def test_root_is_an_option_too_and_counts_more_than_the_environment(
+    server: Scratch, mxbackup: Run, tmp_path: object
+) -> None:
+    other = Scratch(server.root.parent / "other")
+    other.database("domains", "example.org=mxbackup|Kind|domain")
+    _, out, _ = mxbackup("--root", str(other.root), "list")
+    assert out == "NAME         KIND    DESTINATION  DESCRIPTION\nexample.org  Domain  MX\n"
+
+
+def test_a_missing_database_is_status_3(server: Scratch, mxbackup: Run) -> None:
+    path = server.path("/home/e-smith/db/domains")
+    path.unlink()
+    assert mxbackup("list") == (3, "", f"mxbackup: There is no database {path}.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UnknownRule("x"), 1),
+        (InvalidInput("x"), 2),
+        (InvalidName("x"), 2),
+        (InvalidRule("Route", "x"), 2),
+        (DatabaseError("x"), 3),
+        (DatabaseMissing("x"), 3),
+        (ChangedMeanwhile("x"), 3),
+        (RenderError("x"), 3),
+        (HostError("x"), 3),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_each_error_has_its_exit_status(error: MxBackupError, status: int) -> None:
+    assert cli.exit_status(error) == status
+
+
+@pytest.mark.parametrize("arguments", [["explode"], ["list", "--explode"], ["add"], ["render", "x"], []])
+def test_wrong_use_is_status_2(mxbackup: Run, arguments: list[str]) -> None:
+    status, out, errors = mxbackup(*arguments)
+    assert (status, out) == (2, "")
+    assert errors.startswith("Usage: mxbackup ")
+
+
+def test_the_version(mxbackup: Run) -> None:
+    assert mxbackup("--version") == (0, "mxbackup 1.0.0\n", "")
+
+
+REMOVE_HELP = """\
+Usage: mxbackup remove [OPTIONS] NAME
+
+  Remove a rule: its mail is refused from then on.
+
+Options:
+  --no-event  Change the database only: expand no file, restart nothing.
+  -h, --help  Show this message and exit.
+
+  Examples:
+    mxbackup remove dupontnet.com
+"""
+
+
+def test_help(mxbackup: Run) -> None:
+    assert mxbackup("remove", "--help") == (0, REMOVE_HELP, "")
+
+
+@pytest.mark.parametrize("command", ["list", "show", "add", "set", "remove", "status", "render", "completion"])
+def test_every_help_has_an_example_of_its_own_command(mxbackup: Run, command: str) -> None:
+    status, out, _ = mxbackup(command, "-h")
+    assert status == 0
+    assert "mxbackup " + command in out.partition("  Examples:\n")[2]
+
+
+# Completion
+
+
+def complete(server: Scratch, *words: str) -> list[str]:
+    """What the shell is offered for the last of the words."""
+    done = server.run(
+        _MXBACKUP_COMPLETE="bash_complete", COMP_WORDS=" ".join(["mxbackup", *words]), COMP_CWORD=str(len(words))
+    )
+    return done.stdout.split()
+
+
+def test_names_and_commands_are_completed(full: Scratch) -> None:
+    assert complete(full, "show", "d") == ["plain,dupontnet.com"]
+    assert complete(full, "remove", "") == [
+        "plain,dupontnet.com",
+        "plain,www.dupontnet.com",
+        "plain,relayed.example",
+        "plain,xn--t-9fab.fr",
+        "plain,martin.org",
+    ]
+    assert complete(full, "rem") == ["plain,remove"]
+
+
+def test_completion_of_names_below_another_root(server: Scratch) -> None:
+    other = Scratch(server.root.parent / "other")
+    other.database("domains", "example.org=mxbackup|Kind|domain")
+    assert complete(server, "--root", str(other.root), "set", "") == ["plain,example.org"]
+
+
+def test_completion_without_a_database_offers_nothing(server: Scratch) -> None:
+    server.path("/home/e-smith/db/domains").unlink()
+    assert complete(server, "show", "") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_defines_what_the_shell_calls(mxbackup: Run, shell: str) -> None:
+    status, out, _ = mxbackup("completion", shell)
+    assert status == 0
+    assert f"_MXBACKUP_COMPLETE={shell}_complete" in out
+
+
+# French
+
+
+FRENCH = {"LC_ALL": "", "LANG": "fr_FR.UTF-8", "PYTHONIOENCODING": "utf-8"}
+
+
+def test_list_in_french(full: Scratch) -> None:
+    done = full.run("list", **FRENCH)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "NOM                TYPE        DESTINATION                       DESCRIPTION\n"
+        "dupontnet.com      Domaine     MX, en contournant le smart host  Chez Dupont\n"
+        "www.dupontnet.com  Ordinateur  MX, en contournant le smart host\n"
+        "relayed.example    Ordinateur  smart host smtp.provider.net\n"
+        "été.fr             Domaine     MX, en contournant le smart host\n"
+        "martin.org         Domaine     mail.martin.org:26\n",
+        "Laissé de côté, l’enregistrement kindless.com n’est pas une règle\u00a0: Le type «\u00a0\u00a0» est inconnu. "
+        "Donnez «\u00a0domain\u00a0» (Domaine) ou «\u00a0host\u00a0» (Ordinateur).\n",
+    )
+
+
+def test_an_error_in_french(full: Scratch) -> None:
+    done = full.run("show", "example.org", **FRENCH)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        "mxbackup: Il n’y a pas de règle pour «\u00a0example.org\u00a0». Voyez\u00a0: mxbackup list\n",
+    )
+
+
+# Damage
+
+
+def test_a_package_without_its_templates_is_status_3_and_no_output(full: Scratch) -> None:
+    broken = full.root / "python"
+    shutil.copytree(PACKAGE, broken, ignore=shutil.ignore_patterns("*.j2", "__pycache__"))
+    done = run_python("-m", "mxbackup", "render", "rcpthosts", PYTHONPATH=str(broken), MXBACKUP_ROOT=str(full.root))
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3,
+        "",
+        "mxbackup: The fragment of rcpthosts cannot be made: TemplateNotFound: rcpthosts.j2.\n",
+    )
