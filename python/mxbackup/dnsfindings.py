@@ -73,7 +73,7 @@ def servers_agree(facts: Facts) -> Iterator[Finding]:
             newest.status == Status.MISSING
         ):
             yield _disagreement(facts, server, newest)
-        if server.serial != newest.serial:
+        if server.serial not in (None, newest.serial):
             yield Finding(
                 "stale-serial", WARNING,
                 "The name server {server} has an old copy of the zone of {name}: serial {serial}, newest {newest}.",

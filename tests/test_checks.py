@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""check and probe as a user runs them, on a real name server and a real mail server; and what is remembered."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from email import message_from_string
+from pathlib import Path
+
+import pytest
+
+from mxbackup import checks, lexicon, reporting
+from mxbackup.delivery import Delivery, Target, Verdict
+from mxbackup.dnscheck import Dns
+from mxbackup.dnsquery import Server
+from mxbackup.facts import Us
+from mxbackup.settings import Settings
+from mxbackup.smtpprobe import Dialogue, Outcome, Question
+from tests.nameserver import Knot, free_port
+from tests.scratch import PACKAGE, Scratch
+from tests.system import mailserver
+
+Run = Callable[..., tuple[int, str, str]]
+ZONE = """@ SOA ns h 1 60 60 60 60
+@ NS ns
+ns A 127.0.0.1
+self A 127.0.0.1
+prim A 127.0.0.2
+ok MX 10 prim
+ok MX 20 self
+best MX 10 self
+best MX 20 prim
+xn--t-9fab MX 10 self
+only MX 10 self
+"""
+
+
+@pytest.fixture(scope="module")
+def dns_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    port = free_port()
+    knot = Knot(tmp_path_factory.mktemp("knot") / "test", {"test": ZONE}, ("127.0.0.1",), port)
+    yield port
+    knot.stop()
+
+
+@pytest.fixture(scope="module")
+def smtp_port() -> Iterator[int]:
+    """A primary that accepts, on 127.0.0.2."""
+    server = mailserver.Server("127.0.0.2:0", "accept")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def nameserver(server: Scratch, dns_port: int, smtp_port: int) -> str:
+    """The option's value; mail for ok.test goes to the primary, which cannot be on port 25 here."""
+    server.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    server.write("/var/qmail/control/smtproutes", f"ok.test:127.0.0.2:{smtp_port}\n")
+    return f"127.0.0.1:{dns_port}"
+
+
+def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
+    status, out, err = mxbackup("check", "ok.test", "BEST.test", "--nameserver", nameserver, "--json")
+    assert (status, err) == (1, "")
+    assert json.loads(out) == [
+        {
+            "name": "ok.test",
+            "verdict": "deliver",
+            "code": None,
+            "to": [f"127.0.0.2:{smtp_port}"],
+            "state": "fine",
+            "findings": [],
+        },
+        {
+            "name": "best.test",
+            "verdict": "bounce",
+            "code": "5.4.6",
+            "to": [],
+            "state": "error",
+            "findings": [
+                {
+                    "code": "best-mx",
+                    "severity": "error",
+                    "sentence": "This server has the best preference for best.test (10, the next 20), "
+                    "as if it were primary.",
+                    "advice": "Have the preferences changed: the primary's number must be lower than this server's.",
+                }
+            ],
+        },
+    ]
+
+
+def test_text(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
+    assert mxbackup("check", "ok.test", "été.test", "--nameserver", nameserver) == (
+        1,
+        f"""\
+Using domain server:
+Name: 127.0.0.1
+Address: 127.0.0.1#{nameserver.partition(":")[2]}
+Aliases:
+
+ok.test mail is handled (pri=10) by prim.test
+ok.test mail is handled (pri=20) by self.test
+Mail for ok.test is delivered to 127.0.0.2:{smtp_port}.
+127.0.0.2:{smtp_port}: 220 mail.dupontnet.com ESMTP
+Everything is as it should be.
+
+été.test mail is handled (pri=10) by self.test
+Mail for été.test is sent back to the sender at once (5.4.6).
+ERROR: This server is the only mail exchanger of été.test: there is no primary to pass the mail on to. [only-mx]
+    Have an MX record for the primary added, with a lower preference number than 10.
+
+Checked: 2. With errors: 1, with warnings: 0, fine: 1.
+""",
+        "",
+    )
+
+
+def test_in_french(dns_port: int) -> None:
+    words = lexicon.load("fr")
+    assert reporting.lines(checker(dns_port).check("only.test"), words) == [
+        "only.test mail is handled (pri=10) by self.test",
+        "Le courrier pour only.test est renvoyé aussitôt à l'expéditeur (5.4.6).",
+        "ERREUR: Ce serveur est le seul serveur de courrier (MX) de only.test : "
+        "il n'y a pas de primaire à qui transmettre le courrier. [only-mx]",
+        "    Faites ajouter un enregistrement MX pour le primaire, avec une préférence inférieure à 10.",
+    ]
+
+
+def test_without_names_all_rules_are_checked(mxbackup: Run, server: Scratch, nameserver: str) -> None:
+    server.database("domains", "ok.test=mxbackup|Kind|domain", "broken|=mxbackup", "only.test=mxbackup|Kind|host")
+    status, out, err = mxbackup("check", "--nameserver", nameserver, "--json")
+    assert (status, [report["name"] for report in json.loads(out)]) == (1, ["ok.test", "only.test"])
+    assert "broken" in err
+    assert mxbackup("check", "--nameserver", nameserver, "--json", "--all")[1] == out
+
+
+def test_nothing_to_check(mxbackup: Run) -> None:
+    assert mxbackup("check") == (0, "Checked: 0. With errors: 0, with warnings: 0, fine: 0.\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "no name"),
+        ("check", "ok.test", "--nameserver", "ns.example.net"),
+        ("check", "ok.test", "--nameserver", "1.2.3.400"),
+        ("check", "ok.test", "--public-address", "x"),
+        ("probe", "mail.example.net", "no address"),
+        ("probe", "mail.example.net", "a@b.net", "--sender", "a b@c.net"),
+        ("probe", "mail.example.net", "a@b.net", "--sender", "x>\r\nRCPT TO:<y@z.net"),
+        ("probe", "two..dots", "a@b.net"),
+        ("probe", "mail.example.net", "a@b.net", "--helo", "a b"),
+    ],
+)
+def test_wrong_use(mxbackup: Run, arguments: tuple[str, ...]) -> None:
+    status, out, err = mxbackup(*arguments)
+    assert (status, out) == (2, "")
+    assert "Traceback" not in err
+
+
+def test_the_public_address_of_the_configuration_counts(mxbackup: Run, server: Scratch, nameserver: str) -> None:
+    server.database("configuration", "mxbackup=service|PublicAddress|127.0.0.2|status|enabled")
+    (report,) = json.loads(mxbackup("check", "best.test", "--nameserver", nameserver, "--json")[1])
+    assert [finding["code"] for finding in report["findings"]] == ["only-mx", "nat"]
+
+
+def checker(dns_port: int, probe: checks.Probe | None = None, routes: dict[str, str] | None = None) -> checks.Checker:
+    us = Us(frozenset({"127.0.0.1"}), frozenset(), Settings())
+    server = Server("127.0.0.1", dns_port)
+    return checks.Checker(Dns([server], port=dns_port), us, routes, probe or (lambda *_: Dialogue(Outcome.ACCEPTED)))
+
+
+def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:
+    together = threading.Barrier(4, timeout=20)
+
+    def meet(host: str, question: Question, port: int) -> Dialogue:
+        together.wait()
+        return Dialogue(Outcome.ACCEPTED)
+
+    names = [(f"n{number}.test", None) for number in range(4)]
+    done: list[int] = []
+    found = checks.check_all(checker(dns_port, meet, {"": "127.0.0.2"}), names, lambda: done.append(1))
+    assert [report.name for report in found] == [name for name, _ in names]
+    assert len(done) == 4
+    assert {report.delivery for report in found} == {Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 25),))}
+
+
+def test_a_check_is_given_up_when_its_budget_is_spent(dns_port: int) -> None:
+    released = threading.Event()
+
+    def hang(host: str, question: Question, port: int) -> Dialogue:
+        released.wait()
+        return Dialogue()
+
+    assert checks.check_within(checker(dns_port, hang), "ok.test", None, 0.1) is None
+    released.set()
+    report = checks.check_within(checker(dns_port), "ok.test", None, 20)
+    assert report is not None
+    assert report.state == "fine"
+
+
+def test_unreachable_targets_are_tried_in_turn_until_one_answers(dns_port: int) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def down(host: str, question: Question, port: int) -> Dialogue:
+        asked.append((host, port))
+        return Dialogue(Outcome.UNREACHABLE)
+
+    report = checker(dns_port, down).check("ok.test")
+    assert asked == [("127.0.0.2", 25)]
+    assert report.delivery == Delivery(Verdict.DEFER, "4.4.1", (Target("127.0.0.2", 25),))
+    assert [finding.code for finding in report.findings] == ["primary-unreachable"]
+
+
+@pytest.fixture
+def night(mxbackup: Run, server: Scratch, nameserver: str) -> Callable[[], list[str]]:
+    """Run the nightly check; returns the mails that went out."""
+    server.script("/usr/sbin/sendmail", f'echo "$*" >> {server.root}/arguments; cat >> {server.root}/sent')
+    server.database("configuration", "DomainName=durantcom.net", "sysconfig=configuration|Language|fr_FR.UTF-8")
+
+    def run() -> list[str]:
+        mxbackup("check", "--all", "--remember", "--nameserver", nameserver)
+        sent = server.path("/sent")
+        mails = [sent.read_text()] if sent.exists() else []
+        sent.unlink(missing_ok=True)
+        return mails
+
+    return run
+
+
+def test_one_mail_when_rules_break_and_one_when_they_are_well(
+    night: Callable[[], list[str]], server: Scratch, smtp_port: int
+) -> None:
+    server.database("domains", "ok.test=mxbackup|Kind|domain", "only.test=mxbackup|Kind|domain")
+    (mail,) = night()
+    message = message_from_string(mail)
+    assert (message["To"], message["Subject"]) == ("admin@durantcom.net", "MX-Backup : erreur pour only.test")
+    text = message.get_payload(decode=True).decode()
+    assert "Ce serveur est le seul serveur de courrier (MX) de only.test" in text
+    assert "ok.test" not in text
+    assert server.read("/arguments") == "-i -t\n"
+    assert night() == []
+    server.write("/var/qmail/control/smtproutes", f":127.0.0.2:{smtp_port}\n")
+    (mail,) = night()
+    message = message_from_string(mail)
+    assert message["Subject"] == "MX-Backup : de nouveau en ordre : only.test"
+    assert message.get_payload(decode=True).decode() == "De nouveau en ordre : only.test.\n"
+    assert night() == []
+
+
+def test_what_is_remembered(night: Callable[[], list[str]], server: Scratch) -> None:
+    server.database("domains", "ok.test=mxbackup|Kind|domain", "only.test=mxbackup|Kind|domain")
+    before = int(time.time())
+    night()
+    records = [re.sub("[0-9]{10,}", "NOW", line) for line in server.records("mxbackup_checks")]
+    assert records == ["ok.test=fine|Time|NOW", "only.test=error|Codes|only-mx|Time|NOW"]
+    times = [int(when) for when in re.findall("[0-9]{10,}", server.read("/home/e-smith/db/mxbackup_checks"))]
+    assert all(before <= when <= time.time() for when in times)
+    server.database("domains", "ok.test=mxbackup|Kind|domain")
+    night()
+    assert [line.partition("=")[0] for line in server.records("mxbackup_checks")] == ["ok.test"]
+
+
+def test_a_mail_that_could_not_be_sent_is_sent_the_next_night(
+    night: Callable[[], list[str]], server: Scratch, mxbackup: Run, nameserver: str
+) -> None:
+    server.database("domains", "only.test=mxbackup|Kind|domain")
+    works = server.read("/usr/sbin/sendmail")
+    server.script("/usr/sbin/sendmail", "exit 1")
+    status, _, err = mxbackup("check", "--remember", "--nameserver", nameserver)
+    assert status == 3
+    assert "sendmail could not send the mail" in err
+    assert not server.path("/home/e-smith/db/mxbackup_checks").exists()
+    server.write("/usr/sbin/sendmail", works)
+    assert len(night()) == 1
+
+
+def test_probe(mxbackup: Run, smtp_port: int) -> None:
+    words = ("probe", "127.0.0.2", "jean.dupont@dupontnet.com", "--port", str(smtp_port), "--sender", "a@b.net")
+    status, out, err = mxbackup(*words, "--refuse", "tomy@hotmail.com", "--helo", "pc.b.net")
+    assert (status, err) == (1, "")
+    assert (
+        out
+        == """\
+Trying 127.0.0.2...
+Connected to 127.0.0.2.
+Escape character is '^]'.
+220 mail.dupontnet.com ESMTP
+EHLO pc.b.net
+250 ok
+MAIL FROM:<a@b.net>
+250 ok
+RCPT TO:<jean.dupont@dupontnet.com>
+250 ok
+RSET
+250 ok
+MAIL FROM:<a@b.net>
+250 ok
+RCPT TO:<tomy@hotmail.com>
+250 ok
+QUIT
+221 Good bye.
+Connection closed by foreign host.
+
+Good: jean.dupont@dupontnet.com is accepted.
+BAD: tomy@hotmail.com is accepted, so this server may be an open relay.
+The test counts only from outside: not from that server's own network.
+"""
+    )
+
+
+def test_probe_without_a_server(mxbackup: Run) -> None:
+    port = free_port()
+    status, out, _ = mxbackup("probe", "127.0.0.1", "a@b.net", "--port", str(port))
+    assert status == 1
+    assert out.endswith(f"BAD: 127.0.0.1 port {port} accepts no connection: Connection refused.\n")
+
+
+WITHOUT_UNIX = """
+import sys
+for name in ("fcntl", "grp", "pwd", "syslog", "termios", "resource", "ssl"):
+    sys.modules[name] = None
+sys.argv = ["mxbackup", *sys.argv[1:]]
+from mxbackup.__main__ import main
+main()
+"""
+
+
+def test_check_and_probe_run_where_there_is_no_unix_and_no_tls(tmp_path: Path, dns_port: int, smtp_port: int) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", WITHOUT_UNIX, "--root", str(tmp_path), *arguments],
+            env={"PYTHONPATH": str(PACKAGE), "LC_ALL": "C.UTF-8"}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    probed = run("probe", "127.0.0.2", "jean.dupont@dupontnet.com", "--port", str(smtp_port))
+    assert (probed.returncode, probed.stderr) == (1, "")
+    assert "Good: jean.dupont@dupontnet.com is accepted." in probed.stdout
+    checked = run("check", "only.test", "--nameserver", f"127.0.0.1:{dns_port}", "--json")
+    assert (checked.returncode, checked.stderr) == (1, "")
+    assert [report["name"] for report in json.loads(checked.stdout)] == ["only.test"]

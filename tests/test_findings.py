@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How facts are judged: which findings, how bad, for whom."""
+
+from dataclasses import replace
+
+import pytest
+
+from mxbackup.checks import judge
+from mxbackup.delivery import ABSENT, FAILED, Answer, Delivery, Outcome, Route, Target, Verdict
+from mxbackup.dnscheck import ServerFacts
+from mxbackup.dnsquery import Server, Status
+from mxbackup.facts import Exchanger, Facts, Finding, Us
+from mxbackup.mtasts import Policy
+from mxbackup.settings import Settings
+from mxbackup.smtpprobe import Dialogue, Trouble
+from mxbackup.smtpprobe import Outcome as Said
+
+
+def addresses(*found: str) -> Answer:
+    return Answer(Outcome.FOUND, found)
+
+
+SETTINGS = Settings(domain_name="durantcom.net", system_name="sme", local_domains=frozenset({"durantcom.net"}))
+US = Us(frozenset({"127.0.0.1", "192.0.2.10"}), frozenset(), SETTINGS)
+PRIMARY = Exchanger(0, "mail.dupontnet.com", addresses("192.0.2.25"))
+BACKUP = Exchanger(5, "mail.durantcom.net", addresses("192.0.2.10"))
+TARGET = Target("192.0.2.25", 25)
+DELIVERED = Delivery(Verdict.DELIVER, "", (TARGET,))
+MX = ((0, "mail.dupontnet.com"), (5, "mail.durantcom.net"))
+FINE = Facts(
+    name="dupontnet.com",
+    us=US,
+    delivery=DELIVERED,
+    exchangers=(PRIMARY, BACKUP),
+    resolver_exchangers=MX,
+    servers=tuple(ServerFacts(Server(f"192.0.2.{last}", 53), Status.ANSWER, True, MX, 7) for last in (53, 54)),
+    contacts={TARGET: Dialogue(Said.ACCEPTED)},
+)
+ROUTED = Route("dupontnet.com", "192.0.2.25")
+
+
+def codes(facts: Facts) -> list[str]:
+    return [f"{finding.severity} {finding.code}" for finding in judge(facts)]
+
+
+def mx(*exchangers: Exchanger) -> Facts:
+    return replace(FINE, exchangers=exchangers)
+
+
+def second(**changes: object) -> Facts:
+    """The second name server answers differently."""
+    first, other = FINE.servers
+    return replace(FINE, servers=(first, replace(other, **changes)))  # type: ignore[arg-type]
+
+
+def test_nothing_is_wrong() -> None:
+    assert judge(FINE) == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (mx(replace(BACKUP, preference=0), replace(PRIMARY, preference=5)), ["error best-mx"]),
+        (mx(replace(BACKUP, preference=0), PRIMARY), ["error equal-mx"]),
+        (mx(BACKUP), ["error only-mx"]),
+        (mx(PRIMARY), ["error not-mx"]),
+        (mx(PRIMARY, replace(BACKUP, a=addresses("192.0.2.99"))), ["error nat"]),
+        (mx(PRIMARY, BACKUP, Exchanger(5, "other.example", addresses("192.0.2.7"))), ["note shared-backup"]),
+        (mx(PRIMARY, BACKUP, Exchanger(9, "third.example", addresses("192.0.2.7"))), []),
+        (mx(replace(PRIMARY, a=ABSENT), BACKUP), ["error mx-missing"]),
+        (mx(replace(PRIMARY, a=ABSENT, aaaa=addresses("::1")), BACKUP), ["error ipv6-only"]),
+        (mx(replace(PRIMARY, a=FAILED), BACKUP), ["error mx-lookup-failed"]),
+        (mx(PRIMARY, replace(PRIMARY, name="b.dupontnet.com", a=ABSENT), BACKUP), ["warning mx-missing"]),
+        (mx(PRIMARY, BACKUP, Exchanger(9, "worse.example", ABSENT)), []),
+        (
+            mx(replace(PRIMARY, a=ABSENT), replace(PRIMARY, name="b.dupontnet.com", a=ABSENT), BACKUP),
+            ["error mx-missing", "error mx-missing", "error no-address"],
+        ),
+        (mx(replace(PRIMARY, alias=True), BACKUP), ["warning mx-is-cname"]),
+        (mx(Exchanger(0, "192.0.2.25"), BACKUP), ["warning mx-is-address"]),
+        (mx(Exchanger(0, "")), ["error null-mx"]),
+        (replace(mx(), mx=Status.MISSING), ["error no-such-name"]),
+        (replace(mx(), mx=Status.EMPTY), ["error not-mx"]),
+        (replace(mx(), mx=Status.SERVFAIL), ["error dns-failed"]),
+        (replace(mx(), mx=Status.SERVFAIL, bogus=True), ["error dnssec-bogus"]),
+        (replace(FINE, resolver_exchangers=MX[:1]), ["note resolver-differs"]),
+        (second(status=Status.SILENT), ["warning server-silent"]),
+        (second(status=Status.REFUSED), ["warning server-lame"]),
+        (second(authoritative=False), ["warning server-lame"]),
+        (second(exchangers=(), status=Status.EMPTY), ["warning server-empty"]),
+        (second(exchangers=MX[:1]), ["warning servers-disagree"]),
+        (second(serial=6), ["warning stale-serial"]),
+        (second(serial=6, exchangers=MX[:1]), ["warning servers-disagree", "warning stale-serial"]),
+        (second(serial=None), []),
+        (replace(FINE, name="durantcom.net"), ["error local-domain"]),
+        (replace(FINE, delivery=Delivery(Verdict.LOOP, "", (TARGET,))), ["error loop"]),
+        (replace(FINE, delivery=Delivery(Verdict.BOUNCE, "5.1.2")), ["error bounce"]),
+        (replace(FINE, delivery=Delivery(Verdict.DEFER, "4.4.3"), contacts={}), ["warning defer"]),
+        (replace(mx(BACKUP), delivery=Delivery(Verdict.BOUNCE, "5.4.6")), ["error only-mx"]),
+        (replace(FINE, contacts={TARGET: Dialogue(Said.UNREACHABLE)}), ["warning primary-unreachable"]),
+        (replace(FINE, contacts={TARGET: Dialogue(trouble=Trouble("x"))}), ["warning primary-broken"]),
+        (replace(FINE, contacts={TARGET: Dialogue(Said.REFUSED, "550 no")}), ["error primary-refuses"]),
+        (replace(FINE, contacts={TARGET: Dialogue(Said.DEFERRED, "450 later")}), ["warning primary-defers"]),
+        (replace(FINE, route=Route("", "smtp.provider.net")), ["warning smarthost"]),
+        (replace(FINE, route=Route(""), expected_route=None), []),
+        (replace(FINE, expected_route=ROUTED), ["error routes-stale"]),
+        (replace(FINE, route=ROUTED, expected_route=ROUTED), []),
+        (replace(FINE, policy=Policy("enforce", ("mail.dupontnet.com",))), ["error mta-sts"]),
+        (replace(FINE, policy=Policy("testing", ("mail.dupontnet.com",))), ["warning mta-sts"]),
+        (replace(FINE, policy=Policy("enforce", ("*.durantcom.net",))), []),
+        (replace(FINE, policy=Policy("none")), []),
+        (replace(FINE, policy_trouble="no-tls"), ["note mta-sts-skipped"]),
+        (replace(FINE, policy_trouble="unreadable"), ["warning mta-sts-unreadable"]),
+    ],
+)
+def test_findings(facts: Facts, expected: list[str]) -> None:
+    assert codes(facts) == expected
+
+
+def test_an_explicit_route_makes_the_preferences_a_warning_and_cures_nat() -> None:
+    wrong = mx(replace(BACKUP, preference=0), replace(PRIMARY, preference=5))
+    assert codes(replace(wrong, route=ROUTED)) == ["warning best-mx"]
+    natted = mx(PRIMARY, replace(BACKUP, a=addresses("192.0.2.99")))
+    assert codes(replace(natted, route=ROUTED)) == []
+
+
+def test_nat_is_known_by_the_public_address_and_offers_the_route() -> None:
+    us = replace(US, public=frozenset({"192.0.2.99"}))
+    facts = replace(mx(PRIMARY, Exchanger(5, "backup.example", addresses("192.0.2.99"))), us=us)
+    (finding,) = judge(facts)
+    assert finding == Finding(
+        "nat",
+        finding.severity,
+        finding.sentence,
+        "Set the route: mxbackup set {name} --route {primary}",
+        {"name": "dupontnet.com", "address": "192.0.2.99", "primary": "mail.dupontnet.com"},
+    )
+
+
+@pytest.mark.parametrize(("serials", "stale"), [((1, 2), 1), ((4294967295, 1), 4294967295), ((5, 5), None)])
+def test_the_newest_serial_by_the_arithmetic_of_rfc_1982(serials: tuple[int, int], stale: int | None) -> None:
+    servers = tuple(replace(server, serial=serial) for server, serial in zip(FINE.servers, serials, strict=True))
+    found = [finding.params["serial"] for finding in judge(replace(FINE, servers=servers))]
+    assert found == ([] if stale is None else [stale])
+
+
+def test_errors_come_first_and_a_server_that_all_fail_is_one() -> None:
+    silent = tuple(replace(server, status=Status.SILENT) for server in FINE.servers)
+    facts = replace(FINE, servers=silent, exchangers=(replace(PRIMARY, alias=True), BACKUP))
+    assert codes(facts) == ["error server-silent", "error server-silent", "warning mx-is-cname"]
