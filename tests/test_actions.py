@@ -112,5 +112,5 @@ def test_an_unknown_action_is_wrong_use(server: Scratch) -> None:
     assert outcome(server, "action", "explode") == (
         2,
         "",
-        "mxbackup: no action explode; actions: expand, restart-qmail\n",
+        "mxbackup: no action explode; actions: expand, restart-qmail, load-plugin\n",
     )

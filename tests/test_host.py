@@ -21,7 +21,7 @@ INIT = "/etc/rc.d/init.d/qmail"
 
 def refusal(host: Host, *arguments: str) -> str:
     with pytest.raises(HostError) as refused:
-        host.signal_event(*arguments) if arguments else host.restart_qmail()
+        host.signal_event(*arguments) if arguments else host.restart("qmail")
     return str(refused.value)
 
 
@@ -146,7 +146,7 @@ def tell(server: Scratch, program: str, then: str = "exit 0") -> None:
 def test_a_host_without_qmail_has_nothing_to_restart(server: Scratch) -> None:
     tell(server, "/usr/bin/sv")
     tell(server, "/bin/systemctl", "exit 1")
-    assert server.host.restart_qmail() == ""
+    assert server.host.restart("qmail") == ""
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_a_host_without_qmail_has_nothing_to_restart(server: Scratch) -> None:
 def test_a_program_restarts_qmail(server: Scratch, calls: Path, program: str, used: str, call: str) -> None:
     server.path(SERVICE).mkdir(parents=True)
     tell(server, program)
-    assert server.host.restart_qmail() == used
+    assert server.host.restart("qmail") == used
     assert calls.read_text() == call.format(root=server.root) + "\n"
 
 
 def test_systemctl_restarts_a_unit_that_it_has(server: Scratch, calls: Path) -> None:
     tell(server, "/usr/bin/systemctl")
-    assert server.host.restart_qmail() == "systemctl restart qmail"
+    assert server.host.restart("qmail") == "systemctl restart qmail"
     assert calls.read_text() == "systemctl cat qmail.service\nsystemctl restart qmail.service\n"
 
 
@@ -182,7 +182,7 @@ def read_pipe(path: Path) -> tuple[threading.Thread, list[bytes]]:
 def test_the_pipe_of_the_supervisor_gets_its_letter(server: Scratch) -> None:
     server.path(CONTROL).parent.mkdir(parents=True)
     reader, received = read_pipe(server.path(CONTROL))
-    assert server.host.restart_qmail() == "/service/qmail/supervise/control"
+    assert server.host.restart("qmail") == "/service/qmail/supervise/control"
     reader.start()
     reader.join()
     assert received == [b"t"]
@@ -195,7 +195,7 @@ def test_each_way_is_tried_when_the_one_before_failed(server: Scratch, calls: Pa
     tell(server, "/usr/bin/svc", "echo 'svc: warning: unable to control qmail: file does not exist' >&2")
     tell(server, "/usr/bin/systemctl", '[ "$1" = cat ] || { echo "Access denied" >&2; exit 4; }')
     tell(server, INIT)
-    assert server.host.restart_qmail() == "/etc/rc.d/init.d/qmail restart"
+    assert server.host.restart("qmail") == "/etc/rc.d/init.d/qmail restart"
     service = server.path(SERVICE)
     assert calls.read_text().splitlines() == [
         f"sv t {service}",
@@ -225,7 +225,7 @@ def test_when_every_way_failed_each_says_why(server: Scratch) -> None:
 
 def test_a_file_in_the_place_of_the_pipe_is_left_alone(server: Scratch) -> None:
     control = server.write(CONTROL, "not a pipe")
-    assert server.host.restart_qmail() == ""
+    assert server.host.restart("qmail") == ""
     assert control.read_text() == "not a pipe"
 
 
@@ -238,3 +238,29 @@ def test_a_host_program_runs_in_a_clean_environment(server: Scratch, monkeypatch
         f"MXBACKUP_ROOT={server.root}",
         "PATH=/sbin/e-smith:/bin:/usr/bin:/sbin:/usr/sbin:/usr/local/bin",
     ]
+
+
+PEERS = "/var/service/qpsmtpd/config/peers"
+
+
+def test_a_host_without_qpsmtpd_has_no_plugin_to_load(server: Scratch) -> None:
+    assert server.host.load_plugin() == ""
+
+
+def test_loading_the_plugin_expands_its_lists_then_restarts_qpsmtpd(server: Scratch, calls: Path) -> None:
+    server.write(f"{PEERS}/0")
+    server.path("/service/qpsmtpd").mkdir(parents=True)
+    tell(server, EXPAND_TEMPLATE)
+    tell(server, "/usr/bin/sv")
+    assert server.host.load_plugin() == "sv t /service/qpsmtpd"
+    assert calls.read_text() == f"expand-template {server.root}{PEERS}/0\nsv t {server.root}/service/qpsmtpd\n"
+
+
+def test_a_list_that_was_not_expanded_restarts_nothing(server: Scratch, calls: Path) -> None:
+    server.write(f"{PEERS}/0")
+    server.path("/service/qpsmtpd").mkdir(parents=True)
+    tell(server, EXPAND_TEMPLATE, "echo 'ERROR: Template processing failed' >&2")
+    tell(server, "/usr/bin/sv")
+    with pytest.raises(HostError, match=f"Not expanded, the old file stays: {PEERS}/0"):
+        server.host.load_plugin()
+    assert "sv" not in calls.read_text().split()

@@ -25,7 +25,7 @@ def render(target: str) -> int:
 
 
 def event_action(name: str) -> int:
-    """Run the event action `expand` or `restart-qmail`. Returns the exit status."""
+    """Run the action `expand` or `restart-qmail` of an event, or `load-plugin`. Returns the exit status."""
     if name not in _ACTIONS:
         print(f"mxbackup: no action {name}; actions: {', '.join(_ACTIONS)}", file=sys.stderr)
         return 2
@@ -40,11 +40,20 @@ def _expand(service: Service) -> str:
 
 
 def _restart_qmail(service: Service) -> str:
-    used = service.host.restart_qmail()
+    used = service.host.restart("qmail")
     return f"restarted qmail with {used}\n" if used else "no qmail service on this host, nothing to restart\n"
 
 
-_ACTIONS: Mapping[str, Callable[[Service], str]] = {"expand": _expand, "restart-qmail": _restart_qmail}
+def _load_plugin(service: Service) -> str:
+    used = service.host.load_plugin()
+    return f"restarted qpsmtpd with {used}\n" if used else "no qpsmtpd on this host, no plugin to load\n"
+
+
+_ACTIONS: Mapping[str, Callable[[Service], str]] = {
+    "expand": _expand,
+    "restart-qmail": _restart_qmail,
+    "load-plugin": _load_plugin,
+}
 
 
 def _run(act: Callable[[Service], str]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The e-smith host below a path prefix: which targets it has, expanding, events, restarting qmail."""
+"""The e-smith host below a path prefix: which targets it has, expanding, events, restarting services."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,8 +23,9 @@ TEMPLATES = (Path("/etc/e-smith/templates"), Path("/etc/e-smith/templates-custom
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
 EXPAND_LOCK = Path("/var/lock/mxbackup-expand")
-QMAIL_SERVICE = Path("/service/qmail")
-QMAIL_INIT = Path("/etc/rc.d/init.d/qmail")
+SERVICES = Path("/service")
+INIT_SCRIPTS = Path("/etc/rc.d/init.d")
+PLUGIN_LISTS = tuple(Path("/var/service/qpsmtpd/config/peers") / name for name in ("0", "local"))
 RENDERED = "MXBACKUP_RENDERED"
 COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
 
@@ -91,14 +93,17 @@ class Host:
         The fragments are handed to the `mxbackup render` that templates call as files of a directory named in
         RENDERED, so that the rules are read and rendered once for all targets.
         """
-        failures = []
         with TemporaryDirectory(prefix="mxbackup-") as directory:
             for target, text in fragments.items():
                 (Path(directory) / target.name).write_text(text)
-            for target in fragments:
-                done = self._run([self.path(EXPAND_TEMPLATE), self.path(target.path)], {RENDERED: directory})
-                if done.returncode != 0 or any(line.startswith("ERROR") for line in done.stderr.splitlines()):
-                    failures.append(f"{target.path} ({_one_line(done.stderr)})")
+            self._expand_files([target.path for target in fragments], {RENDERED: directory})
+
+    def _expand_files(self, paths: Iterable[Path], more: Mapping[str, str] | None = None) -> None:
+        failures = []
+        for path in paths:
+            done = self._run([self.path(EXPAND_TEMPLATE), self.path(path)], more)
+            if done.returncode != 0 or any(line.startswith("ERROR") for line in done.stderr.splitlines()):
+                failures.append(f"{path} ({_one_line(done.stderr)})")
         if failures:
             raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
 
@@ -146,13 +151,24 @@ class Host:
                 event=event,
             )
 
-    def restart_qmail(self) -> str:
-        """Restart qmail through whatever supervises it; return what was used, empty on a host without qmail.
+    def load_plugin(self) -> str:
+        """Expand the lists of qpsmtpd's plugins and restart qpsmtpd, which reads them only then.
+
+        Returns what was used for that, empty on a host without qpsmtpd. Raises HostError.
+        """
+        lists = [path for path in PLUGIN_LISTS if self.path(path).is_file()]
+        if not lists:
+            return ""
+        self._expand_files(lists)
+        return self.restart("qpsmtpd")
+
+    def restart(self, service: str) -> str:
+        """Restart a service through whatever supervises it; return what was used, empty on a host without it.
 
         Raises HostError when there is a supervisor and none could do it.
         """
         failures = []
-        for label, attempt in self._ways_to_restart():
+        for label, attempt in self._ways_to_restart(service):
             try:
                 attempt()
             except (HostError, OSError) as error:
@@ -160,25 +176,27 @@ class Host:
             else:
                 return label
         if failures:
-            raise HostError("qmail could not be restarted: {failures}.", failures="; ".join(failures))
+            raise HostError(
+                "{service} could not be restarted: {failures}.", service=service, failures="; ".join(failures)
+            )
         return ""
 
-    def _ways_to_restart(self) -> Iterator[tuple[str, Callable[[], None]]]:
+    def _ways_to_restart(self, service: str) -> Iterator[tuple[str, Callable[[], None]]]:
         """What this host has of the supervisors of E-SMITH, the newest way of addressing each first."""
-        service = self.path(QMAIL_SERVICE)
-        if service.is_dir():
+        directory = SERVICES / service
+        if self.path(directory).is_dir():
             for name, option in (("sv", "t"), ("svc", "-t")):
                 if command := self._find(name):
-                    yield f"{name} {option} {QMAIL_SERVICE}", lambda c=command, o=option: self._must(c, o, service)  # type: ignore[misc]
-        systemctl = self._find("systemctl")
-        if systemctl and self._run([systemctl, "cat", "qmail.service"]).returncode == 0:
-            yield "systemctl restart qmail", lambda: self._must(systemctl, "restart", "qmail.service")
-        fifo = service / "supervise/control"
+                    yield f"{name} {option} {directory}", partial(self._must, command, option, self.path(directory))
+        systemctl, unit = self._find("systemctl"), f"{service}.service"
+        if systemctl and self._run([systemctl, "cat", unit]).returncode == 0:
+            yield f"systemctl restart {service}", partial(self._must, systemctl, "restart", unit)
+        fifo = self.path(directory) / "supervise/control"
         if fifo.exists() and stat.S_ISFIFO(fifo.stat().st_mode):
-            yield str(QMAIL_SERVICE / "supervise/control"), lambda: _send(fifo, b"t")
-        init = self.path(QMAIL_INIT)
+            yield str(directory / "supervise/control"), partial(_send, fifo, b"t")
+        init = self.path(INIT_SCRIPTS / service)
         if os.access(init, os.X_OK):
-            yield f"{QMAIL_INIT} restart", lambda: self._must(init, "restart")
+            yield f"{INIT_SCRIPTS / service} restart", partial(self._must, init, "restart")
 
     def _find(self, name: str) -> Path | None:
         candidates = (self.path(Path(directory)) / name for directory in COMMAND_PATH)
