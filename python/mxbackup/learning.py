@@ -18,7 +18,7 @@ from mxbackup.errors import HostError
 from mxbackup.host import Host
 from mxbackup.memory import Memory
 from mxbackup.names import Name
-from mxbackup.policies import Answer, Primary, nearest
+from mxbackup.policies import Answer, Primary, nearest, primary_key
 from mxbackup.rules import Recipients, Rule
 from mxbackup.settings import Settings
 
@@ -96,35 +96,37 @@ def learn(rules: Iterable[Rule], known: Memory, around: Surroundings, longest: f
         if around.clock() >= end:
             break
         _settle(address, by_name, known, around, done)
-    known.forget(_now(), [rule.name for rule in learning])
+    known.forget(_now(), map(primary_key, learning))
     done.waiting = len(known.due(_now()))
     return done
 
 
 def _keep(notes: Iterable[Note], known: Memory) -> None:
-    """Notes count from when they were written; what is from the future is not from our plugin."""
+    """Of each address the last note counts, from when it was written; from the future it is not our plugin's."""
     now = _now()
-    answers = [Answer(note.address, note.word == "good", note.time) for note in notes if note.word != "ask"]
+    last = {note.address: note for note in notes}.values()
+    answers = [Answer(note.address, note.word == "good", note.time) for note in last if note.word != "ask"]
     known.answer(answer for answer in answers if answer.asked <= now < answer.until)
-    known.ask((note.address for note in notes if note.word == "ask"), now)
+    known.ask((note.address for note in last if note.word == "ask"), now)
 
 
 def _meet_primary(rule: Rule, known: Memory, around: Surroundings, done: Learned) -> None:
     """Find the rule's primary, and whether it accepts everything; what is not known now stays as it was."""
-    before, tested = known.primaries().get(rule.name, (None, 0))
+    key = primary_key(rule)
+    before, tested = known.primaries().get(key, (None, 0))
     target = around.target(rule, rule.name)
     if target is None:
         done.silent.add(rule.name)
     elif before is None or before.target != target or tested <= _now() - TEST_EVERY:
         match around.ask(target, asking.nobody_at(rule.name)):
             case Reply.GOOD:
-                known.set_primary(rule.name, Primary(target, accepts_all=True), _now())
+                known.set_primary(key, Primary(target, accepts_all=True), _now())
             case Reply.BAD:
-                known.set_primary(rule.name, Primary(target), _now())
+                known.set_primary(key, Primary(target), _now())
             case _:
                 # Whether it accepts everything is not known, so the next run asks again.
-                known.set_primary(rule.name, Primary(target, bool(before and before.accepts_all)), 0)
-    now = known.primaries().get(rule.name)
+                known.set_primary(key, Primary(target, bool(before and before.accepts_all)), 0)
+    now = known.primaries().get(key)
     if now and now[0].accepts_all:
         done.accepting_all.add(rule.name)
 

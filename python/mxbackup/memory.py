@@ -23,7 +23,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS answers (address TEXT PRIMARY KEY, good INTEGER NOT NULL, asked INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS questions (address TEXT PRIMARY KEY, since INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS primaries (
-    rule TEXT PRIMARY KEY, target TEXT NOT NULL, accepts_all INTEGER NOT NULL, tested INTEGER NOT NULL
+    key TEXT PRIMARY KEY, target TEXT NOT NULL, accepts_all INTEGER NOT NULL, tested INTEGER NOT NULL
 );
 """
 _ASK = "INSERT OR IGNORE INTO questions SELECT ?, ? WHERE (SELECT count(*) FROM questions) < ?"
@@ -65,34 +65,34 @@ class Memory:
         ]
         return [address for (address,) in rows]
 
-    def set_primary(self, rule: str, primary: Primary, tested: int) -> None:
-        """Keep where the primary of a rule is, and when it was last asked about nobody."""
+    def set_primary(self, key: str, primary: Primary, tested: int) -> None:
+        """Keep where the primary with this `primary_key` is, and when it was last asked about nobody."""
         with self._db:
-            self._db.execute("INSERT OR REPLACE INTO primaries VALUES (?, ?, ?, ?)", (rule, *primary, tested))
+            self._db.execute("INSERT OR REPLACE INTO primaries VALUES (?, ?, ?, ?)", (key, *primary, tested))
 
     def primaries(self) -> dict[str, tuple[Primary, int]]:
-        """Return the primaries by rule, and when each was last asked about nobody."""
-        rows = self._db.execute("SELECT rule, target, accepts_all, tested FROM primaries")
-        return {rule: (Primary(target, bool(all_)), tested) for rule, target, all_, tested in rows}
+        """Return the primaries by `primary_key`, and when each was last asked about nobody."""
+        rows = self._db.execute("SELECT key, target, accepts_all, tested FROM primaries")
+        return {key: (Primary(target, bool(all_)), tested) for key, target, all_, tested in rows}
 
-    def forget(self, now: int, rules: Iterable[str]) -> None:
-        """Drop what no longer counts, what is too much, and the primaries of other rules than these."""
-        kept = set(rules)
+    def forget(self, now: int, keys: Iterable[str]) -> None:
+        """Drop what no longer counts, what is too much, and other primaries than these."""
+        kept = set(keys)
         with self._db:
             self._db.execute("DELETE FROM questions WHERE since <= ?", (now - QUESTION_LIFE,))
             self._db.execute(
                 "DELETE FROM answers WHERE asked <= ? - CASE WHEN good THEN ? ELSE ? END", (now, GOOD_LIFE, BAD_LIFE)
             )
             self._db.execute(_TOO_MANY, (MOST_ANSWERS,))
-            for rule in self.primaries().keys() - kept:
-                self._db.execute("DELETE FROM primaries WHERE rule = ?", (rule,))
+            for key in self.primaries().keys() - kept:
+                self._db.execute("DELETE FROM primaries WHERE key = ?", (key,))
 
     def known(self, lists: Mapping[str, frozenset[str]]) -> Known:
         """Return all that is known of recipients, with these lists."""
         answers = self._db.execute("SELECT address, good, asked FROM answers ORDER BY address")
         return Known(
             lists,
-            {rule: primary for rule, (primary, _) in self.primaries().items()},
+            {key: primary for key, (primary, _) in self.primaries().items()},
             [Answer(address, bool(good), asked) for address, good, asked in answers],
         )
 

@@ -36,7 +36,7 @@ class Primary(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of recipients. `lists` and `primaries` are by the rule's name; only whole lists are there."""
+    """What is known of recipients. `lists` are by the rule's name, only whole ones; `primaries` by `primary_key`."""
 
     lists: Mapping[str, Collection[str]] = field(default_factory=dict)
     primaries: Mapping[str, Primary] = field(default_factory=dict)
@@ -64,6 +64,11 @@ def table(rules: Iterable[Rule], known: Known) -> list[tuple[str, str]]:
     return sorted(lines.items())
 
 
+def primary_key(rule: Rule) -> str:
+    """Return what a primary is known by: with another route the rule has another primary."""
+    return f"{rule.name} {rule.route}".rstrip()
+
+
 def policy(rule: Rule, known: Known) -> str:
     """Return the words that say what the plugin does with mail to the rule's own name.
 
@@ -75,7 +80,7 @@ def policy(rule: Rule, known: Known) -> str:
         case Recipients.LIST:
             return "list" if known.lists.get(rule.name) else "defer"
         case Recipients.LEARN:
-            primary = known.primaries.get(rule.name, Primary("-"))
+            primary = known.primaries.get(primary_key(rule), Primary("-"))
             return "any" if primary.accepts_all else f"learn {primary.target} {rule.unknown}"
 
 

@@ -8,7 +8,7 @@ from mxbackup import recipientlists
 from mxbackup.errors import DatabaseMissing
 from mxbackup.esmithdb import Database, Store, log_to_syslog
 from mxbackup.host import Host
-from mxbackup.policies import NOTHING, Known, nearest
+from mxbackup.policies import NOTHING, Known, nearest, primary_key
 from mxbackup.rules import Recipients, Rule
 
 
@@ -78,7 +78,7 @@ def _of(rule: Rule, known: Known, good: int, newest: int | None) -> Knowledge:
             found = known.lists.get(rule.name, ())
             return Knowledge(Recipients.LIST, len(found), whole=bool(found))
         case Recipients.LEARN:
-            primary = known.primaries.get(rule.name)
+            primary = known.primaries.get(primary_key(rule))
             return Knowledge(Recipients.LEARN, good, newest, accepts_all=bool(primary and primary.accepts_all))
         case _:
             return Knowledge(Recipients.ANY)
