@@ -99,8 +99,9 @@ class Panel:
 
 def _language(request: Request) -> str:
     """The language that the browser asks for, as the server-manager chooses it; English otherwise."""
-    wanted = request.accept_languages.best_match(["en", "fr"], default="en")
-    return "fr" if wanted == "fr" else lexicon.FALLBACK
+    wanted = (tag.lower().partition("-")[0] for tag, quality in request.accept_languages if quality > 0)
+    known = {language.partition("-")[0]: language for language in lexicon.LANGUAGES}
+    return next((known[tag] for tag in wanted if tag in known), lexicon.FALLBACK)
 
 
 def _body(request: Request) -> bytes:

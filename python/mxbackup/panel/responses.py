@@ -2,6 +2,7 @@
 """Answers as HTTP: pages as HTML in the charset of the build, redirects, cookies, protecting headers."""
 
 import base64
+import re
 import secrets
 from dataclasses import dataclass
 from functools import cache
@@ -47,7 +48,7 @@ def show(page: Page, frame: Frame, session: Session | None = None, message: Mess
             version=__version__,
         )
     )
-    response = Response(text.encode(frame.charset, "xmlcharrefreplace"), page.status)
+    response = Response(_encode(text, frame.charset), page.status)
     response.headers.update(
         {
             "Content-Type": f"text/html; charset={frame.charset}",
@@ -70,9 +71,16 @@ def lead(redirect: Redirect, frame: Frame, session: Session) -> Response:
     """Return a redirect by GET (RFC 9110 section 15.4.4), with what the next page is to say."""
     response = Response(status=303)
     response.autocorrect_location_header = False
-    response.headers.update({"Location": redirect.query, "Cache-Control": "no-store"})
+    response.headers.update({"Location": frame.here + redirect.query, "Cache-Control": "no-store"})
+    _set_cookie(response, frame, SESSION_COOKIE, session.number)
     _set_cookie(response, frame, MESSAGE_COOKIE, session.seal(redirect.message), MESSAGE_SECONDS)
     return response
+
+
+def _encode(text: str, charset: str) -> bytes:
+    """Bytes of a database that are no UTF-8 were written by an SME of before April 2008, in ISO-8859-1."""
+    legible = re.sub("[\udc80-\udcff]", lambda found: chr(ord(found[0]) - 0xDC00), text)
+    return legible.encode(charset, "xmlcharrefreplace")
 
 
 def _set_cookie(response: Response, frame: Frame, name: str, value: str, seconds: int | None = None) -> None:

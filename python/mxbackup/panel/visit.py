@@ -38,9 +38,9 @@ class Redirect:
     """Leads to a page of ours (a query) and has it say what happened (post, redirect, get)."""
 
     message: Message
-    query: str = "?"
+    query: str = ""
 
 
-def failed(visit: Visit, error: MxBackupError, query: str = "?") -> Redirect:
+def failed(visit: Visit, error: MxBackupError, query: str = "") -> Redirect:
     """Lead to a page that says what went wrong."""
     return Redirect(Message(False, visit.words.error(error)), query)

@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The panel as a WSGI application on a scratch server: what each request does, shows and refuses."""
+
+import re
+from html import unescape
+from urllib.parse import urlencode
+
+import pytest
+from werkzeug.test import Client, TestResponse
+
+from mxbackup.panel.application import Panel
+from mxbackup.panel.forms import MAX_BODY
+from tests.scratch import Scratch
+
+HERE = "/server-manager/cgi-bin/mxbackup"
+SCRIPT = '"><script>alert(1)</script>'
+
+
+class Administrator:
+    """Someone logged in, with a browser of their own."""
+
+    def __init__(self, server: Scratch, user: str = "admin", **options: object) -> None:
+        self.panel = Panel(server.service, **{"privileged": True, **options})  # type: ignore[arg-type]
+        self.client = Client(self.panel)
+        self.environ = {"SCRIPT_NAME": HERE, "REMOTE_USER": user, "HTTP_ACCEPT_LANGUAGE": "en"}
+
+    def get(self, query: str = "", **headers: str) -> TestResponse:
+        return self.client.get(f"/{query}", environ_overrides=self.environ, headers=headers)
+
+    def post(self, token: str | None = None, **form: str) -> TestResponse:
+        form["token"] = self.token() if token is None else token
+        return self.client.post("/", data=form, environ_overrides=self.environ)
+
+    def token(self) -> str:
+        return re.findall(rb'name="token" value="([0-9a-f]+)"', self.get("?page=new").data)[0].decode()
+
+    def message(self) -> str:
+        """What the next page says at its top."""
+        return said(self.get())
+
+
+@pytest.fixture
+def admin(server: Scratch) -> Administrator:
+    server.with_events()
+    return Administrator(server)
+
+
+def said(response: TestResponse) -> str:
+    found = re.search(r'<div class="(success|error)" role="\w+"><p>(\S.*?)</p>', response.text)
+    return f"{found[1]}: {unescape(found[2]).strip()}" if found else ""
+
+
+def reason(response: TestResponse) -> str:
+    found = re.search(r'class="mx-reason" id="(\w+)-reason">(.*?)</p>', response.text)
+    return f"{found[1]}: {unescape(found[2])}" if found else ""
+
+
+def rows(response: TestResponse) -> list[list[str]]:
+    cells = (re.findall(r"<td.*?>(.*?)</td>", row) for row in re.findall(r"<tr>\s*(<td.*?)</tr>", response.text, re.S))
+    return [[re.sub("<.*?>", "", cell) for cell in row] for row in cells if row]
+
+
+def hidden(response: TestResponse) -> dict[str, str]:
+    found = re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', response.text)
+    return {name: unescape(value) for name, value in found if name != "token"}
+
+
+def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> None:
+    review = admin.post(do="review", name=" DupontNet.com. ", kind="domain", description="Jean")
+    assert rows(review) == [["toto@dupontnet.com", "yes"], ["toto@www.dupontnet.com", "yes"], ["toto@autre.net", "no"]]
+    assert server.records("domains") == []
+    added = admin.post(do="save", **hidden(review))
+    assert (added.status_code, added.headers["Location"]) == (303, HERE)
+    front = admin.get()
+    assert said(front) == "success: Added dupontnet.com."
+    assert rows(front) == [
+        ["dupontnet.com", "Domain", "MX", "Jean", "active", "Modify dupontnet.com Remove dupontnet.com"]
+    ]
+    assert said(admin.get()) == ""
+
+    form = hidden(admin.get("?page=edit&rule=dupontnet.com"))
+    review = admin.post(do="review", **form | {"kind": "host", "route": "mail.dupontnet.com:26"})
+    assert rows(review) == [["toto@dupontnet.com", "yes"], ["toto@www.dupontnet.com", "no"], ["toto@autre.net", "no"]]
+    admin.post(do="save", **hidden(review))
+    assert admin.message() == "success: Changed dupontnet.com."
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|host|Route|mail.dupontnet.com:26"]
+
+    admin.post(do="remove", **hidden(admin.get("?page=remove&rule=dupontnet.com")))
+    assert admin.message() == "success: Removed dupontnet.com."
+    assert server.records("domains") == []
+    assert server.events() == [
+        "mxbackup-create dupontnet.com",
+        "mxbackup-modify dupontnet.com",
+        "mxbackup-delete dupontnet.com",
+    ]
+
+
+def test_switching_off_and_on(server: Scratch, admin: Administrator) -> None:
+    admin.post(do="disable")
+    assert admin.message() == "success: MX backup is disabled."
+    assert "mxbackup=service|status|disabled" in server.records("configuration")
+    admin.post(do="enable")
+    assert admin.message() == "success: MX backup is enabled."
+    assert server.events() == ["mxbackup-update", "mxbackup-update"]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ({"name": ""}, "name: The name is empty. Give a domain name such as example.com."),
+        (
+            {"name": "jean@dupontnet.com"},
+            'name: "jean@dupontnet.com" is an e-mail address. Give only the part behind the @: dupontnet.com',
+        ),
+        (
+            {"name": "192.0.2.1"},
+            'name: "192.0.2.1" is an IP address. Give the domain name that stands behind the @.',
+        ),
+        (
+            {"name": "dupontnet.com", "kind": "all"},
+            'kind: The kind "all" is unknown. Give "domain" or "host".',
+        ),
+        (
+            {"name": "dupontnet.com", "route": "mail.dupontnet.com:0"},
+            'route: In the route "mail.dupontnet.com:0" the port must be a number from 1 to 65535.',
+        ),
+        (
+            {"name": "dupontnet.com", "description": "a|b"},
+            'description: The description must be one line without "|", "\\" and control characters.',
+        ),
+        (
+            {"name": "dupontnet.com", "smarthost": "no"},
+            'smarthost: The smart host setting "no" is unknown. Give "bypass" or "use".',
+        ),
+    ],
+)
+def test_a_wrong_entry_is_kept_with_the_reason_beside_it(
+    server: Scratch, admin: Administrator, form: dict[str, str], expected: str
+) -> None:
+    for step in ("review", "save"):
+        answer = admin.post(do=step, **form)
+        assert (answer.status_code, reason(answer)) == (422, expected)
+    assert f'id="name" name="name" value="{form["name"]}"' in answer.text
+    assert server.records("domains") == []
+
+
+def test_a_local_domain_and_a_rule_twice_are_refused_before_the_review(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "durant.example=domain", "dupontnet.com=mxbackup|Kind|domain")
+    assert reason(admin.post(do="review", name="durant.example")).startswith('name: "durant.example" is a local domain')
+    assert reason(admin.post(do="review", name="dupontnet.com")).startswith('name: There is a rule for "dupontnet.com"')
+
+
+def test_going_back_keeps_the_entries(admin: Administrator) -> None:
+    review = admin.post(do="review", name="dupontnet.com", kind="host", route="mail.dupontnet.com", description="Jean")
+    form = admin.post(do="revise", **hidden(review)).text
+    assert [value for value in ("dupontnet.com", "mail.dupontnet.com", "Jean") if f'value="{value}"' not in form] == []
+    assert 'value="host" checked' in form
+    assert '<details class="mx-entry" open>' in form
+
+
+def test_of_two_changes_at_once_the_second_is_told(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    second = Administrator(server, "jean")
+    form = hidden(second.get("?page=edit&rule=dupontnet.com"))
+    removal = hidden(second.get("?page=remove&rule=dupontnet.com"))
+    admin.post(do="save", **hidden(admin.get("?page=edit&rule=dupontnet.com")) | {"description": "first"})
+    answer = second.post(do="save", **form | {"description": "second"})
+    assert answer.headers["Location"] == f"{HERE}?page=edit&rule=dupontnet.com"
+    told = 'error: "dupontnet.com" was changed by someone else meanwhile, and nothing of yours was recorded. '
+    assert second.message().startswith(told)
+    second.post(do="remove", **removal)
+    assert second.message().startswith(told)
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Description|first|Kind|domain"]
+    admin.post(do="remove", rule="dupontnet.com")
+    second.post(do="save", **form)
+    assert second.message() == 'error: There is no rule for "dupontnet.com". See: mxbackup list'
+
+
+def test_a_failed_event_is_told(server: Scratch, admin: Administrator) -> None:
+    server.script("/sbin/e-smith/signal-event", "exit 1")
+    admin.post(do="save", name="dupontnet.com")
+    assert admin.message().startswith("error: The change is recorded, but the event mxbackup-create failed")
+
+
+def test_invalid_records_are_listed_apart_and_can_be_removed(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "bad_name.example=mxbackup|Kind|domain", "dupontnet.com=mxbackup|Kind|domain")
+    page = admin.get()
+    assert [row[0] for row in rows(page)] == ["dupontnet.com", "bad_name.example"]
+    assert "holds the character" in rows(page)[1][1]
+    admin.post(do="remove", **hidden(admin.get("?page=remove&rule=bad_name.example")))
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
+
+
+def test_bytes_of_an_old_server_are_shown_as_it_meant_them(server: Scratch, admin: Administrator) -> None:
+    server.write(
+        "/home/e-smith/db/domains", b"dupontnet.com=mxbackup|Description|caf\xe9|Kind|domain\n\xe9.fr=mxbackup\n"
+    )
+    assert rows(admin.get())[0][3] == "café"
+    assert "<strong>é.fr</strong>" in admin.get().text
+
+
+def test_without_root_everything_is_shown_and_nothing_changed(server: Scratch) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    visitor = Administrator(server, privileged=False)
+    page = visitor.get()
+    assert said(page).startswith("error: The server-manager does not run this page as root")
+    assert rows(page) == [["dupontnet.com", "Domain", "MX", "", "active"]]
+    assert "<button" not in page.text
+    assert visitor.post(token="", do="remove", rule="dupontnet.com").status_code == 403
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
+    assert not server.path("/var/lib/mxbackup").exists()
+
+
+def test_an_unreadable_database_is_said(server: Scratch, admin: Administrator) -> None:
+    server.path("/home/e-smith/db/domains").unlink()
+    server.path("/home/e-smith/db/domains").mkdir()
+    answer = admin.get()
+    assert (answer.status_code, said(answer).partition(" cannot be read")[1]) == (503, " cannot be read")
+
+
+class TestAttacks:
+    def test_a_form_without_our_token_does_nothing(self, server: Scratch, admin: Administrator) -> None:
+        stranger = Administrator(server, "eve")
+        for token in ("", "0" * 64, stranger.token(), "é"):
+            answer = admin.post(token=token, do="save", name="dupontnet.com")
+            assert answer.status_code == 403
+            assert said(answer).startswith("error: This form does not come from a page of your session")
+        assert server.records("domains") == []
+
+    def test_a_token_does_not_outlive_its_cookie_nor_serve_another_user(
+        self, server: Scratch, admin: Administrator
+    ) -> None:
+        token = admin.token()
+        admin.environ["REMOTE_USER"] = "eve"
+        assert admin.post(token=token, do="disable").status_code == 403
+        admin.environ["REMOTE_USER"] = "admin"
+        admin.client.delete_cookie("mxbackup-session", path=HERE)
+        assert admin.post(token=token, do="disable").status_code == 403
+        assert server.events() == []
+
+    def test_no_change_by_get(self, server: Scratch, admin: Administrator) -> None:
+        token = admin.token()
+        for query in ("do=save&name=dupontnet.com", "do=disable", "page=save&name=dupontnet.com"):
+            assert admin.get(f"?{query}&token={token}").status_code == 200
+        assert (server.records("domains"), server.events()) == ([], [])
+
+    def test_without_log_in_nothing_is_shown(self, server: Scratch, admin: Administrator) -> None:
+        server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+        admin.environ["REMOTE_USER"] = ""
+        answer = admin.get()
+        assert (answer.status_code, said(answer)) == (403, "error: Log in to the server-manager first.")
+        assert "dupontnet" not in answer.text
+        assert admin.post(token="x", do="remove", rule="dupontnet.com").status_code == 403
+
+    @pytest.mark.parametrize("field", ["name", "kind", "route", "smarthost", "description", "rule", "expected"])
+    def test_html_in_a_field_is_text(self, server: Scratch, admin: Administrator, field: str) -> None:
+        form = {"name": "dupontnet.com", field: SCRIPT}
+        for step in ("review", "revise"):
+            assert "<script" not in admin.post(do=step, **form).text
+        admin.post(do="save", **form)
+        assert "<script" not in admin.get().text
+        assert "<script" not in admin.get(f"?q={SCRIPT}&sort={SCRIPT}&p={SCRIPT}&page={SCRIPT}&rule={SCRIPT}").text
+
+    def test_html_in_a_record_is_text(self, server: Scratch, admin: Administrator) -> None:
+        server.database("domains", f"{SCRIPT}=mxbackup", f"dupontnet.com=mxbackup|Description|{SCRIPT}|Kind|domain")
+        assert "<script" not in admin.get().text
+
+    def test_a_line_end_in_a_parameter_makes_no_header(self, admin: Administrator) -> None:
+        evil = "dupontnet.com\r\nSet-Cookie: evil=1"
+        for answer in (
+            admin.post(do="save", name=evil),
+            admin.post(do="save", name=evil, rule=evil, expected="x"),
+            admin.post(do="remove", rule=evil),
+            admin.get("?page=edit&rule=a%0d%0aSet-Cookie:%20evil=1"),
+        ):
+            assert "evil" not in str(answer.headers)
+
+    def test_a_large_body_is_refused(self, server: Scratch, admin: Administrator) -> None:
+        answer = admin.post(do="save", name="dupontnet.com", description="x" * 10_000_000)
+        assert (answer.status_code, said(answer)) == (
+            413,
+            f"error: The form is larger than {MAX_BODY} bytes, and nothing was done.",
+        )
+        assert server.records("domains") == []
+
+    @pytest.mark.parametrize(
+        ("body", "type_", "status"),
+        [
+            (b"do=disable", "text/plain", 415),
+            (b"do=disable", "multipart/form-data; boundary=x", 415),
+            (b"do=disable&name=%ff", "application/x-www-form-urlencoded", 400),
+            (b"do=disable&name=\xff", "application/x-www-form-urlencoded; charset=utf-16", 400),
+            (b"&".join(b"a%d=" % n for n in range(60)), "application/x-www-form-urlencoded", 400),
+            (b"", "application/x-www-form-urlencoded", 403),
+        ],
+    )
+    def test_what_is_no_form_of_ours_is_refused(
+        self, server: Scratch, admin: Administrator, body: bytes, type_: str, status: int
+    ) -> None:
+        answer = admin.client.post("/", data=body, content_type=type_, environ_overrides=admin.environ)
+        assert answer.status_code == status
+        assert server.events() == []
+
+    @pytest.mark.parametrize("rule", ["../../etc/passwd", "dupontnet.com%00", "%00", "a%0ab", "", "%E2%80%AE"])
+    def test_paths_and_control_characters_name_no_rule(self, server: Scratch, admin: Administrator, rule: str) -> None:
+        for page in ("edit", "remove"):
+            answer = admin.get(f"?page={page}&rule={rule}")
+            assert (answer.status_code, answer.headers["Location"]) == (303, HERE)
+            assert admin.message().startswith("error: ")
+
+    def test_other_methods_are_refused(self, admin: Administrator) -> None:
+        for method in ("PUT", "DELETE", "OPTIONS"):
+            assert admin.client.open("/", method=method, environ_overrides=admin.environ).status_code == 405
+
+    def test_a_planted_message_is_not_shown(self, admin: Administrator) -> None:
+        admin.get()
+        for value in ("eyI", "WzEsICJldmlsIl0=.00", "", "."):
+            admin.client.set_cookie("mxbackup-message", value, path=HERE)
+            assert said(admin.get()) == ""
+
+    def test_a_trace_goes_to_syslog_and_a_reference_to_the_page(
+        self, server: Scratch, admin: Administrator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        logged: list[str] = []
+        monkeypatch.setattr("mxbackup.panel.application.log_to_syslog", logged.extend)
+        monkeypatch.setattr(type(server.service), "status", lambda self: 1 / 0)
+        answer = admin.get()
+        assert answer.status_code == 500
+        assert "ZeroDivision" not in answer.text
+        reference = re.search(r"under the reference ([0-9a-f]{8})\.", said(answer))
+        assert reference
+        assert logged[-1] == f"panel {reference[1]}: ZeroDivisionError: division by zero"
+
+
+def test_headers(admin: Administrator) -> None:
+    first, second = admin.get(), Administrator(Scratch(admin.panel.service.host.root)).get()
+    headers = dict(first.headers)
+    nonce = re.search(r"'nonce-(\S+)'", headers["Content-Security-Policy"])
+    assert nonce
+    assert f'<style nonce="{nonce[1]}">' in unescape(first.text)
+    assert first.headers["Content-Security-Policy"] != second.headers["Content-Security-Policy"]
+    cookie = headers.pop("Set-Cookie")
+    assert re.fullmatch(rf"mxbackup-session=[0-9a-f]{{32}}; HttpOnly; Path={HERE}; SameSite=Strict", cookie)
+    headers.pop("Content-Length")
+    assert headers == {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Language": "en-us",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; style-src 'self' 'nonce-" + nonce[1] + "'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+        "X-Frame-Options": "SAMEORIGIN",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+    }
+
+
+def test_the_cookies_are_secure_where_the_page_is(admin: Administrator) -> None:
+    admin.environ["wsgi.url_scheme"] = "https"
+    assert "; Secure;" in admin.get().headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "title"),
+    [
+        ("fr", "Configuration du MX-Backup"),
+        ("fr-CA,en;q=0.5", "Configuration du MX-Backup"),
+        ("de,fr;q=0.3", "Configuration du MX-Backup"),
+        ("en-us,fr;q=0.9", "MX backup configuration"),
+        ("de", "MX backup configuration"),
+        ("", "MX backup configuration"),
+        (";;q=x,fr\x00", "MX backup configuration"),
+    ],
+)
+def test_the_language_is_the_browsers(admin: Administrator, accepted: str, title: str) -> None:
+    admin.environ["HTTP_ACCEPT_LANGUAGE"] = accepted
+    assert f"<h1>{title}</h1>" in admin.get().text
+
+
+@pytest.mark.parametrize(
+    ("charset", "description"),
+    [
+        ("utf-8", "Société « Dupont » à 5 € 日本".encode()),
+        ("iso-8859-1", b"Soci\xe9t\xe9 \xab Dupont \xbb \xe0 5 &#8364; &#26085;&#26412;"),
+    ],
+)
+def test_both_charsets_byte_by_byte(server: Scratch, charset: str, description: bytes) -> None:
+    server.with_events()
+    admin = Administrator(server, charset=charset)
+    admin.environ["HTTP_ACCEPT_LANGUAGE"] = "fr"
+    sent = {"utf-8": "utf-8", "iso-8859-1": "cp1252"}[charset]  # as browsers do
+    form = {
+        "do": "save",
+        "name": "café.example",
+        "description": "Société « Dupont » à 5 € 日本",
+        "token": admin.token(),
+    }
+    body = urlencode(form, encoding=sent, errors="xmlcharrefreplace").encode()
+    admin.client.post("/", data=body, content_type="application/x-www-form-urlencoded", environ_overrides=admin.environ)
+    page = admin.get(f"?{urlencode({'q': 'société'}, encoding=sent)}")
+    assert page.headers["Content-Type"] == f"text/html; charset={charset}"
+    assert b'<td class="sme-border" data-label="Description">' + description + b"</td>" in page.data
+    assert f'<meta charset="{charset}">'.encode() in page.data
+    assert "Le MX-Backup est activé.".encode(charset) in page.data
+    assert "La règle pour café.example a été ajoutée.".encode(charset) in page.data
+    assert server.records("domains") == [
+        "xn--caf-dma.example=mxbackup|Description|Société « Dupont » à 5 € 日本|Kind|domain"
+    ]
