@@ -75,6 +75,14 @@ def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
             "code": None,
             "to": [f"127.0.0.2:{smtp_port}"],
             "state": "fine",
+            "contacts": [
+                {
+                    "target": f"127.0.0.2:{smtp_port}",
+                    "outcome": "accepted",
+                    "banner": "220 mail.dupontnet.com ESMTP",
+                    "reply": "250 ok",
+                }
+            ],
             "findings": [],
         },
         {
@@ -83,6 +91,7 @@ def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
             "code": "5.4.6",
             "to": [],
             "state": "error",
+            "contacts": [],
             "findings": [
                 {
                     "code": "best-mx",
@@ -151,6 +160,8 @@ def test_nothing_to_check(mxbackup: Run) -> None:
         ("check", "no name"),
         ("check", "ok.test", "--nameserver", "ns.example.net"),
         ("check", "ok.test", "--nameserver", "1.2.3.400"),
+        ("check", "ok.test", "--nameserver", "1.2.3.4:99999"),
+        ("check", "ok.test", "--nameserver", "[1.2.3.4"),
         ("check", "ok.test", "--public-address", "x"),
         ("probe", "mail.example.net", "no address"),
         ("probe", "mail.example.net", "a@b.net", "--sender", "a b@c.net"),
@@ -313,6 +324,18 @@ Good: jean.dupont@dupontnet.com is accepted.
 BAD: tomy@hotmail.com is accepted, so this server may be an open relay.
 The test counts only from outside: not from that server's own network.
 """
+    )
+
+
+def test_probe_sends_a_message(mxbackup: Run, smtp_port: int) -> None:
+    words = ("probe", "127.0.0.2", "jean.dupont@dupontnet.com", "--port", str(smtp_port), "--sender", "a@b.net")
+    _, out, _ = mxbackup(*words, "--send")
+    (message_id,) = re.findall("^Message-ID: (.*)$", out, re.MULTILINE)
+    assert out.endswith(
+        "The test message is on its way. In the header of what jean.dupont@dupontnet.com receives, look for:\n"
+        f"    Message-ID: {message_id}\n"
+        "    Received: ... by mail.dupontnet.com ...\n"
+        "The second line shows that it came through the backup; without it the primary took it directly.\n"
     )
 
 

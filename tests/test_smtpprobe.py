@@ -227,6 +227,7 @@ def test_the_test_message(serve: Serve) -> None:
     [
         ({"EHLO": b"250-sme\r\n250 SIZE 100\r\n"}, Outcome.REFUSED, "SIZE 100"),
         ({"DATA": b"451 not now\r\n"}, Outcome.DEFERRED, "451 not now"),
+        ({"DATA": b"250 ok\r\n"}, Outcome.BROKEN, "250 ok"),
         ({".": b"554 spam\r\n"}, Outcome.REFUSED, "554 spam"),
     ],
 )

@@ -94,9 +94,7 @@ class Reply:
         return self.message is not None and bool(self.message.flags & flag)
 
 
-def ask(
-    server: Server, name: str, kind: str, timeout: float, *, recurse: bool = True, checking: bool = True
-) -> Reply:
+def ask(server: Server, name: str, kind: str, timeout: float, *, recurse: bool = True, checking: bool = True) -> Reply:
     """Ask for the records of one type. `timeout` is in seconds, for UDP and TCP together. Never raises.
 
     Without `recurse` only for what the server itself has, without `checking` even for what DNSSEC disproves.
@@ -127,10 +125,11 @@ def system_resolvers(resolv_conf: Path, port: int = DNS_PORT) -> tuple[Server, .
 
 
 def dns_name(name: str) -> dns.name.Name:
-    """The name as qmail gives it to its resolver library: dots separate, every other character counts.
+    """The name as qmail gives it to res_query(3): dots separate, one may stand at the end, all else counts.
 
     Raises dns.exception.DNSException for what cannot be a name.
     """
+    name = name.removesuffix(".")
     labels = [label.encode("latin-1", "replace") for label in name.split(".")] if name else []
     return dns.name.Name([*labels, b""])
 

@@ -67,6 +67,10 @@ def to_json(report: Report, words: Lexicon) -> dict[str, Any]:
         "code": report.delivery.code or None,
         "to": [str(target) for target in report.delivery.to],
         "state": report.state,
+        "contacts": [
+            {"target": str(target), "outcome": said.outcome.value, "banner": said.banner, "reply": said.reply}
+            for target, said in report.facts.contacts.items()
+        ],
         "findings": [
             {
                 "code": finding.code,

@@ -86,9 +86,7 @@ def probe(host: str, question: Question, port: int = SMTP_PORT, timeout: float =
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         transcript.append(f"telnet: Unable to connect to remote host: {reason}")
-        trouble = Trouble(
-            "{host} port {port} accepts no connection: {reason}.", host=host, port=port, reason=reason
-        )
+        trouble = Trouble("{host} port {port} accepts no connection: {reason}.", host=host, port=port, reason=reason)
         return Dialogue(Outcome.UNREACHABLE, trouble=trouble, transcript=tuple(transcript))
     with connection:
         client = _Client(connection, clock, transcript)
@@ -248,12 +246,16 @@ class _Client(smtplib.SMTP):
         self.rset()
         outcome, reply = self._ask(question.sender, question.recipient)
         if outcome == Outcome.ACCEPTED:
-            try:
-                code, text = self.data(content)
-            except smtplib.SMTPDataError as error:
-                code, text = error.smtp_code, _bytes(error.smtp_error)
-            outcome, reply = _outcome(code), _reply(code, text)
+            outcome, reply = self._data(content)
         self._done = replace(self._done, sent=outcome, sent_reply=reply)
+
+    def _data(self, content: bytes) -> tuple[Outcome, str]:
+        try:
+            code, text = self.data(content)
+        except smtplib.SMTPDataError as error:  # the answer to DATA was another than 354
+            refusal = _outcome(error.smtp_code) if error.smtp_code >= 400 else Outcome.BROKEN
+            return refusal, _reply(error.smtp_code, _bytes(error.smtp_error))
+        return _outcome(code), _reply(code, text)
 
     def _quit(self) -> None:
         """Be polite; what the server says to that changes nothing."""

@@ -25,6 +25,11 @@ class Session(socketserver.StreamRequestHandler):
             match line.split()[0].upper().decode():
                 case "RCPT":
                     self.say(ANSWERS[mode])
+                case "DATA":
+                    self.say("354 go ahead")
+                    while self.rfile.readline() not in (b".\r\n", b""):
+                        pass
+                    self.say("250 taken")
                 case "QUIT":
                     self.say("221 Good bye.")
                     return

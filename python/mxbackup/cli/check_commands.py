@@ -186,6 +186,8 @@ def _server(text: str) -> "Server":
     plain = re.fullmatch(r"([0-9.]+)(?::([0-9]{1,5}))?", text)
     found = bracketed or plain
     address, port = (found[1], found[2]) if found else (text, None)
+    if port and not 0 < int(port) < 65536:
+        raise click.UsageError(_('In "{text}" the port must be a number from 1 to 65535.', text=text))
     return Server(_address(address), int(port) if port else DNS_PORT)
 
 
