@@ -264,3 +264,10 @@ def test_a_list_that_was_not_expanded_restarts_nothing(server: Scratch, calls: P
     with pytest.raises(HostError, match=f"Not expanded, the old file stays: {PEERS}/0"):
         server.host.load_plugin()
     assert "sv" not in calls.read_text().split()
+
+
+def test_a_plugin_that_nobody_loads_is_told(server: Scratch) -> None:
+    server.write(f"{PEERS}/0")
+    tell(server, EXPAND_TEMPLATE)
+    with pytest.raises(HostError, match="Restart qpsmtpd by hand"):
+        server.host.load_plugin()

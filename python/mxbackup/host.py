@@ -160,7 +160,10 @@ class Host:
         if not lists:
             return ""
         self._expand_files(lists)
-        return self.restart("qpsmtpd")
+        used = self.restart("qpsmtpd")
+        if not used:
+            raise HostError("The plugin counts from the next start of qpsmtpd on. Restart qpsmtpd by hand.")
+        return used
 
     def restart(self, service: str) -> str:
         """Restart a service through whatever supervises it; return what was used, empty on a host without it.
