@@ -97,10 +97,10 @@ def test_byte_code_is_never_checked_against_sources(runtime: Runtime) -> None:
 
 def test_install_verify_and_erase(runtime: Runtime, tmp_path: Path) -> None:
     def rpm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = ["rpm", "--root", tmp_path, "--ignorearch", "--nodeps", "--force-debian", *arguments]
+        command = ["rpm", "--root", str(tmp_path), "--nodeps", "--force-debian", *map(str, arguments)]
         return subprocess.run(command, check=False, capture_output=True, text=True)
 
-    installed = rpm("-U", runtime.package)
+    installed = rpm("-U", "--ignorearch", runtime.package)
     assert (installed.returncode, installed.stderr) == (0, "")
     assert rpm("-V", "smeserver-mxbackup-python").stdout == ""
     assert rpm("-e", "smeserver-mxbackup-python").returncode == 0
