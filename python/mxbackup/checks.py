@@ -18,10 +18,18 @@ from mxbackup.settings import Settings
 from mxbackup.smtpprobe import Dialogue, Question
 
 AT_ONCE = 16
+# qpsmtpd of an SME Server takes five connections from one address and puts the sixth off.
+AT_ONCE_EACH = 4
+CONTACT_LIMIT = 10.0  # seconds
 SMTPROUTES = CONTROL / "smtproutes"
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 Probe = Callable[[str, Question, int], Dialogue]
+
+
+def contact(host: str, question: Question, port: int) -> Dialogue:
+    """Hold a dialogue with a primary, in a time that a check of many can take."""
+    return smtpprobe.probe(host, question, port, CONTACT_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,12 @@ class Checker:
     `routes` are the entries of smtproutes on disk, None where there is no such file. `probe` holds the dialogue.
     """
 
-    def __init__(self, dns: Dns, us: Us, routes: Mapping[str, str] | None, probe: Probe = smtpprobe.probe) -> None:
+    def __init__(self, dns: Dns, us: Us, routes: Mapping[str, str] | None, probe: Probe = contact) -> None:
         self._dns = dns
         self._us = us
         self._routes = routes
         self._probe = probe
+        self._turns: dict[str, threading.Semaphore] = {}
 
     def check(self, name: str, rule: Rule | None = None) -> Report:
         """Check one name, which needs no rule; the rule, if there is one, says what smtproutes should hold."""
@@ -103,10 +112,10 @@ class Checker:
         """Connect to the targets in turn, up to the first that can be reached, as qmail does."""
         contacts: dict[Target, Dialogue] = {}
         question = Question(f"postmaster@{name}", helo=self._helo())
-        for target in targets:
+        for target in dict.fromkeys(targets):
             if target.address in self._us.interfaces or target.address in self._us.public:
                 break
-            if target not in contacts:
+            with self._turns.setdefault(target.address, threading.Semaphore(AT_ONCE_EACH)):
                 contacts[target] = self._probe(target.address, question, target.port)
             if contacts[target].outcome != smtpprobe.Outcome.UNREACHABLE:
                 break

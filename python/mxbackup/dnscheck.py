@@ -71,6 +71,7 @@ class Dns:
 
         `own_resolver` leaves the given name servers out.
         """
+        own_resolver = own_resolver or not self.nameservers
         key = (name.lower(), kind, own_resolver)
         if key not in self._replies:
             given = None if own_resolver else self._of_given(name, kind)
