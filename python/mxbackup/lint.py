@@ -121,15 +121,19 @@ def _dead_lines(path: Path, text: str, entry: re.Pattern[str], code: str) -> Ite
         if content and not content.startswith("#") and not entry.match(content):
             dead.setdefault(_why(content, entry, code), []).append(number)
     for why, lines in dead.items():
-        yield Finding(Level.WARNING, why, path, Mistake(_DEAD[why]), tuple(lines))
+        yield Finding(Level.WARNING, why, path, _DEAD[why], tuple(lines))
 
 
 _DEAD = {
-    "carriage-return": "qmail does not take the line: it ends in a carriage return, as Windows writes it. Remove it.",
-    "leading-blank": "qmail does not take the line: it begins with a blank. Remove the blank.",
-    "inline-comment": "qmail does not take the line: a comment must stand on a line of its own, with # at its start.",
-    "not-a-name": 'qmail does not take the line: it is neither a name nor ".name". Mend it or take it out.',
-    "bad-route": 'qmail does not take the line as a route. Write "name:relay", "name:relay:port" or "name:".',
+    "carriage-return": Mistake(
+        "qmail does not take the line: it ends in a carriage return, as Windows writes it. Remove it."
+    ),
+    "leading-blank": Mistake("qmail does not take the line: it begins with a blank. Remove the blank."),
+    "inline-comment": Mistake(
+        "qmail does not take the line: a comment must stand on a line of its own, with # at its start."
+    ),
+    "not-a-name": Mistake('qmail does not take the line: it is neither a name nor ".name". Mend it or take it out.'),
+    "bad-route": Mistake('qmail does not take the line as a route. Write "name:relay", "name:relay:port" or "name:".'),
 }
 
 

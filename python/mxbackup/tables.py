@@ -48,9 +48,11 @@ def read_json(text: str) -> Reading:
     reading = Reading()
     for place, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not all(isinstance(cell, str) for cell in row.values()):
-            _refuse(reading, place, json.dumps(row), "A rule must be an object whose values are texts.")
+            reason = InvalidRule("name", "A rule must be an object whose values are texts.")
+            reading.problems.append(Remark(place, json.dumps(row), reason))
         elif unknown := ", ".join(row.keys() - {"name", *PROPERTIES}):
-            _refuse(reading, place, json.dumps(row), "The key {unknown} is unknown.", unknown=unknown)
+            reason = InvalidRule("name", "The key {unknown} is unknown.", unknown=unknown)
+            reading.problems.append(Remark(place, json.dumps(row), reason))
         else:
             _take(reading, place, {prop: row.get(prop, "") for prop in COLUMNS})
     return reading
@@ -80,9 +82,8 @@ def read_csv(text: str) -> Reading:
             if columns is not PLAIN_COLUMNS:
                 continue
         if len(cells) > len(columns):
-            _refuse(
-                reading, line, ",".join(cells), "There are more cells than columns ({count}).", count=len(columns)
-            )
+            reason = InvalidRule("name", "There are more cells than columns ({count}).", count=len(columns))
+            reading.problems.append(Remark(line, ",".join(cells), reason))
         else:
             _take(reading, line, dict(zip(columns, cells, strict=False)))
 
@@ -119,7 +120,3 @@ def _take(reading: Reading, line: int, row: dict[str, str]) -> None:
     if properties.get("Kind", "") is None:
         del properties["Kind"]
     reading.entries.append(Entry(line, name, properties))
-
-
-def _refuse(reading: Reading, line: int, text: str, template: str, **params: object) -> None:
-    reading.problems.append(Remark(line, text, InvalidRule("name", template, **params)))
