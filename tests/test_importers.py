@@ -6,6 +6,10 @@ stderr, and the rules in the database afterwards. To see what changed after a de
 run the test, and read its diff.
 """
 
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +22,7 @@ from mxbackup import importers
 from mxbackup.errors import InvalidInput
 from mxbackup.importers import Form
 from tests.conftest import Outcome
-from tests.scratch import Scratch
+from tests.scratch import PACKAGE, Scratch
 
 CASES = sorted((Path(__file__).parent / "data/import").iterdir())
 
@@ -114,3 +118,19 @@ def _is_utf_8(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+@pytest.mark.parametrize(("lines", "shown"), [(2000, True), (10, False)])
+def test_many_rules_have_a_progress_bar_on_a_terminal(lines: int, shown: bool, server: Scratch) -> None:
+    source = server.write("/list", "".join(f"d{number}.example.com\n" for number in range(lines)))
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "mxbackup", "import", "--no-event", str(source)]
+    environment = {"PYTHONPATH": str(PACKAGE), "MXBACKUP_ROOT": str(server.root), "LC_ALL": "C.UTF-8", "TERM": "vt100"}
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=True)
+    os.close(theirs)
+    said = b""
+    with suppress(OSError):  # how Linux tells the end of a terminal
+        while chunk := os.read(ours, 65536):
+            said += chunk
+    os.close(ours)
+    assert (b"Importing" in said, b"100%" in said) == (shown, shown)

@@ -83,7 +83,9 @@ def test_a_route_that_qmail_does_not_understand(line: str, code: str) -> None:
     assert look(smtproutes=f":smtp.provider.net\n{line}\n") == [("warning", code, "smtproutes", (2,))]
 
 
-@pytest.mark.parametrize("line", ["a.com:", ".a.com:b.com:26", ":smtp.provider.net:587", "a.com:[192.0.2.1]:26", ":"])
+@pytest.mark.parametrize(
+    "line", ["a.com:", ".a.com:b.com:26", ":smtp.provider.net:587", "a.com:b.com.:26", "a.com:[192.0.2.1]:26", ":"]
+)
 def test_a_route_that_qmail_understands(line: str) -> None:
     assert look(smtproutes=f"{line}\n") == []
 

@@ -38,7 +38,7 @@ LONGEST_CHECK_RULE = 1000
 
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _RCPT_HOST = re.compile(rf"\.?{_HOST}\Z")
-_ROUTE = re.compile(rf"(?:\.?{_HOST})?:(?:(?:{_HOST}|\[[0-9.]+\])(?::[0-9]{{1,5}})?)?\Z")
+_ROUTE = re.compile(rf"(?:\.?{_HOST})?:(?:(?:{_HOST}\.?|\[[0-9.]+\])(?::[0-9]{{1,5}})?)?\Z")
 
 
 class Level(StrEnum):
