@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import checks, lexicon, reporting
+from mxbackup import checks, lexicon, reporting, rules
 from mxbackup.delivery import Delivery, Target, Verdict
 from mxbackup.dnscheck import Dns
 from mxbackup.dnsquery import Server
@@ -186,6 +186,14 @@ def checker(dns_port: int, probe: checks.Probe | None = None, routes: dict[str, 
     us = Us(frozenset({"127.0.0.1"}), frozenset(), Settings())
     server = Server("127.0.0.1", dns_port)
     return checks.Checker(Dns([server], port=dns_port), us, routes, probe or (lambda *_: Dialogue(Outcome.ACCEPTED)))
+
+
+def test_a_rule_can_be_checked_before_it_is_added(dns_port: int) -> None:
+    rule = rules.make("best.test", route="127.0.0.2:26")
+    assert checker(dns_port).check(rule.name).state == "error"
+    report = checker(dns_port).with_rule(rule).check(rule.name, rule)
+    assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 26),))
+    assert [(finding.severity, finding.code) for finding in report.findings] == [("warning", "best-mx")]
 
 
 def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:

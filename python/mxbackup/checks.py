@@ -72,6 +72,12 @@ class Checker:
         findings = judge(facts)
         return Report(name, facts.delivery, findings, facts)
 
+    def with_rule(self, rule: Rule) -> "Checker":
+        """Return a checker for whom smtproutes holds the rule already, to check one before it is added."""
+        relay = {"route": rule.route, "bypass": ""}.get(render.destination(rule, self._us.settings))
+        routes = self._routes if relay is None else {**(self._routes or {}), rule.name: relay}
+        return Checker(self._dns, self._us, routes, self._probe)
+
     def _facts(self, name: str, rule: Rule | None) -> Facts:
         answer = self._dns.resolve(name, "MX")
         # Until the mail servers are asked, an address that accepts no connection is not known to be one.
@@ -184,13 +190,32 @@ def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) 
 
 
 def checker_for(
-    host: Host, settings: Settings, public: Iterable[str] = (), nameservers: Sequence[Server] = ()
+    host: Host,
+    settings: Settings,
+    public: Iterable[str] = (),
+    nameservers: Sequence[Server] = (),
+    planned: Rule | None = None,
 ) -> Checker:
     """Return the checker for this server: its interfaces, its resolver, its smtproutes on disk.
+
+    A `planned` rule is checked as if smtproutes held it already.
 
     `public` addresses count beside those of the settings. Raises OSError when smtproutes cannot be read.
     """
     path = host.path(SMTPROUTES)
     routes = delivery.parse_routes(path.read_bytes()) if path.exists() else None
+    if planned and routes is not None:
+        routes = _with_planned(routes, planned, settings)
     us = Us(interfaces.addresses(), settings.public_addresses | frozenset(public), settings)
     return Checker(Dns(system_resolvers(host.path(RESOLV_CONF)), nameservers), us, routes)
+
+
+def _with_planned(routes: Mapping[str, str], rule: Rule, settings: Settings) -> dict[str, str]:
+    others = {key: route for key, route in routes.items() if key != rule.name}
+    match render.destination(rule, settings):
+        case "route":
+            return {**others, rule.name: rule.route}
+        case "bypass":
+            return {**others, rule.name: ""}
+        case _:
+            return others
