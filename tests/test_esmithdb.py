@@ -393,7 +393,13 @@ def test_the_lock_of_the_host_is_waited_for_and_checked_again(store: Store) -> N
     lock = store.path.with_name("domains.lock")
     first = lock.open("a")
     fcntl.flock(first, fcntl.LOCK_EX)
-    ours = threading.Thread(target=store.update, args=[set_one])
+    seen: list[list[bytes]] = []
+
+    def change(database: Database) -> None:
+        seen.append(sorted(database.raw))
+        set_one(database)
+
+    ours = threading.Thread(target=store.update, args=[change])
     ours.start()
     wait_for(lambda: is_waited_for(first.fileno()))
     store.path.write_bytes(b"before=1\nfirst=1\n")
@@ -406,6 +412,7 @@ def test_the_lock_of_the_host_is_waited_for_and_checked_again(store: Store) -> N
     lock.unlink()
     second.close()
     ours.join()
+    assert seen == [[b"before", b"first", b"second"]]
     assert undated(store.path) == HEADER + (b"before=1\ndupontnet.com=mxbackup|Kind|domain\nfirst=1\nsecond=1\n")
     assert os.listdir(store.path.parent) == ["domains"]
 
@@ -424,8 +431,7 @@ def test_of_processes_that_change_at_once_no_change_is_lost(store: Store) -> Non
     store.path.write_bytes(FOREIGN)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     processes = [
-        subprocess.Popen([sys.executable, "-c", FIFTY, store.path, str(number)], env=environment)
-        for number in range(4)
+        subprocess.Popen([sys.executable, "-c", FIFTY, store.path, str(number)], env=environment) for number in range(4)
     ]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
     ours = [b"%d-%02d=mxbackup|Kind|host\n" % (p, number) for p in range(4) for number in range(50)]
