@@ -4,6 +4,7 @@
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -150,18 +151,25 @@ _TEXT_OF: dict[str, Callable[..., str]] = {
 def _exchange(server: Server, query: dns.message.QueryMessage, timeout: float) -> dns.message.Message | None:
     """Ask over UDP, then over TCP when that failed or was cut off. None when nothing proper came back."""
     end = time.monotonic() + timeout
-    try:
-        message = dns.query.udp(
-            query, server.address, timeout * UDP_SHARE, server.port, ignore_unexpected=True, ignore_errors=True
-        )
+    with suppress(dns.exception.DNSException, OSError, ValueError):
+        message = _over_udp(server, query, timeout * UDP_SHARE)
         if not message.flags & dns.flags.TC:
             return message
-    except (dns.exception.DNSException, OSError, ValueError):
-        pass
-    try:
+    with suppress(dns.exception.DNSException, OSError, ValueError, EOFError):
         return dns.query.tcp(query, server.address, max(0.1, end - time.monotonic()), server.port)
-    except (dns.exception.DNSException, OSError, ValueError, EOFError):
-        return None
+    return None
+
+
+def _over_udp(server: Server, query: dns.message.QueryMessage, timeout: float) -> dns.message.Message:
+    """Ask through a connected socket, which tells at once when nothing listens there (udp(7))."""
+    expiration = time.time() + timeout
+    with _connected(server) as connection:
+        connection.setblocking(False)
+        dns.query.send_udp(connection, query, None, expiration)
+        message: dns.message.Message = dns.query.receive_udp(
+            connection, None, expiration, ignore_errors=True, query=query
+        )[0]
+        return message
 
 
 def _routed(server: Server) -> bool:
@@ -169,11 +177,21 @@ def _routed(server: Server) -> bool:
     if ":" not in server.address:
         return True
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.connect((server.address, server.port))
+        _connected(server).close()
     except OSError:
         return False
     return True
+
+
+def _connected(server: Server) -> socket.socket:
+    family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        connection.connect((server.address, server.port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _status(message: dns.message.Message) -> Status:
