@@ -15,9 +15,9 @@ LAYERS = (
     "errors names rules",
     "delivery files esmithdb settings policies render",
     "dnsquery dnscheck interfaces mtasts smtpprobe",
-    "host lexicon wording",
+    "host lexicon states",
     "entries controlfiles tables oldcontrib importers merging",
-    "lint qmailcontrol memory recipientlists recipients",
+    "lint qmailcontrol memory recipientlists recipients wording",
     "facts dnsfindings mailfindings checks asking learning probing reporting remembering",
     "service",
 )

@@ -2,6 +2,7 @@
 """The panel as a WSGI application on a scratch server: what each request does, shows and refuses."""
 
 import re
+import time
 from html import unescape
 from urllib.parse import urlencode
 
@@ -9,18 +10,24 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from mxbackup.panel.application import Panel
+from mxbackup.panel.checking import Check, Found
 from mxbackup.panel.forms import MAX_BODY
+from mxbackup.rules import Rule
 from tests.scratch import Scratch
 
 HERE = "/server-manager/cgi-bin/mxbackup"
 SCRIPT = '"><script>alert(1)</script>'
 
 
+def checked_fine(*what: object, planned: bool = False) -> Check:
+    return Check("fine", "delivered to mail.dupontnet.com (192.0.2.1)")
+
+
 class Administrator:
     """Someone logged in, with a browser of their own."""
 
     def __init__(self, server: Scratch, user: str = "admin", **options: object) -> None:
-        self.panel = Panel(server.service, **{"privileged": True, **options})  # type: ignore[arg-type]
+        self.panel = Panel(server.service, **{"privileged": True, "check": checked_fine, **options})  # type: ignore[arg-type]
         self.client = Client(self.panel)
         self.environ = {"SCRIPT_NAME": HERE, "REMOTE_USER": user, "HTTP_ACCEPT_LANGUAGE": "en"}
 
@@ -42,6 +49,7 @@ class Administrator:
 @pytest.fixture
 def admin(server: Scratch) -> Administrator:
     server.with_events()
+    server.write("/var/qmail/control/rcpthosts", "durantcom.net\n")
     return Administrator(server)
 
 
@@ -57,7 +65,7 @@ def reason(response: TestResponse) -> str:
 
 def rows(response: TestResponse) -> list[list[str]]:
     cells = (re.findall(r"<td.*?>(.*?)</td>", row) for row in re.findall(r"<tr>\s*(<td.*?)</tr>", response.text, re.S))
-    return [[re.sub("<.*?>", "", cell) for cell in row] for row in cells if row]
+    return [[re.sub("<.*?>", "", cell.replace("<br>", " ")) for cell in row] for row in cells if row]
 
 
 def hidden(response: TestResponse) -> dict[str, str]:
@@ -74,7 +82,14 @@ def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> N
     front = admin.get()
     assert said(front) == "success: Added dupontnet.com."
     assert rows(front) == [
-        ["dupontnet.com", "Domain", "MX", "Jean", "active", "Modify dupontnet.com Remove dupontnet.com"]
+        [
+            "dupontnet.com",
+            "Domain",
+            "MX",
+            "Jean",
+            "active",
+            "Modify dupontnet.com Check dupontnet.com Remove dupontnet.com",
+        ]
     ]
     assert said(admin.get()) == ""
 
@@ -174,6 +189,65 @@ def test_of_two_changes_at_once_the_second_is_told(server: Scratch, admin: Admin
     admin.post(do="remove", rule="dupontnet.com")
     second.post(do="save", **form)
     assert second.message() == 'error: There is no rule for "dupontnet.com". See: mxbackup list'
+
+
+def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) -> None:
+    found = Found("error", "ERROR", "This server is not a mail exchanger of <dupontnet.com>.", "Have it added.")
+    asked: list[tuple[str, bool]] = []
+
+    def check(service: object, inventory: object, rule: Rule, words: object, *, planned: bool = False) -> Check:
+        asked.append((rule.route, planned))
+        return Check("error", "kept in the queue", (found,))
+
+    server.with_events()
+    admin = Administrator(server, check=check)
+    review = admin.post(do="review", name="dupontnet.com", route="mail.dupontnet.com")
+    admin.post(do="save", **hidden(review))
+    for page in (review, admin.get("?page=check&rule=dupontnet.com")):
+        assert "<strong>ERROR:</strong> This server is not a mail exchanger of &lt;dupontnet.com&gt;.<br>" in page.text
+        assert "<p>Mail would be kept in the queue.</p>" in page.text
+    assert asked == [("mail.dupontnet.com", True), ("mail.dupontnet.com", False)]
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain|Route|mail.dupontnet.com"]
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (Check(late=True), "The check is not finished yet."),
+        (Check(trouble="Permission denied"), "The check is not possible: Permission denied."),
+        (Check("fine", "x"), "<strong>no problem found</strong>"),
+    ],
+)
+def test_a_check_without_findings(server: Scratch, check: Check, said: str) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    admin = Administrator(server, check=lambda *what, planned=False: check)
+    assert said in admin.get("?page=check&rule=dupontnet.com").text
+
+
+def test_the_list_tells_the_last_known_state_and_when(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    server.database("mxbackup_checks", "dupontnet.com=error|Codes|nat|Time|1078866000")
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(1078866000))
+    assert rows(admin.get())[0][4].split() == ["active", "error", *when.split()]
+
+
+def test_a_recipients_policy_is_kept_where_there_is_no_qpsmtpd_and_set_where_there_is(
+    server: Scratch, admin: Administrator
+) -> None:
+    record = "dupontnet.com=mxbackup|Kind|domain|Recipients|learn|Unknown|defer"
+    server.database("domains", record)
+    edit = "?page=edit&rule=dupontnet.com"
+    admin.post(do="save", **hidden(admin.get(edit)) | {"description": "Jean"})
+    assert server.records("domains") == [record.replace("|Kind", "|Description|Jean|Kind")]
+    assert "recipients are learnt, no answer yet" in admin.get().text
+    assert "Those that the primary knows" not in admin.get(edit).text
+    server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
+    assert 'value="learn" checked' in admin.get(edit).text
+
+
+def test_mistakes_in_the_mail_files_are_told(server: Scratch, admin: Administrator) -> None:
+    server.write("/var/qmail/control/rcpthosts", " dupontnet.com\n")
+    assert '<div class="error" role="alert"><p>/var/qmail/control/rcpthosts: ' in admin.get().text
 
 
 def test_a_failed_event_is_told(server: Scratch, admin: Administrator) -> None:

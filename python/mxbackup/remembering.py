@@ -1,48 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The last known state of each rule, and the mail that goes to the administrator when one changes.
-
-The states are records of the e-smith database `mxbackup_checks`: `dupontnet.com=error|Codes|nat|Time|1078866000`.
-"""
+"""The last known state of each rule kept, and the mail that goes to the administrator when one changes."""
 
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from pathlib import Path
 
-from mxbackup import names, reporting
+from mxbackup import names, reporting, states
 from mxbackup.checks import Report
-from mxbackup.errors import DatabaseMissing, HostError
+from mxbackup.errors import HostError
 from mxbackup.esmithdb import Database, Store
 from mxbackup.lexicon import Lexicon
 from mxbackup.settings import Settings
 
-DATABASE = "mxbackup_checks"
 SENDMAIL = Path("/usr/sbin/sendmail")
 SENDING_LIMIT = 60  # seconds
 ERROR = "error"
 
 Send = Callable[[EmailMessage], None]
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """What a check found: `fine`, `warning` or `error`, the codes of the errors, when (seconds since 1970)."""
-
-    state: str
-    codes: tuple[str, ...]
-    time: int
-
-
-def remembered(store: Store) -> dict[str, Remembered]:
-    """Return the last known states by name; none before the first check. Raises DatabaseError."""
-    try:
-        return _states(store.read())
-    except DatabaseMissing:
-        return {}
 
 
 def remember(
@@ -53,7 +31,7 @@ def remember(
     With `all_rules` what is no rule any more is forgotten. When `announce` raises nothing is recorded, so that the
     next time announces it. Raises DatabaseError.
     """
-    before = remembered(store)
+    before = states.remembered(store)
     if turned := [report for report in reports if _turned(before.get(report.name), report)]:
         announce(turned)
     store.update(lambda database: _record(database, reports, all_rules))
@@ -86,18 +64,8 @@ def send(sendmail: Path, message: EmailMessage) -> None:
         raise HostError("{command} could not send the mail: {reason}", command=sendmail, reason=error) from error
 
 
-def _turned(before: Remembered | None, report: Report) -> bool:
+def _turned(before: states.Remembered | None, report: Report) -> bool:
     return (before is not None and before.state == ERROR) != (report.state == ERROR)
-
-
-def _states(database: Database) -> dict[str, Remembered]:
-    states = {}
-    for state in ("fine", "warning", ERROR):
-        for name, record in database.of_type(state):
-            when = record.properties.get("Time", "")
-            codes = tuple(record.properties.get("Codes", "").split(",")) if record.properties.get("Codes") else ()
-            states[name] = Remembered(state, codes, int(when) if when.isdecimal() else 0)
-    return states
 
 
 def _record(database: Database, reports: Iterable[Report], all_rules: bool) -> None:
@@ -106,7 +74,7 @@ def _record(database: Database, reports: Iterable[Report], all_rules: bool) -> N
     for name, report in checked.items():
         database.set(name, report.state, {"Codes": ",".join(report.codes) or None, "Time": now})
     if all_rules:
-        for name in _states(database).keys() - checked.keys():
+        for name in states.read(database).keys() - checked.keys():
             database.delete(name)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup import lexicon, names
+from mxbackup import lexicon, names, states
 from mxbackup.cli.common import NO, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import DatabaseMissing, InvalidName
 from mxbackup.esmithdb import Store
@@ -153,7 +153,7 @@ def _remember(services: Service, reports: Sequence["Report"], current: Settings,
         remembering.send(services.host.path(remembering.SENDMAIL), message)
 
     of_rules = [report for report in reports if report.facts.rule]
-    store = Store(services.host.database(remembering.DATABASE), log=lambda lines: None)
+    store = Store(services.host.database(states.DATABASE), log=lambda lines: None)
     remembering.remember(store, of_rules, all_rules=all_rules, announce=announce)
 
 

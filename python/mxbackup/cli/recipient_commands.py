@@ -6,8 +6,8 @@ from typing import Any, TextIO
 
 import click
 
-from mxbackup import rules
-from mxbackup.cli.common import _, event_option, examples, name_argument, say
+from mxbackup import rules, wording
+from mxbackup.cli.common import _, event_option, examples, name_argument, say, words
 from mxbackup.recipients import Knowledge
 from mxbackup.rules import Recipients, Rule
 from mxbackup.service import Service
@@ -90,26 +90,7 @@ def warn_without_qpsmtpd(services: Service, rule: Rule) -> None:
 
 def knowledge_words(rule: Rule, known: Knowledge) -> str:
     """Return what is known of a rule's recipients, in the user's language."""
-    match known:
-        case Knowledge(policy=Recipients.ANY):
-            return _("every recipient is accepted")
-        case Knowledge(policy=Recipients.LIST, whole=False):
-            return _(
-                "the list is missing or damaged, so all recipients are put off. "
-                "Import it: mxbackup recipients import {name} FILE",
-                name=rule.name,
-            )
-        case Knowledge(policy=Recipients.LIST):
-            return _("{count} recipients by list", count=known.count)
-        case Knowledge(accepts_all=True):
-            return _("the primary accepts every recipient, so this server does too")
-        case Knowledge(newest=None):
-            return _("recipients are learnt, no answer yet")
-        case _:
-            return _(
-                "{count} recipients learnt, the newest answer is {age} old",
-                count=known.count, age=_age(known.newest or 0),
-            )  # fmt: skip
+    return wording.recipients(rule, known, words)
 
 
 def knowledge_json(rule: Rule, known: Knowledge) -> dict[str, Any]:
@@ -122,13 +103,6 @@ def knowledge_json(rule: Rule, known: Knowledge) -> dict[str, Any]:
         "list_whole": known.whole,
         "primary_accepts_all": known.accepts_all,
     }
-
-
-def _age(since: int) -> str:
-    minutes = max(0, int(time.time()) - since) // 60
-    if minutes < 120:
-        return _("{count} min", count=minutes)
-    return _("{count} h", count=minutes // 60) if minutes < 2880 else _("{count} days", count=minutes // 1440)
 
 
 COMMANDS = (recipients, learn)

@@ -13,6 +13,7 @@ from mxbackup import lexicon
 from mxbackup.errors import MxBackupError
 from mxbackup.esmithdb import log_to_syslog
 from mxbackup.panel.changes import perform
+from mxbackup.panel.checking import Checking, check
 from mxbackup.panel.forms import MAX_BODY, Refused, decode
 from mxbackup.panel.pages import PAGES
 from mxbackup.panel.responses import MESSAGE_COOKIE, SESSION_COOKIE, Frame, lead, show
@@ -34,10 +35,11 @@ def charset_of_build() -> str:
 class Panel:
     """Answers requests. Without `privileged` it shows everything and changes nothing."""
 
-    def __init__(self, service: Service, *, privileged: bool, charset: str = "") -> None:
+    def __init__(self, service: Service, *, privileged: bool, charset: str = "", check: Checking = check) -> None:
         self.service = service
         self.privileged = privileged
         self.charset = charset or charset_of_build()
+        self.check = check
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -86,7 +88,7 @@ class Panel:
         return Session.of(user, request.cookies.get(SESSION_COOKIE, ""), secret)
 
     def _visit(self, encoded: bytes, frame: Frame) -> Visit:
-        return Visit(decode(encoded, self.charset), self.service, frame.words)
+        return Visit(decode(encoded, self.charset), self.service, frame.words, self.check)
 
     def _refuse_forged(self, session: Session, token: str) -> None:
         if not self.privileged or not session.accepts(token):

@@ -37,6 +37,7 @@ def review(visit: Visit) -> Page:
             "samples": samples(rule, inventory),
             "covered_by": names.to_unicode(covering.name) if covering else "",
             "settings": inventory.settings,
+            "check": visit.check(visit.service, inventory, rule, visit.words, planned=True),
         },
     )
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from mxbackup import rules
 from mxbackup.errors import MxBackupError
-from mxbackup.rules import Kind, Rule, SmartHostUse
+from mxbackup.rules import Kind, Recipients, Rule, SmartHostUse, Unknown
 
 MAX_BODY = 65536  # bytes
 MAX_FIELDS = 50
@@ -55,6 +55,8 @@ class Entries:
     route: str = ""
     smarthost: str = SmartHostUse.BYPASS.value
     description: str = ""
+    recipients: str = Recipients.ANY.value
+    unknown: str = Unknown.ACCEPT.value
     rule: str = ""
     expected: str = ""
 
@@ -72,13 +74,23 @@ class Entries:
             route=rule.route,
             smarthost=rule.smarthost.value,
             description=rule.description,
+            recipients=rule.recipients.value,
+            unknown=rule.unknown.value,
             rule=rule.name,
             expected=expected,
         )
 
     def as_rule(self) -> Rule:
         """Return the rule they mean. Raises InvalidInput."""
-        return rules.make(self.rule or self.name, self.kind, self.route, self.smarthost, self.description)
+        return rules.make(
+            self.rule or self.name,
+            self.kind,
+            self.route,
+            self.smarthost,
+            self.description,
+            self.recipients,
+            self.unknown,
+        )
 
     def normalised(self) -> "Entries":
         """Return the entries as the rule that they mean has them. Raises InvalidInput."""

@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of rules: rows in the user's language, filtered, sorted, and cut into pages."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from mxbackup import names, rules, wording
 from mxbackup.lexicon import Lexicon
-from mxbackup.rules import Rule
-from mxbackup.service import Inventory
+from mxbackup.rules import Recipients, Rule
+from mxbackup.service import Inventory, Status
+from mxbackup.states import Remembered
 
 PAGE_ROWS = 100
 
 
 @dataclass(frozen=True)
 class Row:
-    """One rule as the table shows it; `covered_by` is the domain rule it lies in, or empty."""
+    """One rule as the table shows it.
+
+    `covered_by` is the domain rule it lies in, `recipients` what is known of them, `checked` what the last check
+    found (fine, warning or error) and `when`, in local time; each is empty when there is nothing to say.
+    """
 
     key: str
     name: str
@@ -23,6 +29,9 @@ class Row:
     destination: str
     description: str
     covered_by: str
+    recipients: str
+    checked: str
+    when: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +72,9 @@ class Listing:
     pages: int
 
 
-def listing(inventory: Inventory, view: View, words: Lexicon) -> Listing:
+def listing(status: Status, states: Mapping[str, Remembered], view: View, words: Lexicon) -> Listing:
     """Return the rows that the view shows; a page beyond the last is the last."""
+    inventory = status.inventory
     found = inventory.rules
     if view.text:
         text = view.text.lower()
@@ -77,10 +87,11 @@ def listing(inventory: Inventory, view: View, words: Lexicon) -> Listing:
     page = min(max(view.page, 1), pages)
     shown = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     view = View(view.text, view.sort, view.descending, page)
-    return Listing(view, [_row(rule, inventory, words) for rule in shown], len(found), pages)
+    return Listing(view, [_row(rule, status, states.get(rule.name), words) for rule in shown], len(found), pages)
 
 
-def _row(rule: Rule, inventory: Inventory, words: Lexicon) -> Row:
+def _row(rule: Rule, status: Status, last: Remembered | None, words: Lexicon) -> Row:
+    inventory = status.inventory
     covering = inventory.covering(rule)
     return Row(
         key=rule.name,
@@ -89,6 +100,11 @@ def _row(rule: Rule, inventory: Inventory, words: Lexicon) -> Row:
         destination=wording.destination(rule, inventory.settings, words),
         description=rule.description,
         covered_by=names.to_unicode(covering.name) if covering else "",
+        recipients=wording.recipients(rule, status.knowledge[rule.name], words)
+        if rule.recipients != Recipients.ANY
+        else "",
+        checked=last.state if last else "",
+        when=time.strftime("%Y-%m-%d %H:%M", time.localtime(last.time)) if last else "",
     )
 
 

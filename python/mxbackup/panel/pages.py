@@ -4,8 +4,10 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from mxbackup import names
+from mxbackup import names, rules, states
 from mxbackup.errors import InvalidInput, UnknownRule
+from mxbackup.esmithdb import Store
+from mxbackup.lint import Level
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
@@ -18,8 +20,9 @@ def front(visit: Visit) -> Page:
         "front.html",
         {
             "inventory": status.inventory,
-            "listing": listing(status.inventory, View.of(visit.parameters), visit.words),
+            "listing": listing(status, _remembered(visit), View.of(visit.parameters), visit.words),
             "outdated": [target for target in status.targets if target.present and not target.current],
+            "mistakes": [finding for finding in status.findings if finding.level != Level.NOTE],
         },
     )
 
@@ -51,6 +54,16 @@ def removal(visit: Visit) -> Page | Redirect:
         return failed(visit, error)
 
 
+def examine(visit: Visit) -> Page | Redirect:
+    """What the check of a rule finds."""
+    try:
+        rule = visit.service.get(visit.parameter("rule"))
+    except (UnknownRule, InvalidInput) as error:
+        return failed(visit, error)
+    found = visit.check(visit.service, visit.service.inventory(), rule, visit.words)
+    return Page("check.html", {"rule": rule.name, "name": rules.shown(rule), "check": found})
+
+
 def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> Page:
     """The form of a rule with these entries, and beside the field at fault what is wrong."""
     return Page(
@@ -60,11 +73,16 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
             "field": error.field.lower() if error else "",
             "reason": visit.words.error(error) if error else "",
             "smarthost": visit.service.inventory().settings.smarthost,
+            "qpsmtpd": any(target.name == "qpsmtpd" for target in visit.service.host.targets()),
         },
         status=422 if error else 200,
     )
 
 
+def _remembered(visit: Visit) -> Mapping[str, states.Remembered]:
+    return states.remembered(Store(visit.service.host.database(states.DATABASE)))
+
+
 PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
-    {"": front, "new": new, "edit": edit, "remove": removal}
+    {"": front, "new": new, "edit": edit, "remove": removal, "check": examine}
 )

@@ -7,17 +7,22 @@ from typing import Any
 
 from mxbackup.errors import MxBackupError
 from mxbackup.lexicon import Lexicon
+from mxbackup.panel.checking import Checking
 from mxbackup.panel.session import Message
 from mxbackup.service import Service
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A request of a logged-in administrator; `parameters` are those of the query or of the form."""
+    """A request of a logged-in administrator; `parameters` are those of the query or of the form.
+
+    `check` finds out whether a rule will work.
+    """
 
     parameters: Mapping[str, str]
     service: Service
     words: Lexicon
+    check: Checking
 
     def parameter(self, name: str) -> str:
         """Return one parameter, empty when it is not there."""
