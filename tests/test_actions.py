@@ -108,6 +108,16 @@ def test_restart_qmail_that_failed_is_status_3(server: Scratch) -> None:
     )
 
 
+def test_load_plugin_says_what_it_restarted(server: Scratch) -> None:
+    assert outcome(server, "action", "load-plugin") == (0, "no qpsmtpd on this host, no plugin to load\n", "")
+    server.write("/var/service/qpsmtpd/config/peers/0")
+    server.script(EXPAND_TEMPLATE, 'echo expanded > "$1"')
+    server.script("/etc/rc.d/init.d/qpsmtpd", "exit 0")
+    said = "restarted qpsmtpd with /etc/rc.d/init.d/qpsmtpd restart\n"
+    assert outcome(server, "action", "load-plugin") == (0, said, "")
+    assert server.read("/var/service/qpsmtpd/config/peers/0") == "expanded\n"
+
+
 def test_an_unknown_action_is_wrong_use(server: Scratch) -> None:
     assert outcome(server, "action", "explode") == (
         2,
