@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The plugin in a real qpsmtpd with SME's order of plugins, and a primary on an address of its own."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.system.machine import Sandbox, wait_until
+
+PRIMARY = Path(__file__).with_name("primary.py")
+STORM = Path(__file__).with_name("storm.py")
+CONFIG = "/var/service/qpsmtpd/config/mxbackup"
+STATE = "/var/spool/qpsmtpd/mxbackup"
+MEMORY = "/var/lib/mxbackup/recipients.sqlite"
+ADDRESS = "192.0.2.25"
+NETWORK = f"""
+set -e
+ip link add net type veth peer name eth0
+ip netns add primary
+ip link set eth0 netns primary
+ip addr add 192.0.2.10/24 dev net
+ip link set net up
+ip -n primary addr add {ADDRESS}/24 dev eth0
+ip -n primary link set eth0 up
+"""
+
+
+def codes(server: Sandbox, *addresses: str) -> dict[str, str]:
+    """What each recipient is answered, the code alone, asked one after the other in one session."""
+    commands = [f"RCPT To:<{address}>" for address in addresses]
+    session = server.smtp("HELO anything.other.org", "MAIL From:<admin@anything.other.org>", *commands, "QUIT")
+    lines = session.splitlines()
+    return {address: lines[lines.index(command) + 1][:3] for address, command in zip(addresses, commands, strict=True)}
+
+
+class Primary:
+    """The primary of dupontnet.com."""
+
+    def __init__(self, server: Sandbox) -> None:
+        self.server = server
+        server.sh(NETWORK)
+        self.mood("well")
+        self.start()
+
+    def start(self) -> None:
+        self.server.sh(
+            f"setsid ip netns exec primary {PRIMARY} {ADDRESS} /run/mood /run/asked < /dev/null > /run/log 2>&1 &"
+        )
+        probe = f"import socket; socket.create_connection(('{ADDRESS}', 25), 1)"
+        wait_until(lambda: self.server.run(["python3", "-c", probe], check=False).returncode == 0)
+
+    def stop(self) -> None:
+        """Connections are refused from now on."""
+        self.server.sh("pkill -f ^/usr/bin/python3.*/primary.py")
+
+    def mood(self, mood: str) -> None:
+        """Change the mood; the pause after an answer that did not come is over."""
+        self.server.write("/run/mood", mood)
+        self.server.sh(f"rm -f {STATE}/turn-*")
+
+    def asked(self) -> list[tuple[float, str]]:
+        """When it was asked about whom."""
+        lines = self.server.sh("cat /run/asked 2>/dev/null || true").splitlines()
+        return [(float(line.split()[0]), line.split()[1]) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def primary(server: Sandbox) -> Primary:
+    return Primary(server)
+
+
+@pytest.fixture(autouse=True)
+def no_rules(server: Sandbox) -> Iterator[None]:
+    yield
+    server.sh(f"rm -rf {STATE}/* {MEMORY}* /home/e-smith/db/mxbackup_recipients")
+    for rule in json.loads(mxbackup(server, "list", "--json"))["rules"]:
+        mxbackup(server, "remove", rule["name"])
+
+
+def mxbackup(server: Sandbox, *arguments: str, input: str | None = None) -> str:
+    return server.run(["mxbackup", *arguments], input=input).stdout
+
+
+def learning(primary: Primary, *options: str) -> None:
+    """Make a rule that learns, and learn where its primary is."""
+    mxbackup(primary.server, "add", "dupontnet.com", "--recipients", "learn", "--route", ADDRESS, *options)
+    mxbackup(primary.server, "learn")
+    primary.mood("well")
+
+
+# Whole domains
+
+
+def test_a_rule_for_a_domain(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    wanted = {
+        "user@dupontnet.com": "250",
+        "user@a.b.dupontnet.com": "250",
+        "User@A.DupontNet.COM": "250",
+        '"user"@dupontnet.com': "250",
+        '"a\\"b"@dupontnet.com': "250",
+        "@evil.net:user@dupontnet.com": "250",
+        "postmaster@dupontnet.com": "250",
+        "user@xdupontnet.com": "550",
+        "user@dupontnet.com.evil.net": "550",
+        "user@com": "550",
+        "user@dupontnet.com.": "501",
+        "user@.dupontnet.com": "501",
+        "user@[127.0.0.1]": "550",
+        "@dupontnet.com:user@evil.net": "550",
+        "user%evil.net@dupontnet.com": "550",
+        "evil.net!user@dupontnet.com": "550",
+        "user@evil.net@dupontnet.com": "550",
+        '"user@evil.net"@dupontnet.com': "550",
+        "admin@durantcom.net": "250",
+        "nobody@durantcom.net": "550",
+        "postmaster": "250",
+    }
+    assert codes(server, *wanted) == wanted
+
+
+def test_a_rule_for_a_host(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com", "--kind", "host")
+    wanted = {"user@dupontnet.com": "250", "user@a.b.dupontnet.com": "550", "user@xdupontnet.com": "550"}
+    assert codes(server, *wanted) == wanted
+
+
+def test_the_nearest_rule_decides(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    mxbackup(server, "add", "mail.dupontnet.com", "--kind", "host", "--recipients", "list")
+    mxbackup(server, "recipients", "import", "mail.dupontnet.com", input="jean\n")
+    wanted = {"x@mail.dupontnet.com": "550", "jean@mail.dupontnet.com": "250", "x@a.mail.dupontnet.com": "250"}
+    assert codes(server, *wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    "breaking",
+    [
+        f"rm {CONFIG}",
+        f": > {CONFIG}",
+        f"head -c -20 {CONFIG} > /tmp/cut; cat /tmp/cut > {CONFIG}",
+        f"sed '2{{h;d}};3{{G}}' {CONFIG} > /tmp/swapped; cat /tmp/swapped > {CONFIG}",
+        f"sort -r {CONFIG} > /tmp/reversed; cat /tmp/reversed > {CONFIG}",
+        f"rm {CONFIG}; ln -s nowhere {CONFIG}",
+    ],
+)
+def test_a_file_that_is_not_whole_accepts_nothing_and_loses_nothing(server: Sandbox, breaking: str) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    mxbackup(server, "add", "martin.fr", "--kind", "host")
+    ours = ("user@dupontnet.com", "user@www.dupontnet.com", "user@martin.fr")
+    others = {"user@www.martin.fr": "550", "tomy@hotmail.com": "550", "admin@durantcom.net": "250"}
+    assert codes(server, *ours, *others) == dict.fromkeys(ours, "250") | others
+    server.sh(breaking)
+    assert codes(server, *ours, *others) == dict.fromkeys(ours, "450") | others
+    last = [line for line in server.read("/var/log/qpsmtpd/current").splitlines() if "mxbackup: " in line][-1]
+    assert re.search(rf"mxbackup: {CONFIG} .*: nothing is accepted\. Run: signal-event mxbackup-update$", last)
+    server.run(["signal-event", "mxbackup-update"])
+    assert codes(server, *ours, *others) == dict.fromkeys(ours, "250") | others
+
+
+def test_a_file_that_cannot_be_read_accepts_nothing(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    server.sh(f"chmod 600 {CONFIG}")
+    assert codes(server, "user@dupontnet.com", "admin@durantcom.net") == {
+        "user@dupontnet.com": "450",
+        "admin@durantcom.net": "250",
+    }
+    server.sh(f"chmod 644 {CONFIG}")
+    assert codes(server, "user@dupontnet.com") == {"user@dupontnet.com": "250"}
+
+
+def test_a_client_of_ours_writes_to_whom_it_wants(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com", "--recipients", "list")
+    mxbackup(server, "recipients", "import", "dupontnet.com", input="jean\n")
+    server.sh("echo 127.0.0.1 > /var/service/qpsmtpd/config/relayclients; sv h /service/qpsmtpd")
+    wait_until(lambda: codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "250"})
+    server.sh("expand-template /var/service/qpsmtpd/config/relayclients; sv h /service/qpsmtpd")
+    wait_until(lambda: codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "550"})
+
+
+# Lists
+
+
+def test_a_list(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com", "--recipients", "list")
+    wanted = {"jean@dupontnet.com": "450", "x@dupontnet.com": "450", "abuse@dupontnet.com": "250"}
+    assert codes(server, *wanted) == wanted
+    assert server.run(["mxbackup", "status"], check=False).returncode == 1
+    mxbackup(server, "recipients", "import", "dupontnet.com", input="# ours\njean\nAnne.B@www.dupontnet.com\n")
+    wanted = {
+        "jean@dupontnet.com": "250",
+        "JEAN@DupontNet.com": "250",
+        "jean-list-one@dupontnet.com": "250",
+        "jeanne@dupontnet.com": "550",
+        "jean@www.dupontnet.com": "550",
+        "anne.b@www.dupontnet.com": "250",
+        "postmaster@dupontnet.com": "250",
+        "abuse@www.dupontnet.com": "250",
+    }
+    assert codes(server, *wanted) == wanted
+    assert mxbackup(server, "recipients", "export", "dupontnet.com") == "anne.b@www.dupontnet.com\njean@dupontnet.com\n"
+    assert server.run(["mxbackup", "status"]).returncode == 0
+
+
+@pytest.mark.parametrize("breaking", ["rm {0}", ": > {0}", "head -n -1 {0} > /tmp/cut; cat /tmp/cut > {0}"])
+def test_a_list_that_lost_addresses_refuses_nobody_for_good(server: Sandbox, breaking: str) -> None:
+    mxbackup(server, "add", "dupontnet.com", "--recipients", "list")
+    mxbackup(server, "recipients", "import", "dupontnet.com", input="jean\nanne\n")
+    server.sh(breaking.format("/home/e-smith/db/mxbackup_recipients"))
+    wanted = {"jean@dupontnet.com": "250", "anne@dupontnet.com": "250", "x@dupontnet.com": "550"}
+    assert codes(server, *wanted) == wanted
+    server.run(["signal-event", "mxbackup-update"])
+    assert codes(server, *wanted) == dict.fromkeys(wanted, "450")
+    mxbackup(server, "recipients", "import", "dupontnet.com", input="jean\nanne\n")
+    assert codes(server, *wanted) == wanted
+
+
+# Learning
+
+
+def test_unknown_recipients_are_asked_for_at_once(primary: Primary) -> None:
+    learning(primary)
+    server = primary.server
+    for address, code in (("jean@dupontnet.com", "250"), ("x@dupontnet.com", "550"), ("anne@a.dupontnet.com", "250")):
+        assert codes(server, address) == {address: code}
+        time.sleep(1)  # no more than one question a second
+    before = len(primary.asked())
+    wanted = {"jean@dupontnet.com": "250", "x@dupontnet.com": "550", "postmaster@dupontnet.com": "250"}
+    assert codes(server, *wanted) == wanted
+    mxbackup(server, "learn")
+    assert codes(server, *wanted) == wanted
+    assert len(primary.asked()) == before
+    known = json.loads(mxbackup(server, "status", "--json"))["recipients"]["dupontnet.com"]
+    assert known.pop("newest_answer_age") < 60
+    assert known == {
+        "policy": "learn",
+        "unknown": "accept",
+        "known": 2,
+        "list_whole": True,
+        "primary_accepts_all": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("mood", "unknown", "code"),
+    [
+        ("stopped", "accept", "250"),
+        ("hanging", "defer", "450"),
+        ("closing", "accept", "250"),
+        ("greylisting", "defer", "450"),
+        ("refusing", "accept", "250"),
+    ],
+)
+def test_while_the_primary_is_down_what_it_said_counts(primary: Primary, mood: str, unknown: str, code: str) -> None:
+    learning(primary, "--unknown", unknown)
+    server = primary.server
+    assert codes(server, "jean@dupontnet.com") == {"jean@dupontnet.com": "250"}
+    time.sleep(1)
+    assert codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "550"}
+    primary.mood("well" if mood == "stopped" else mood)
+    if mood == "stopped":
+        primary.stop()
+    wanted = {
+        "anne@dupontnet.com": code,
+        "y@dupontnet.com": code,
+        "jean@dupontnet.com": "250",
+        "x@dupontnet.com": "550",
+    }
+    start = time.monotonic()
+    assert codes(server, *wanted) == wanted
+    assert time.monotonic() - start < 10
+    mxbackup(server, "learn")
+    assert codes(server, *wanted) == wanted
+    primary.mood("well")
+    if mood == "stopped":
+        primary.start()
+    mxbackup(server, "learn")
+    assert codes(server, *wanted) == wanted | {"anne@dupontnet.com": "250", "y@dupontnet.com": "550"}
+
+
+def test_a_primary_that_says_yes_to_everything_is_noticed(primary: Primary) -> None:
+    server = primary.server
+    mxbackup(server, "add", "dupontnet.com", "--recipients", "learn", "--route", ADDRESS)
+    primary.mood("accepting")
+    assert "The primary of dupontnet.com accepts every recipient" in mxbackup(server, "learn")
+    assert "dupontnet.com\tany\n" in server.read(CONFIG)
+    assert "dupontnet.com: the primary accepts every recipient" in mxbackup(server, "status")
+    asked = len(primary.asked())
+    assert codes(server, "x@dupontnet.com", "y@a.dupontnet.com") == {
+        "x@dupontnet.com": "250",
+        "y@a.dupontnet.com": "250",
+    }
+    assert len(primary.asked()) == asked
+    primary.mood("well")
+
+
+def test_the_primary_unreachable(primary: Primary) -> None:
+    learning(primary)
+    server = primary.server
+    server.sh("ip -n primary link set eth0 down")
+    start = time.monotonic()
+    assert codes(server, "anne@dupontnet.com") == {"anne@dupontnet.com": "250"}
+    assert time.monotonic() - start < 10
+    server.sh("ip -n primary link set eth0 up")
+
+
+@pytest.mark.parametrize("breaking", ["rm {0}", ": > {0}", "head -c 5000 {0} > /tmp/cut; cat /tmp/cut > {0}"])
+def test_the_memory_may_be_deleted_or_damaged(primary: Primary, breaking: str) -> None:
+    learning(primary)
+    server = primary.server
+    assert codes(server, "jean@dupontnet.com") == {"jean@dupontnet.com": "250"}
+    mxbackup(server, "learn")
+    server.sh(f"rm -f {MEMORY}-*; {breaking.format(MEMORY)}")
+    server.run(["signal-event", "mxbackup-update"])
+    assert "dupontnet.com\tlearn - accept\n" in server.read(CONFIG)
+    assert codes(server, "jean@dupontnet.com", "x@dupontnet.com") == {
+        "jean@dupontnet.com": "250",
+        "x@dupontnet.com": "250",
+    }
+    mxbackup(server, "learn")
+    assert codes(server, "jean@dupontnet.com", "x@dupontnet.com") == {
+        "jean@dupontnet.com": "250",
+        "x@dupontnet.com": "550",
+    }
+
+
+def test_a_storm_neither_fills_the_disk_nor_hammers_the_primary(primary: Primary) -> None:
+    learning(primary)
+    server = primary.server
+    before = len(primary.asked())
+    start = time.monotonic()
+    answers = json.loads(server.run([str(STORM), "5000", "dupontnet.com"]).stdout)
+    seconds = time.monotonic() - start
+    times = [when for when, _ in primary.asked()[before:]]
+    journal = int(server.run(["stat", "-c", "%s", f"{STATE}/journal"]).stdout)
+    print(f"{seconds:.0f} s, answers {answers}, {len(times)} questions, journal of {journal} bytes")
+    assert set(answers) == {"250", "550"}
+    assert answers["550"] == len(times)
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 1
+    assert journal <= 128 * 1024 + 100
+    assert server.sh(f"ls {STATE}").split() == ["checked", "journal", f"turn-{ADDRESS}:25"]
