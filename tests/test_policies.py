@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The table of the qpsmtpd plugin, whole."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxbackup import render, rules
+from mxbackup.policies import BAD_LIFE, GOOD_LIFE, NOTHING, Answer, Known, Primary, nearest, table
+from mxbackup.settings import Settings
+
+LEARN = rules.make("dupontnet.com", recipients="learn", unknown="defer")
+ROUTED = rules.make("dupontnet.com", recipients="learn", route="mail.dupontnet.com:26")
+LIST = rules.make("martin.fr", recipients="list")
+
+
+def test_every_recipient_is_accepted_unless_a_rule_says_otherwise() -> None:
+    assert table([rules.make("dupontnet.com"), rules.make("a.martin.fr", kind="host")], NOTHING) == [
+        (".dupontnet.com", "any"),
+        ("a.martin.fr", "any"),
+        ("dupontnet.com", "any"),
+    ]
+
+
+def test_a_list_counts_only_when_it_is_whole() -> None:
+    assert table([LIST], NOTHING) == [(".martin.fr", "defer"), ("martin.fr", "defer")]
+    assert table([LIST], Known(lists={"martin.fr": ["paul@martin.fr", "a@b.martin.fr"]})) == [
+        (".martin.fr", "list"),
+        ("<a@b.martin.fr>", "good"),
+        ("<paul@martin.fr>", "good"),
+        ("martin.fr", "list"),
+    ]
+
+
+def test_hosts_below_a_name_may_have_other_primaries_unless_there_is_a_route() -> None:
+    found = Known(primaries={"dupontnet.com": Primary("192.0.2.25:25")})
+    assert table([LEARN], found) == [
+        (".dupontnet.com", "learn - defer"),
+        ("dupontnet.com", "learn 192.0.2.25:25 defer"),
+    ]
+    found = Known(primaries={"dupontnet.com mail.dupontnet.com:26": Primary("192.0.2.25:26")})
+    assert table([ROUTED], found) == [
+        (".dupontnet.com", "learn 192.0.2.25:26 accept"),
+        ("dupontnet.com", "learn 192.0.2.25:26 accept"),
+    ]
+
+
+def test_the_primary_of_another_route_is_not_asked() -> None:
+    found = Known(primaries={"dupontnet.com": Primary("192.0.2.25:25")})
+    assert table([ROUTED], found) == [
+        (".dupontnet.com", "learn - accept"),
+        ("dupontnet.com", "learn - accept"),
+    ]
+
+
+def test_a_primary_that_accepts_all_makes_the_rule_one_that_does() -> None:
+    found = Known(primaries={"dupontnet.com": Primary("192.0.2.25:25", accepts_all=True)})
+    assert table([LEARN], found) == [(".dupontnet.com", "learn - defer"), ("dupontnet.com", "any")]
+
+
+def test_answers_carry_the_time_until_which_they_count_and_belong_to_rules_that_learn() -> None:
+    answers = [
+        Answer("jean@dupontnet.com", True, 1000),
+        Answer("x@a.dupontnet.com", False, 2000),
+        Answer("paul@martin.fr", True, 1000),
+        Answer("y@nowhere.org", True, 1000),
+    ]
+    assert table([LEARN, LIST], Known(answers=answers)) == [
+        (".dupontnet.com", "learn - defer"),
+        (".martin.fr", "defer"),
+        ("<jean@dupontnet.com>", f"good {1000 + GOOD_LIFE}"),
+        ("<x@a.dupontnet.com>", f"bad {2000 + BAD_LIFE}"),
+        ("dupontnet.com", "learn - defer"),
+        ("martin.fr", "defer"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("dupontnet.com", "dupontnet.com"),
+        ("a.b.dupontnet.com", "dupontnet.com"),
+        ("www.dupontnet.com", "www.dupontnet.com"),
+        ("a.www.dupontnet.com", "dupontnet.com"),
+        ("xdupontnet.com", None),
+        ("com", None),
+    ],
+)
+def test_the_nearest_rule_decides(host: str, name: str | None) -> None:
+    both = [rules.make("dupontnet.com"), rules.make("www.dupontnet.com", kind="host")]
+    found = nearest(host, {rule.name: rule for rule in both})
+    assert (found and found.name) == name
+
+
+NAMES = st.lists(
+    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?\.(example|martin|x-1)\.org", fullmatch=True), unique=True
+)
+
+
+@given(NAMES, st.sampled_from(["any", "list", "learn"]))
+def test_the_whole_file_is_in_the_order_of_bytes(found: list[str], recipients: str) -> None:
+    chosen = [rules.make(name, recipients=recipients) for name in found]
+    lists = {rule.name: [f"~z@{rule.name}", f"!a@{rule.name}"] for rule in chosen}
+    lines = render.fragment("qpsmtpd", chosen, Settings(), Known(lists=lists)).encode().splitlines()
+    assert lines == sorted(lines)
+    assert lines[-1] == b"~ END mxbackup"
+    assert render.fragment("qpsmtpd", chosen, Settings(enabled=False)).count("\n") == 2
