@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One module of CPython's own tests, run by the packaged interpreter.
 
-usage: cpython.py SOURCE MODULE    SOURCE: CPython's source tree as compiled
+usage: cpython.py SOURCE MODULE    SOURCE: runtime/build's src
 Prints one JSON object: "run" and "skipped" (counts) and "failed" (the error by the test's name).
 What is not in the package (unittest, test, ...) comes from the source tree, behind what is.
 """

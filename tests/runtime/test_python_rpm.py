@@ -100,7 +100,7 @@ def test_install_verify_and_erase(runtime: Runtime, tmp_path: Path) -> None:
         command = ["rpm", "--root", str(tmp_path), "--nodeps", "--force-debian", *map(str, arguments)]
         return subprocess.run(command, check=False, capture_output=True, text=True)
 
-    installed = rpm("-U", "--ignorearch", runtime.package)
+    installed = rpm("-U", runtime.package)
     assert (installed.returncode, installed.stderr) == (0, "")
     assert rpm("-V", "smeserver-mxbackup-python").stdout == ""
     assert rpm("-e", "smeserver-mxbackup-python").returncode == 0
