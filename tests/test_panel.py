@@ -204,7 +204,7 @@ def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) 
     review = admin.post(do="review", name="dupontnet.com", route="mail.dupontnet.com")
     admin.post(do="save", **hidden(review))
     for page in (review, admin.get("?page=check&rule=dupontnet.com")):
-        assert "<strong>ERROR:</strong> This server is not a mail exchanger of &lt;dupontnet.com&gt;.<br>" in page.text
+        assert "<strong>ERROR</strong> – This server is not a mail exchanger of &lt;dupontnet.com&gt;.<br>" in page.text
         assert "<p>Mail would be kept in the queue.</p>" in page.text
     assert asked == [("mail.dupontnet.com", True), ("mail.dupontnet.com", False)]
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain|Route|mail.dupontnet.com"]

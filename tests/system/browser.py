@@ -55,7 +55,7 @@ class Browser:
         self.driver = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+            {"width": width, "height": 400, "deviceScaleFactor": 1, "mobile": width < 500},
         )
         self.home = f"http://{USER}:{PASSWORD}@{address}/{PANEL}"
 

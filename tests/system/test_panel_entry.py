@@ -4,7 +4,7 @@
 import base64
 import http.client
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from urllib.parse import urlencode
 
@@ -161,6 +161,18 @@ def test_without_suidperl_the_page_says_what_is_missing(server: Sandbox) -> None
     assert "The server-manager does not run this page as root" in page
     assert "<strong>dupontnet.com</strong>" in page
     assert "<button" not in page
+
+
+def test_the_legacy_build_speaks_iso_8859_1(new_sandbox: Callable[..., Sandbox]) -> None:
+    old = new_sandbox()
+    old.install("smeserver-mxbackup")
+    page = enter(old, CGI | {"HTTP_ACCEPT_LANGUAGE": "fr"})
+    assert "Content-Type: text/html; charset=iso-8859-1\n" in page
+    assert "Le MX-Backup est activ\udce9." in page  # one byte, as a surrogate (PEP 383)
+    assert "Il n&#8217;y a pas encore de r\udce8gle." in page
+    lexicon = old.read("/etc/e-smith/locale/fr/etc/e-smith/web/functions/mxbackup")
+    assert lexicon.startswith('<?xml version="1.0" encoding="ISO-8859-1"?>')
+    assert "Le MX-Backup est activ\udce9." in lexicon
 
 
 def test_the_secret_is_for_root_alone(visitor: Visitor, server: Sandbox) -> None:

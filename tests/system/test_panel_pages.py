@@ -4,6 +4,7 @@
 With MXBACKUP_SCREENSHOTS naming a directory, a picture of each is saved there.
 """
 
+import base64
 import os
 import subprocess
 from collections.abc import Iterator
@@ -110,11 +111,6 @@ def tidy(html: str) -> str:
 def save(browser: Browser, name: str) -> None:
     directory = os.environ.get("MXBACKUP_SCREENSHOTS")
     if directory:
-        height = browser.driver.execute_script("return document.documentElement.scrollHeight")
-        width = browser.driver.execute_script("return window.innerWidth")
-        browser.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
-        )
         Path(directory).mkdir(parents=True, exist_ok=True)
-        browser.driver.save_screenshot(f"{directory}/{name}.png")
+        picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        Path(directory, f"{name}.png").write_bytes(base64.b64decode(picture["data"]))

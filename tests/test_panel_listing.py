@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The table of rules: which rows, in which order, on which page, and the links between."""
+
+from urllib.parse import parse_qs
+
+import pytest
+
+from mxbackup import lexicon, rules
+from mxbackup.panel.forms import decode
+from mxbackup.panel.listing import PAGE_ROWS, Listing, View, listing
+from mxbackup.states import Remembered
+from tests.scratch import Scratch
+
+RULES = (
+    "dupontnet.com=mxbackup|Description|Jean|Kind|domain",
+    "www.dupontnet.com=mxbackup|Kind|host",
+    "xn--caf-dma.example=mxbackup|Description|Zoé|Kind|host|Route|mail.cafe.example:26",
+    "martin.example=mxbackup|Description|anne|Kind|domain",
+)
+
+
+def shown(server: Scratch, **view: object) -> Listing:
+    return listing(server.service.status(), {}, View(**view), lexicon.load("en-us"))  # type: ignore[arg-type]
+
+
+def names(found: Listing) -> list[str]:
+    return [row.name for row in found.rows]
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        ({}, ["dupontnet.com", "www.dupontnet.com", "martin.example", "café.example"]),
+        ({"descending": True}, ["café.example", "martin.example", "www.dupontnet.com", "dupontnet.com"]),
+        ({"sort": "description"}, ["www.dupontnet.com", "martin.example", "dupontnet.com", "café.example"]),
+        ({"sort": "kind"}, ["dupontnet.com", "martin.example", "www.dupontnet.com", "café.example"]),
+        ({"sort": "destination"}, ["café.example", "dupontnet.com", "www.dupontnet.com", "martin.example"]),
+        ({"text": "dupont"}, ["dupontnet.com", "www.dupontnet.com"]),
+        ({"text": "CAFÉ"}, ["café.example"]),
+        ({"text": "xn--caf"}, ["café.example"]),
+        ({"text": "zoé"}, ["café.example"]),
+        ({"text": ":26"}, ["café.example"]),
+        ({"text": "host"}, ["www.dupontnet.com", "café.example"]),
+        ({"text": "nothing of the kind"}, []),
+    ],
+)
+def test_filter_and_order(server: Scratch, view: dict[str, object], expected: list[str]) -> None:
+    server.database("domains", *RULES)
+    assert names(shown(server, **view)) == expected
+
+
+def test_a_row_tells_all_of_a_rule(server: Scratch) -> None:
+    server.database("domains", *RULES)
+    states = {"www.dupontnet.com": Remembered("warning", (), 0)}
+    rows = listing(server.service.status(), states, View(text="www"), lexicon.load("fr")).rows
+    assert [(r.key, r.kind, r.destination, r.covered_by, r.recipients, r.checked) for r in rows] == [
+        ("www.dupontnet.com", "Ordinateur", "MX", "dupontnet.com", "", "warning")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "page", "first", "rows", "pages"),
+    [
+        (0, 1, None, 0, 1),
+        (PAGE_ROWS, 1, 0, PAGE_ROWS, 1),
+        (PAGE_ROWS + 1, 1, 0, PAGE_ROWS, 2),
+        (PAGE_ROWS + 1, 2, PAGE_ROWS, 1, 2),
+        (PAGE_ROWS + 1, 99, PAGE_ROWS, 1, 2),
+        (PAGE_ROWS + 1, 0, 0, PAGE_ROWS, 2),
+    ],
+)
+def test_pages(server: Scratch, count: int, page: int, first: int | None, rows: int, pages: int) -> None:
+    server.database("domains", *(f"d{number:04}.example=mxbackup|Kind|domain" for number in range(count)))
+    found = shown(server, page=page)
+    assert (len(found.rows), found.found, found.pages) == (rows, count, pages)
+    assert names(found)[:1] == ([] if first is None else [f"d{first:04}.example"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "view"),
+    [
+        ({}, View()),
+        ({"q": " a b ", "sort": "kind", "desc": "1", "p": "3"}, View("a b", "kind", True, 3)),
+        ({"sort": "password", "desc": "yes", "p": "-1"}, View()),
+        ({"p": "9999999999999999999999"}, View()),
+        ({"p": "٣"}, View()),
+    ],
+)
+def test_what_cannot_be_asked_for_is_the_default(asked: dict[str, str], view: View) -> None:
+    assert View.of(asked) == view
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1"])
+def test_a_link_leads_to_its_view(charset: str) -> None:
+    view = View("café & 5 € 日本", "description", True, 7)
+    link = view.link(charset)
+    assert link.isascii()
+    assert View.of(decode(link.removeprefix("?").encode(), charset)) == view
+    assert parse_qs(view.link("utf-8", sort="kind", p=0))["sort"] == ["kind"]
+    assert "p=" not in view.link(charset, p=0)
+
+
+def test_the_name_of_a_rule_is_searched_as_people_read_it(server: Scratch) -> None:
+    server.database("domains", *RULES)
+    assert rules.shown(server.service.get("café.example")) in names(shown(server, text="é.ex"))
