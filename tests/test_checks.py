@@ -18,6 +18,7 @@ from mxbackup.delivery import Delivery, Target, Verdict
 from mxbackup.dnscheck import Dns
 from mxbackup.dnsquery import Server
 from mxbackup.facts import Us
+from mxbackup.host import Host
 from mxbackup.settings import Settings
 from mxbackup.smtpprobe import Dialogue, Outcome, Question
 from tests.nameserver import Knot, free_port
@@ -188,11 +189,12 @@ def checker(dns_port: int, probe: checks.Probe | None = None, routes: dict[str, 
     return checks.Checker(Dns([server], port=dns_port), us, routes, probe or (lambda *_: Dialogue(Outcome.ACCEPTED)))
 
 
-def test_a_rule_can_be_checked_before_it_is_added(dns_port: int) -> None:
-    rule = rules.make("best.test", route="127.0.0.2:26")
-    assert checker(dns_port).check(rule.name).state == "error"
-    report = checker(dns_port).with_rule(rule).check(rule.name, rule)
-    assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 26),))
+def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: str, smtp_port: int) -> None:
+    rule = rules.make("best.test", route=f"127.0.0.2:{smtp_port}")
+    host, servers = Host(server.root), [Server("127.0.0.1", int(nameserver.partition(":")[2]))]
+    assert checks.checker_for(host, Settings(), nameservers=servers).check(rule.name).state == "error"
+    report = checks.checker_for(host, Settings(), nameservers=servers, planned=rule).check(rule.name, rule)
+    assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", smtp_port),))
     assert [(finding.severity, finding.code) for finding in report.findings] == [("warning", "best-mx")]
 
 

@@ -72,12 +72,6 @@ class Checker:
         findings = judge(facts)
         return Report(name, facts.delivery, findings, facts)
 
-    def with_rule(self, rule: Rule) -> "Checker":
-        """Return a checker for whom smtproutes holds the rule already, to check one before it is added."""
-        relay = {"route": rule.route, "bypass": ""}.get(render.destination(rule, self._us.settings))
-        routes = self._routes if relay is None else {**(self._routes or {}), rule.name: relay}
-        return Checker(self._dns, self._us, routes, self._probe)
-
     def _facts(self, name: str, rule: Rule | None) -> Facts:
         answer = self._dns.resolve(name, "MX")
         # Until the mail servers are asked, an address that accepts no connection is not known to be one.
@@ -198,9 +192,8 @@ def checker_for(
 ) -> Checker:
     """Return the checker for this server: its interfaces, its resolver, its smtproutes on disk.
 
-    A `planned` rule is checked as if smtproutes held it already.
-
-    `public` addresses count beside those of the settings. Raises OSError when smtproutes cannot be read.
+    `public` addresses count beside those of the settings. A `planned` rule is checked as if smtproutes held it
+    already. Raises OSError when smtproutes cannot be read.
     """
     path = host.path(SMTPROUTES)
     routes = delivery.parse_routes(path.read_bytes()) if path.exists() else None
