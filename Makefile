@@ -2,15 +2,16 @@
 # Short verbs. Each sets up what it needs, on a fresh Debian 12 as root.
 PYTHON = .venv/bin/python
 
-.PHONY: help setup demo test check rpm bench clean
+.PHONY: help setup demo test check rpm runtime packages bench screenshots clean
 
 help:
-	@echo 'make demo    show the main job in a sandbox'
-	@echo 'make test    run every test'
-	@echo 'make check   ruff and mypy'
-	@echo 'make rpm     build the packages into dist/'
-	@echo 'make bench   measure, as ratios'
-	@echo 'make clean   remove what was built'
+	@echo 'make demo         show the main job in a sandbox'
+	@echo 'make test         run every test'
+	@echo 'make check        ruff and mypy'
+	@echo 'make packages     build all packages into dist/: make rpm, and make runtime (minutes, once)'
+	@echo 'make screenshots  take docs/screenshots anew'
+	@echo 'make bench        measure, as ratios'
+	@echo 'make clean        remove what was built'
 
 setup: .venv/ready
 	@sandbox/install-packages
@@ -29,18 +30,23 @@ build/lib/ready: requirements.txt tools/bundle .venv/ready
 rpm: setup build/lib/ready
 	tools/build-rpms $(CURDIR)/$(PYTHON)
 
+runtime: setup
+	runtime/build dist
+
+packages: rpm runtime
+
 check: setup
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-test: check rpm
+test: check packages
 	.venv/bin/pytest
 
-demo: rpm
+demo: packages
 	@sandbox/demo
 
-bench: rpm
+bench: packages
 	sandbox/enter --name bench --fresh --bind $(CURDIR)/dist $(CURDIR)/bench/run
 	sandbox/enter --name bench --stop
 

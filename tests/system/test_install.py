@@ -23,7 +23,7 @@ def test_erase_leaves_the_databases_and_no_open_relay(new_sandbox: Callable[...,
     server.run(["mxbackup", "add", "dupontnet.com"])
     assert server.rcpt("jean.dupont@dupontnet.com").startswith("250")
     assert server.run(["rpm", "-V", build]).stdout == ""
-    server.run(["rpm", "-e", build])
+    server.run(["rpm", "-e", build, "smeserver-mxbackup-python"])
     wait_until(lambda: server.answers(25))
     assert server.rcpt("jean.dupont@dupontnet.com").startswith("550")
     assert server.rcpt("jean.dupont@dupontnet.com", port=2525).startswith("553")

@@ -118,7 +118,7 @@ def live_and_erase(server: Server, expected: set[str]) -> None:
     assert server.serves(DUPONT)
     assert not server.accepts("eva@second.example.com")
 
-    server.sandbox.run(["rpm", "-e", OURS])
+    server.sandbox.run(["rpm", "-e", OURS, "smeserver-mxbackup-python"])
     wait_until(server.settles)
     assert not server.accepts(DUPONT)
     left = "find /etc /usr /var -xdev -iname '*mxbackup*' -not -path '/var/l*' -not -path '*/db/*' -not -path /etc/MXB*"
