@@ -40,6 +40,33 @@ def test_only_targets_whose_directory_is_there_are_present(server: Scratch) -> N
     assert [target.name for target in server.host.targets()] == ["smtpd_check_rules", "rcpthosts", "smtproutes"]
 
 
+def test_a_file_without_a_template_but_ours_is_not_replaced(server: Scratch) -> None:
+    server.write("/etc/e-smith/templates/var/qmail/control/smtproutes/30mxbackup")
+    server.write("/etc/e-smith/templates/var/qmail/control/rcpthosts/20mxbackup")
+    server.write("/etc/e-smith/templates/var/qmail/control/rcpthosts/10local")
+    assert [target.name for target in server.host.targets()] == ["rcpthosts"]
+    server.write("/etc/e-smith/templates-custom/var/qmail/control/smtproutes/10smarthost")
+    assert [target.name for target in server.host.targets()] == ["rcpthosts", "smtproutes"]
+
+
+@pytest.mark.parametrize(
+    ("directories", "plain"),
+    [
+        (["/var/qmail/control"], True),
+        (["/var/qmail/control", "/home/e-smith"], False),
+        (["/home/e-smith"], False),
+        ([], False),
+    ],
+)
+def test_qmail_without_e_smith_is_plain(directories: list[str], plain: bool, tmp_path: Path) -> None:
+    for directory in directories:
+        (tmp_path / directory.lstrip("/")).mkdir(parents=True)
+    assert Host(tmp_path).plain == plain
+    assert Host(tmp_path).database("domains") == tmp_path / (
+        "etc/mxbackup/domains" if plain else "home/e-smith/db/domains"
+    )
+
+
 # Expanding
 
 
