@@ -62,8 +62,8 @@ def directory(host: Host) -> Path:
 
 
 def parse_journal(content: bytes) -> list[Note]:
-    """Return the notes; whatever else is in it is left out."""
-    found = map(_NOTE.fullmatch, content.decode("latin-1").split("\n"))
+    """Return the notes; whatever else is in it is left out, and so is a last line that was cut off."""
+    found = map(_NOTE.fullmatch, content.decode("latin-1").split("\n")[:-1])
     return [Note(int(match[1]), match[2], match[3]) for match in found if match]
 
 

@@ -101,19 +101,14 @@ class Memory:
 def opened(path: Path) -> Iterator[Memory]:
     """Open the file, made if missing, begun anew if damaged. Raises HostError when that cannot be."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            connection = _connect(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            connection = _connect(path)
-        with closing(connection):
-            yield Memory(connection)
+        connection = _open(path)
     except (OSError, sqlite3.Error) as error:
-        raise HostError("{path} cannot be used: {reason}.", path=path, reason=error) from error
+        raise _unusable(path, error) from error
+    with closing(connection):
+        try:
+            yield Memory(connection)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
 
 
 def known(path: Path, lists: Mapping[str, frozenset[str]]) -> Known:
@@ -125,6 +120,18 @@ def known(path: Path, lists: Mapping[str, frozenset[str]]) -> Known:
             return Memory(connection).known(lists)
     except sqlite3.Error:
         return Known(lists)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _connect(path)
+    except sqlite3.OperationalError:  # locked, or not to be opened: the file itself may be well
+        raise
+    except sqlite3.DatabaseError:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return _connect(path)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -143,3 +150,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise sqlite3.DatabaseError
+
+
+def _unusable(path: Path, error: Exception) -> HostError:
+    return HostError("{path} cannot be used: {reason}.", path=path, reason=error)
