@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands about recipients, and what the others say of them: whole outputs."""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mxbackup import memory
+from mxbackup.policies import Answer, Primary
+from tests.scratch import Scratch
+
+Run = Callable[..., tuple[int, str, str]]
+NO_QPSMTPD = "There is no qpsmtpd on this host, so every recipient is accepted all the same.\n"
+
+
+@pytest.fixture
+def smtpd(server: Scratch) -> Scratch:
+    """A server with qpsmtpd, events and two rules."""
+    server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
+    server.with_events()
+    server.database(
+        "domains",
+        "dupontnet.com=mxbackup|Kind|domain|Recipients|list",
+        "martin.fr=mxbackup|Kind|domain|Recipients|learn|Unknown|defer",
+    )
+    return server
+
+
+def test_the_policy_is_recorded(smtpd: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("add", "example.org", "--recipients", "learn", "--unknown", "defer") == (
+        0,
+        "Added example.org (Domain).\n",
+        "",
+    )
+    assert mxbackup("set", "martin.fr", "--recipients", "any", "--unknown", "") == (0, "Changed martin.fr.\n", "")
+    assert smtpd.records("domains") == [
+        "dupontnet.com=mxbackup|Kind|domain|Recipients|list",
+        "example.org=mxbackup|Kind|domain|Recipients|learn|Unknown|defer",
+        "martin.fr=mxbackup|Kind|domain",
+    ]
+
+
+def test_without_qpsmtpd_it_is_said_that_a_policy_has_no_effect(server: Scratch, mxbackup: Run) -> None:
+    server.with_events()
+    assert mxbackup("add", "example.org", "--recipients", "list") == (
+        0,
+        "Added example.org (Domain).\n" + NO_QPSMTPD,
+        "",
+    )
+    assert mxbackup("set", "example.org", "--recipients", "learn") == (0, "Changed example.org.\n" + NO_QPSMTPD, "")
+    assert mxbackup("set", "example.org", "--recipients", "any") == (0, "Changed example.org.\n", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--recipients", 'mxbackup: The recipients setting "x" is unknown. Give "any", "list" or "learn".\n'),
+        (
+            "--unknown",
+            'mxbackup: The setting for unknown recipients "x" is unknown. Give "accept" or "defer".\n',
+        ),
+    ],
+)
+def test_an_unknown_policy_is_refused(smtpd: Scratch, mxbackup: Run, option: str, message: str) -> None:
+    before = smtpd.records("domains")
+    assert mxbackup("add", "example.org", option, "x") == (2, "", message)
+    assert mxbackup("set", "martin.fr", option, "x") == (2, "", message)
+    assert smtpd.records("domains") == before
+
+
+def test_import_and_export(smtpd: Scratch, mxbackup: Run, tmp_path: Path) -> None:
+    file = tmp_path / "addresses"
+    file.write_text("Jean\nanne@www.dupontnet.com\n")
+    assert mxbackup("recipients", "import", "dupontnet.com", str(file)) == (
+        0,
+        "dupontnet.com has 2 recipients.\n",
+        "",
+    )
+    listed = "anne@www.dupontnet.com\njean@dupontnet.com\n"
+    assert mxbackup("recipients", "export", "dupontnet.com") == (0, listed, "")
+
+
+def test_import_from_standard_input_for_a_rule_whose_policy_is_another(
+    smtpd: Scratch, mxbackup: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"paul\n")))
+    assert mxbackup("recipients", "import", "martin.fr", "--no-event") == (
+        0,
+        "martin.fr has 1 recipients. No event was signalled: the mail files are as they were.\n"
+        "The list does not count yet. Let it count: mxbackup set martin.fr --recipients list\n",
+        "",
+    )
+
+
+def test_import_of_what_is_no_list(smtpd: Scratch, mxbackup: Run, tmp_path: Path) -> None:
+    file = tmp_path / "addresses"
+    file.write_bytes(b"jean\n\xe9lise\n")
+    assert mxbackup("recipients", "import", "dupontnet.com", str(file)) == (
+        2,
+        "",
+        'mxbackup: Line 2: "\ufffdlise" is no address. Give one a line, such as jean@dupontnet.com.\n',
+    )
+    assert mxbackup("recipients", "export", "dupontnet.com") == (0, "", "")
+    assert mxbackup("recipients", "export", "nobody.org")[0] == 1
+
+
+def test_learn_where_nothing_is_to_be_learnt(server: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("learn") == (0, "No rule learns its recipients here.\n", "")
+
+
+# What the other commands say
+
+
+def known_lines(mxbackup: Run) -> list[str]:
+    return [line for line in mxbackup("status")[1].splitlines() if line.startswith(("dupontnet.com:", "martin.fr:"))]
+
+
+def test_status_before_anything_is_known(smtpd: Scratch, mxbackup: Run) -> None:
+    assert known_lines(mxbackup) == [
+        "dupontnet.com: the list is missing or damaged, so all recipients are put off. "
+        "Import it: mxbackup recipients import dupontnet.com FILE",
+        "martin.fr: recipients are learnt, no answer yet",
+    ]
+    assert mxbackup("status")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "words"), [(0, "0 min"), (7140, "119 min"), (7200, "2 h"), (172799, "47 h"), (172800, "2 days")]
+)
+def test_status_of_what_is_known(
+    smtpd: Scratch, mxbackup: Run, monkeypatch: pytest.MonkeyPatch, age: int, words: str
+) -> None:
+    now = 2_000_000_000
+    monkeypatch.setattr(time, "time", lambda: now)
+    smtpd.database("mxbackup_recipients", "dupontnet.com=list|Count|1", "dupontnet.com:a@dupontnet.com=recipient")
+    with memory.opened(smtpd.path("/var/lib/mxbackup/recipients.sqlite")) as kept:
+        kept.answer([Answer("a@martin.fr", True, now - age), Answer("b@martin.fr", False, now - age)])
+    assert known_lines(mxbackup) == [
+        "dupontnet.com: 1 recipients by list",
+        f"martin.fr: 1 recipients learnt, the newest answer is {words} old",
+    ]
+    assert json.loads(mxbackup("show", "martin.fr", "--json")[1])["recipients"] == {
+        "policy": "learn",
+        "unknown": "defer",
+        "known": 1,
+        "newest_answer_age": age,
+        "list_whole": True,
+        "primary_accepts_all": False,
+    }
+
+
+def test_status_of_a_primary_that_accepts_everything(smtpd: Scratch, mxbackup: Run) -> None:
+    with memory.opened(smtpd.path("/var/lib/mxbackup/recipients.sqlite")) as kept:
+        kept.set_primary("martin.fr", Primary("192.0.2.25:25", accepts_all=True), 0)
+    assert known_lines(mxbackup)[1] == "martin.fr: the primary accepts every recipient, so this server does too"
+
+
+def test_show_says_it_of_every_rule(server: Scratch, mxbackup: Run) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    assert "Recipients: every recipient is accepted\n" in mxbackup("show", "dupontnet.com")[1]
