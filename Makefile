@@ -41,7 +41,7 @@ check: setup
 	.venv/bin/mypy
 
 test: check packages
-	.venv/bin/pytest
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15
 
 demo: packages
 	@sandbox/demo
