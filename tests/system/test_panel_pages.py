@@ -89,6 +89,19 @@ def test_pages(browser: Browser, axe: str, request: pytest.FixtureRequest) -> No
             save(browser, f"{name}-{language}{'' if width > 500 else '-narrow'}")
 
 
+def test_the_tools_find_mistakes(address: str, axe: str, tmp_path: Path) -> None:
+    browser = Browser(address, tmp_path / "profile", "fr", width=360)
+    try:
+        browser.open()
+        script = "document.querySelector('main').innerHTML += arguments[0]"
+        browser.driver.execute_script(script, f'<img src="x"><pre>{"x" * 200}</pre>')
+        assert [found.partition(":")[0] for found in violations(browser, axe)] == ["image-alt"]
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") > 360
+        assert tidy("<html><body><form><b><p></b></form>") != ""
+    finally:
+        browser.driver.quit()
+
+
 def violations(browser: Browser, axe: str) -> list[str]:
     """Return what the accessibility rules find wrong."""
     browser.driver.execute_script(axe)
