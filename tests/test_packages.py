@@ -56,9 +56,7 @@ def test_an_old_rpm_can_read_it(name: str) -> None:
 
 
 def test_it_requires_the_host_by_name_and_nothing_automatic(name: str) -> None:
-    required = {
-        requirement for requirement in header(name)["requirename"] if not requirement.startswith("rpmlib(")
-    }
+    required = {requirement for requirement in header(name)["requirename"] if not requirement.startswith("rpmlib(")}
     assert {"/bin/sh", "e-smith-base", "e-smith-email", "e-smith-lib", "perl"} <= required
     assert not [requirement for requirement in required if re.match(r"(python|lib.*\.so|perl\()", requirement)]
 
@@ -91,9 +89,7 @@ def test_events_expand_first_and_restart_last(name: str) -> None:
     for event in ("create", "modify", "delete", "update"):
         actions = sorted(path.rpartition("/")[2] for path in links if f"/mxbackup-{event}/" in path)
         assert (actions[0], actions[-1]) == ("S20mxbackup-expand", "S90mxbackup-restart-qmail")
-        expected |= {
-            f"/etc/e-smith/events/mxbackup-{event}/{action}": f"../actions/{action[3:]}" for action in actions
-        }
+        expected |= {f"/etc/e-smith/events/mxbackup-{event}/{action}": f"../actions/{action[3:]}" for action in actions}
     assert links == expected
 
 

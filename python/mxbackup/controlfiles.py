@@ -118,9 +118,7 @@ def _lone(name: str) -> InvalidRule:
 
 
 def _default_route() -> InvalidRule:
-    return InvalidRule(
-        "Route", "The route of all other mail belongs to no rule: it is the smart host of the server."
-    )
+    return InvalidRule("Route", "The route of all other mail belongs to no rule: it is the smart host of the server.")
 
 
 def _two_routes(name: str) -> InvalidRule:

@@ -205,9 +205,7 @@ def _encode_value(name: str, value: str) -> bytes:
     if "|" in value:
         raise InvalidRule(name, 'The property {property} must not hold "|".', property=name)
     if "\\n" in value or value.endswith("\\"):
-        raise InvalidRule(
-            name, 'The property {property} must not hold "\\n" nor end in a backslash.', property=name
-        )
+        raise InvalidRule(name, 'The property {property} must not hold "\\n" nor end in a backslash.', property=name)
     return _encode(value.replace("\n", "\\n"))
 
 

@@ -78,6 +78,4 @@ def form(word: str) -> Form:
     try:
         return Form(word)
     except ValueError:
-        raise InvalidInput(
-            'The form "{word}" is unknown. Forms: {known}.', word=word, known=", ".join(Form)
-        ) from None
+        raise InvalidInput('The form "{word}" is unknown. Forms: {known}.', word=word, known=", ".join(Form)) from None

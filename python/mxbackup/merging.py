@@ -83,9 +83,7 @@ def _merge(domains: Database, local_names: Collection[str], entry: Entry, merged
         _set(domains, local_names, entry, record, merged)
 
 
-def _set(
-    domains: Database, local_names: Collection[str], entry: Entry, record: Record | None, merged: Merged
-) -> None:
+def _set(domains: Database, local_names: Collection[str], entry: Entry, record: Record | None, merged: Merged) -> None:
     known = record.properties if record else {"Kind": Kind.DOMAIN.value}
     stated = {prop: text for prop, text in {**known, **entry.properties}.items() if text is not None}
     rule = rules.from_record(entry.name, stated)

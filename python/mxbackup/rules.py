@@ -214,9 +214,7 @@ def _unknown(text: str) -> Unknown:
 def _description(text: str) -> str:
     text = text.strip()
     if "|" in text or "\\" in text or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
-        raise InvalidRule(
-            "Description", 'The description must be one line without "|", "\\" and control characters.'
-        )
+        raise InvalidRule("Description", 'The description must be one line without "|", "\\" and control characters.')
     return text
 
 

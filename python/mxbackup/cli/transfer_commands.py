@@ -2,9 +2,9 @@
 """The commands that take rules over from elsewhere, and give them away."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import click
 
@@ -15,6 +15,8 @@ from mxbackup.importers import Form
 from mxbackup.merging import Merged
 from mxbackup.rules import Rule
 from mxbackup.service import Service
+
+Item = TypeVar("Item")
 
 SHOWN = 20
 WORTH_A_BAR = 1000
@@ -93,8 +95,8 @@ def _merge(services: Service, entries: Sequence[Entry], event: bool, dry_run: bo
 
 
 def _print_merged(merged: Merged, dry_run: bool, event: bool) -> None:
-    _print_some([_("added {rule}", rule=_rule_line(rule)) for rule in merged.added])
-    _print_some([_("changed {rule}", rule=_rule_line(change.after)) for change in merged.changed])
+    _print_some(merged.added, lambda rule: _("added {rule}", rule=_rule_line(rule)))
+    _print_some(merged.changed, lambda change: _("changed {rule}", rule=_rule_line(change.after)))
     counts = {"added": len(merged.added), "changed": len(merged.changed), "unchanged": len(merged.unchanged)}
     if dry_run:
         click.echo(_("Would be added: {added}, changed: {changed}, unchanged: {unchanged}.", **counts))
@@ -104,7 +106,7 @@ def _print_merged(merged: Merged, dry_run: bool, event: bool) -> None:
 
 def _carry_over(services: Service, event: bool) -> None:
     carried = services.carry_over(event=event)
-    _print_some([_("added {rule}", rule=_rule_line(rule)) for rule in carried.added])
+    _print_some(carried.added, lambda rule: _("added {rule}", rule=_rule_line(rule)))
     for path in carried.removed:
         click.echo(_("removed {path}", path=path))
     _print_remarks(_("Left in the record of the old contrib:"), carried.left)
@@ -117,16 +119,15 @@ def _rule_line(rule: Rule) -> str:
 def _print_remarks(heading: str, remarks: Sequence[Remark]) -> None:
     if remarks:
         click.echo(heading, err=True)
-        _print_some(
-            [f"  {r.line}: {r.text}: {words.error(r.reason)}" for r in sorted(remarks, key=lambda r: r.line)], err=True
-        )
+        ordered = sorted(remarks, key=lambda remark: remark.line)
+        _print_some(ordered, lambda remark: f"  {remark.line}: {remark.text}: {words.error(remark.reason)}", err=True)
 
 
-def _print_some(lines: Sequence[str], *, err: bool = False) -> None:
-    for line in lines[:SHOWN]:
-        click.echo(line, err=err)
-    if len(lines) > SHOWN:
-        click.echo(_("... and {count} more", count=len(lines) - SHOWN), err=err)
+def _print_some(items: Sequence[Item], line: Callable[[Item], str], *, err: bool = False) -> None:
+    for item in items[:SHOWN]:
+        click.echo(line(item), err=err)
+    if len(items) > SHOWN:
+        click.echo(_("... and {count} more", count=len(items) - SHOWN), err=err)
 
 
 COMMANDS = (import_, export)
