@@ -6,8 +6,8 @@ import pytest
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, DatabaseError, DatabaseMissing, HostError, InvalidInput, UnknownRule
 from mxbackup.names import Name
+from mxbackup.outcomes import Change, Invalid
 from mxbackup.rules import Kind, Rule
-from mxbackup.service import Change, Invalid
 from tests.scratch import EXPAND_TEMPLATE, Scratch
 
 DUPONT = Rule(Name("dupontnet.com"))

@@ -4,13 +4,10 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mxbackup import lint, merging, names, oldcontrib, qmailcontrol, recipientlists, render, rules, settings
-from mxbackup.entries import Entry, Remark
+from mxbackup import names, render, rules, settings
 from mxbackup.errors import (
     ChangedMeanwhile,
     DatabaseMissing,
@@ -22,96 +19,19 @@ from mxbackup.errors import (
 )
 from mxbackup.esmithdb import Database, Store
 from mxbackup.host import Host
-from mxbackup.lint import Finding, Level
-from mxbackup.merging import Merged
+from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Status, TargetStatus
 from mxbackup.policies import Known
-from mxbackup.qmailcontrol import FileChange
 from mxbackup.recipients import Knowledge, Register, knowledge
 from mxbackup.render import Target
 from mxbackup.rules import RECORD_TYPE, Recipients, Rule
 from mxbackup.settings import SERVICE_KEY, Settings
 
+# Templates and events call this module at each change: what only some verbs need is imported by them.
 if TYPE_CHECKING:
+    from mxbackup.entries import Entry
     from mxbackup.learning import Learned
-
-
-@dataclass(frozen=True)
-class Invalid:
-    """A record of our type that holds no acceptable rule, and why."""
-
-    key: str
-    reason: InvalidInput
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """All rules, sorted by name; the records left out; the settings they were read with."""
-
-    rules: list[Rule]
-    invalid: list[Invalid]
-    settings: Settings
-
-    def covering(self, rule: Rule) -> Rule | None:
-        """Return the domain rule that makes this one unnecessary, or None."""
-        near = [self._by_name[up] for up in names.parents(rule.name) if up in self._by_name]
-        return rules.covering(rule, near)
-
-    @cached_property
-    def _by_name(self) -> dict[str, Rule]:
-        return {rule.name: rule for rule in self.rules}
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a change did: the rule as it now stands, and the domain rule that covers it, if any."""
-
-    rule: Rule
-    covered_by: Rule | None = None
-
-
-@dataclass(frozen=True)
-class Expansion:
-    """The targets that were expanded, and the records left out of them."""
-
-    targets: list[Target]
-    left_out: list[Invalid]
-
-
-@dataclass(frozen=True)
-class TargetStatus:
-    """Whether the host has a target, and whether the file holds what would be rendered now; if not, why."""
-
-    target: Target
-    present: bool
-    current: bool
-    reason: HostError | None = None
-
-
-@dataclass(frozen=True)
-class Status:
-    """The state of MX backup on this server."""
-
-    inventory: Inventory
-    targets: list[TargetStatus]
-    findings: list[Finding]
-    knowledge: dict[str, Knowledge]
-
-    @property
-    def sound(self) -> bool:
-        """Whether every record is a rule, every file holds them, and no mistake is in files and lists."""
-        in_force = all(target.current for target in self.targets if target.present)
-        mistakes = any(finding.level != Level.NOTE for finding in self.findings)
-        lists = all(known.whole for known in self.knowledge.values())
-        return not self.inventory.invalid and in_force and not mistakes and lists
-
-
-@dataclass(frozen=True)
-class CarriedOver:
-    """What was taken over from the old contrib: rules made, pairs left in its record, files of it removed."""
-
-    added: list[Rule]
-    left: list[Remark]
-    removed: list[Path]
+    from mxbackup.merging import Merged
+    from mxbackup.qmailcontrol import FileChange
 
 
 class Service:
@@ -229,18 +149,19 @@ class Service:
 
     def import_rules(
         self,
-        entries: Sequence[Entry],
+        entries: "Sequence[Entry]",
         *,
         event: bool = True,
         dry_run: bool = False,
         progress: Callable[[int], object] = bool,
-    ) -> Merged:
+    ) -> "Merged":
         """Make or change the rules that the entries speak of: all of them, or none when there is a problem.
 
         Tells what was done, or with `dry_run` what would be. Raises DatabaseError, HostError.
         """
+        from mxbackup import merging
 
-        def change(domains: Database) -> Merged:
+        def change(domains: Database) -> "Merged":
             trial = Database(dict(domains.raw))
             merged = merging.merge(trial, self._settings(domains).local_names, entries, progress)
             if not merged.problems and not dry_run:
@@ -261,10 +182,12 @@ class Service:
         What cannot be a rule stays in its record. Done a second time it changes nothing.
         Raises DatabaseError, HostError.
         """
+        from mxbackup import merging, oldcontrib
+
         old = oldcontrib.old_rules(self.configuration.read())
         reading = oldcontrib.decode(old or "")
 
-        def change(domains: Database) -> Merged:
+        def change(domains: Database) -> "Merged":
             known = {key for key, _ in domains.of_type(RECORD_TYPE)}
             new = [entry for entry in reading.entries if entry.name not in known]
             return merging.merge(domains, self._settings(domains).local_names, new)
@@ -288,6 +211,8 @@ class Service:
 
     def status(self) -> Status:
         """Return the state of every rule and file. Raises DatabaseError."""
+        from mxbackup import lint
+
         inventory = self.inventory()
         targets = self._plain_status(inventory) if self.host.plain else self._esmith_status(inventory)
         routes = self.host.plain or any(target.target.name == "smtproutes" and target.present for target in targets)
@@ -306,11 +231,13 @@ class Service:
             self.host.expand(fragments)
         return Expansion(list(fragments), inventory.invalid)
 
-    def apply(self, *, create: bool = False, dry_run: bool = False) -> list[FileChange]:
+    def apply(self, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
         """Write the rules into qmail's control files on a host without e-smith; return what was, or would be, done.
 
         With `create` a missing `rcpthosts` is made. Raises DatabaseError or HostError.
         """
+        from mxbackup import qmailcontrol
+
         if not self.host.plain:
             raise HostError(
                 "This is no plain qmail: the files of an SME Server are expanded from templates. "
@@ -328,6 +255,8 @@ class Service:
 
         Nothing is changed when a line is no address of the rule. Raises InvalidInput, DatabaseError, HostError.
         """
+        from mxbackup import recipientlists
+
         rule = self.get(name)
         addresses = recipientlists.parse(text, rule, self.inventory().rules)
         self._prepare(event)
@@ -362,6 +291,8 @@ class Service:
 
     def _plain_status(self, inventory: Inventory) -> list[TargetStatus]:
         """Without e-smith the targets are the control files that `apply` writes."""
+        from mxbackup import qmailcontrol
+
         try:
             changes = qmailcontrol.plan(self.host, inventory.rules, inventory.settings)
         except HostError as error:
@@ -401,7 +332,11 @@ class Service:
         """A host without `configuration` has the defaults; an unreadable one is an error."""
         configuration = self.configuration.read() if self.configuration.path.exists() else Database()
         found = settings.from_databases(configuration, domains)
-        return qmailcontrol.host_settings(self.host, found) if self.host.plain else found
+        if not self.host.plain:
+            return found
+        from mxbackup import qmailcontrol
+
+        return qmailcontrol.host_settings(self.host, found)
 
     def _prepare(self, event: bool) -> None:
         if self.host.plain:

@@ -17,8 +17,9 @@ from mxbackup import lexicon, names, states
 from mxbackup.cli.common import NO, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import DatabaseMissing, InvalidName
 from mxbackup.esmithdb import Store
+from mxbackup.outcomes import Inventory
 from mxbackup.rules import Rule
-from mxbackup.service import Inventory, Service
+from mxbackup.service import Service
 from mxbackup.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from click.shell_completion import CompletionItem
 
 from mxbackup import lexicon, wording
 from mxbackup.errors import MxBackupError
+from mxbackup.outcomes import Invalid, Inventory
 from mxbackup.rules import Rule
-from mxbackup.service import Invalid, Inventory, Service
+from mxbackup.service import Service
 
 NO, WRONG_USE, NOT_POSSIBLE = 1, 2, 3
 

@@ -27,9 +27,10 @@ from mxbackup.cli.recipient_commands import (
     unknown_option,
     warn_without_qpsmtpd,
 )
+from mxbackup.outcomes import Change, Inventory
 from mxbackup.recipients import Knowledge
 from mxbackup.rules import Kind, Rule, SmartHostUse
-from mxbackup.service import Change, Inventory, Service
+from mxbackup.service import Service
 
 
 @click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))

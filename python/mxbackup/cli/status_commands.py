@@ -10,8 +10,9 @@ from mxbackup import render, rules
 from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, print_invalid, print_json, words
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.lint import Finding, Level
+from mxbackup.outcomes import Status, TargetStatus
 from mxbackup.rules import Kind, Recipients
-from mxbackup.service import Service, Status, TargetStatus
+from mxbackup.service import Service
 
 _LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("note")}
 

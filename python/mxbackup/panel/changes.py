@@ -6,12 +6,12 @@ from types import MappingProxyType
 
 from mxbackup import names, rules, wording
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
+from mxbackup.outcomes import Change, Inventory
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.pages import form
 from mxbackup.panel.session import Message
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule
-from mxbackup.service import Change, Inventory
 
 LOCAL_PART = "toto"
 STRANGER = "autre.net"

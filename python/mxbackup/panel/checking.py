@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mxbackup.lexicon import Lexicon
+from mxbackup.outcomes import Inventory
 from mxbackup.rules import Rule
-from mxbackup.service import Inventory, Service
+from mxbackup.service import Service
 
 BUDGET = 2.0  # seconds
 

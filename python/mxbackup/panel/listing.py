@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from mxbackup import names, rules, wording
 from mxbackup.lexicon import Lexicon
+from mxbackup.outcomes import Inventory, Status
 from mxbackup.rules import Recipients, Rule
-from mxbackup.service import Inventory, Status
 from mxbackup.states import Remembered
 
 PAGE_ROWS = 100

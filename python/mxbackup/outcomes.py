@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the verbs of `service` answer: plain values that the faces show."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mxbackup import names, rules
+from mxbackup.errors import HostError, InvalidInput
+from mxbackup.render import Target
+from mxbackup.rules import Rule
+from mxbackup.settings import Settings
+
+if TYPE_CHECKING:
+    from mxbackup.entries import Remark
+    from mxbackup.lint import Finding
+    from mxbackup.recipients import Knowledge
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A record of our type that holds no acceptable rule, and why."""
+
+    key: str
+    reason: InvalidInput
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All rules, sorted by name; the records left out; the settings they were read with."""
+
+    rules: list[Rule]
+    invalid: list[Invalid]
+    settings: Settings
+
+    def covering(self, rule: Rule) -> Rule | None:
+        """Return the domain rule that makes this one unnecessary, or None."""
+        near = [self._by_name[up] for up in names.parents(rule.name) if up in self._by_name]
+        return rules.covering(rule, near)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Rule]:
+        return {rule.name: rule for rule in self.rules}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change did: the rule as it now stands, and the domain rule that covers it, if any."""
+
+    rule: Rule
+    covered_by: Rule | None = None
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The targets that were expanded, and the records left out of them."""
+
+    targets: list[Target]
+    left_out: list[Invalid]
+
+
+@dataclass(frozen=True)
+class TargetStatus:
+    """Whether the host has a target, and whether the file holds what would be rendered now; if not, why."""
+
+    target: Target
+    present: bool
+    current: bool
+    reason: HostError | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of MX backup on this server."""
+
+    inventory: Inventory
+    targets: list[TargetStatus]
+    findings: "list[Finding]"
+    knowledge: "dict[str, Knowledge]"
+
+    @property
+    def sound(self) -> bool:
+        """Whether every record is a rule, every file holds them, and no mistake is in files and lists."""
+        from mxbackup.lint import Level
+
+        in_force = all(target.current for target in self.targets if target.present)
+        mistakes = any(finding.level != Level.NOTE for finding in self.findings)
+        lists = all(known.whole for known in self.knowledge.values())
+        return not self.inventory.invalid and in_force and not mistakes and lists
+
+
+@dataclass(frozen=True)
+class CarriedOver:
+    """What was taken over from the old contrib: rules made, pairs left in its record, files of it removed."""
+
+    added: list[Rule]
+    left: "list[Remark]"
+    removed: list[Path]
