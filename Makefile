@@ -8,7 +8,7 @@ help:
 	@echo 'make demo         show the main job in a sandbox'
 	@echo 'make test         run every test'
 	@echo 'make check        ruff and mypy'
-	@echo 'make packages     build all packages into dist/: make rpm, and make runtime (minutes, once)'
+	@echo 'make packages     build all packages into dist/ (rpm: the contrib, runtime: its Python, minutes, once)'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make bench        measure, as ratios'
 	@echo 'make clean        remove what was built'
@@ -45,6 +45,9 @@ test: check packages
 
 demo: packages
 	@sandbox/demo
+
+screenshots: packages
+	MXBACKUP_SCREENSHOTS=docs/screenshots .venv/bin/pytest tests/system/test_panel_pages.py
 
 bench: packages
 	sandbox/enter --name bench --fresh --bind $(CURDIR)/dist $(CURDIR)/bench/run
