@@ -25,6 +25,7 @@ CONFIGURED_SPOOL = Path("/var/service/qpsmtpd/config/spool_dir")
 SPOOL = Path("/var/spool/qpsmtpd")
 BETWEEN = 1.0  # seconds between two questions to one primary
 BACKOFF = 60.0  # seconds without questions after a primary did not answer
+LONGEST_WAIT = 5.0  # seconds; what is longer is the pause after a silent primary
 TIMEOUT = 10.0  # seconds for one dialogue
 
 _NOTE = re.compile(r"([0-9]{1,12})\t(good|bad|ask)\t([a-z0-9!#$&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,253})")
@@ -96,7 +97,7 @@ def ask(where: Path, target: str, address: str, helo: str, probe: Probe) -> Repl
     with _turn(where, target) as turn:
         not_before = _number(os.pread(turn, 64, 0))
         wait = not_before - time.time()
-        if wait > BETWEEN:
+        if wait > LONGEST_WAIT:
             return Reply.NOT_NOW
         time.sleep(max(0.0, wait))
         host, _, port = target.rpartition(":")
