@@ -227,6 +227,40 @@ def test_a_check_is_given_up_when_its_budget_is_spent(dns_port: int) -> None:
     assert report.state == "fine"
 
 
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python says on Linux 2.4, with the C library of our interpreter."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_without_threads_names_are_checked_one_after_the_other(dns_port: int) -> None:
+    asked: list[str] = []
+
+    def probe(host: str, question: Question, port: int) -> Dialogue:
+        asked.append(question.recipient)
+        return Dialogue(Outcome.ACCEPTED)
+
+    names = [(f"n{number}.test", None) for number in range(3)]
+    done: list[int] = []
+    subject = checker(dns_port, probe, {"": "127.0.0.2"})
+    found = checks.check_all(subject, names, lambda: done.append(len(asked)))
+    assert [report.name for report in found] == [name for name, _ in names]
+    assert asked == [f"postmaster@{name}" for name, _ in names]
+    assert done == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_without_threads_one_check_takes_its_time(dns_port: int) -> None:
+    report = checks.check_within(checker(dns_port), "ok.test", None, 0)
+    assert report is not None
+    assert report.state == "fine"
+
+
 def test_unreachable_targets_are_tried_in_turn_until_one_answers(dns_port: int) -> None:
     asked: list[tuple[str, int]] = []
 

@@ -106,6 +106,15 @@ Connection closed by foreign host.
     )
 
 
+@pytest.mark.parametrize(("hostname", "greeting"), [("pc.other.org", "pc.other.org"), ("pc", "[127.0.0.1]")])
+def test_greets_with_the_name_of_the_machine(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, hostname: str, greeting: str
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: hostname)
+    done = probe("127.0.0.1", QUESTION._replace(helo=""), serve(scripted(GOOD)))
+    assert f"EHLO {greeting}" in done.transcript
+
+
 def test_helo_where_ehlo_is_not_known(serve: Serve) -> None:
     done = probe("127.0.0.1", QUESTION, serve(scripted({**GOOD, "EHLO": b"502 what?\r\n"})))
     assert "HELO anything.other.org" in done.transcript

@@ -163,10 +163,28 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda found: list(Severity).index(found.severity)))
 
 
+def threads_start() -> bool:
+    """Whether this machine can start threads. The C library of our interpreter cannot on Linux 2.4 (SME 5 and 6)."""
+    try:
+        threading.Thread(target=int).start()
+    except RuntimeError:
+        return False
+    return True
+
+
 def check_all(
     checker: Checker, names: Sequence[tuple[str, Rule | None]], done: Callable[[], object] = lambda: None
 ) -> list[Report]:
-    """Check many names, AT_ONCE at a time, calling `done` after each. Returns the reports in the order of the names."""
+    """Check many names, calling `done` after each. Returns the reports in the order of the names.
+
+    AT_ONCE at a time; one after the other where no thread can start.
+    """
+    if not threads_start():
+        reports = []
+        for name, rule in names:
+            reports.append(checker.check(name, rule))
+            done()
+        return reports
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = [pool.submit(checker.check, name, rule) for name, rule in names]
         for _ in as_completed(running):
@@ -175,7 +193,12 @@ def check_all(
 
 
 def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) -> Report | None:
-    """Check one name in `budget` seconds; None when that was too short. The rest of the check is given up."""
+    """Check one name in `budget` seconds; None when that was too short. The rest of the check is given up.
+
+    Where no thread can start, the check takes the time that it takes: its own time-outs end it.
+    """
+    if not threads_start():
+        return checker.check(name, rule)
     found: list[Report] = []
     worker = threading.Thread(target=lambda: found.append(checker.check(name, rule)), daemon=True)
     worker.start()

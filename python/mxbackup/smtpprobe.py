@@ -41,7 +41,8 @@ class Outcome(StrEnum):
 class Question(NamedTuple):
     """What to find out: whether `recipient` is accepted, and then whether `refuse` is, unless empty.
 
-    `message` is sent to the recipient at the end, unless None. `helo` is the name to greet with.
+    `message` is sent to the recipient at the end, unless None. `helo` is the name to greet with, by default this
+    machine's, or its address where that name has no dot (RFC 5321 section 4.1.4).
     """
 
     recipient: str
@@ -206,7 +207,7 @@ class _Client(smtplib.SMTP):
         self._done = replace(self._done, outcome=_outcome(code), reply=banner, banner=banner)
         if code != 220:
             return False
-        name = helo or socket.getfqdn()
+        name = helo or self._own_name()
         code, text = self.ehlo(name)
         if code // 100 == 5:
             code, text = self.helo(name)
@@ -218,6 +219,14 @@ class _Client(smtplib.SMTP):
             size=_size(self.esmtp_features.get("size", "")),
         )
         return code // 100 == 2
+
+    def _own_name(self) -> str:
+        # Not getfqdn: that asks the resolver, and waits for it where there is none.
+        name = socket.gethostname()
+        if "." in name:
+            return name
+        address = str(self._connection.getsockname()[0])
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     def _judge(self, question: Question) -> bool:
         """Ask for both addresses; tell whether there is more to do."""

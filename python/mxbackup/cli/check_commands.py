@@ -223,7 +223,7 @@ def _word(text: str) -> str:
 def _own_sender() -> str:
     """postmaster of this machine; the empty sender where it has no name with a dot."""
     try:
-        return f"postmaster@{names.parse_host(socket.getfqdn())}"
+        return f"postmaster@{names.parse_host(socket.gethostname())}"
     except InvalidName:
         return ""
 
