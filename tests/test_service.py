@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a user does: each verb changes exactly its record, refuses what cannot stand, and signals its event."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, DatabaseError, DatabaseMissing, HostError, InvalidInput, UnknownRule
 from mxbackup.names import Name
 from mxbackup.outcomes import Change, Invalid
+from mxbackup.render import BEGIN, END
 from mxbackup.rules import Kind, Rule
 from tests.scratch import EXPAND_TEMPLATE, Scratch
+
+CONTROL = "/var/qmail/control"
+# Writes what it would compile, so that a test can read it: Debian has no qmail.
+COPY = 'cd "${0%/*}/../control" && cp morercpthosts morercpthosts.tmp && mv morercpthosts.tmp morercpthosts.cdb'
+FAIL = "echo 'unable to write to morercpthosts.tmp' >&2; exit 111"
 
 DUPONT = Rule(Name("dupontnet.com"))
 WWW = Rule(Name("www.dupontnet.com"), Kind.HOST)
@@ -359,3 +367,119 @@ def test_expand_calls_nothing_when_the_rules_cannot_be_read(server: Scratch) -> 
     with pytest.raises(DatabaseMissing):
         server.service.expand()
     assert not server.path("/var/qmail/control/rcpthosts").exists()
+
+
+# Many rules where the mail program reads morercpthosts.cdb
+
+
+def with_rules(server: Scratch, numbers: Iterable[int]) -> None:
+    server.database("domains", *(f"d{number:02}.example.com=mxbackup|Kind|host" for number in numbers))
+
+
+def block(numbers: Iterable[int]) -> str:
+    lines = "".join(f"d{number:02}.example.com\n" for number in numbers)
+    return f"{BEGIN}\n{lines}{END}\n"
+
+
+@pytest.fixture
+def many(server: Scratch) -> Scratch:
+    """A server with qmail-newmrh and 60 rules; its expansions note what is compiled when rcpthosts is expanded."""
+    server.script("/var/qmail/bin/qmail-newmrh", COPY)
+    accepted = f'cat "$1" "${{1%/*}}/morercpthosts.cdb" > "{server.root}/before" 2> /dev/null;'
+    expanded = 'text=$MXBACKUP_RENDERED/${1##*/}; [ ! -e "$text" ] || cat "$text" > "$1"'
+    server.script(EXPAND_TEMPLATE, f'case "$1" in */rcpthosts) {accepted} esac\n{expanded}')
+    with_rules(server, range(60))
+    return server
+
+
+def controls(server: Scratch) -> dict[str, str]:
+    return {name: server.read(f"{CONTROL}/{name}") for name in ("rcpthosts", "morercpthosts", "morercpthosts.cdb")}
+
+
+def holding(rcpthosts: str, more: str) -> dict[str, str]:
+    return {"rcpthosts": rcpthosts, "morercpthosts": more, "morercpthosts.cdb": more}
+
+
+def test_beyond_fifty_the_rules_go_to_morercpthosts_first(many: Scratch) -> None:
+    many.write(f"{CONTROL}/morercpthosts", "much.example.net\n")
+    many.service.expand()
+    assert controls(many) == holding(block(range(50)), "much.example.net\n" + block(range(50, 60)))
+    assert many.read("/before") == "much.example.net\n" + block(range(50, 60))
+    assert many.service.fragment("rcpthosts") == block(range(50))
+    assert states(many)["rcpthosts"] == states(many)["morercpthosts"] == (True, True)
+    assert many.service.status().sound
+
+
+def test_a_rule_that_changes_files_is_accepted_all_the_time(many: Scratch) -> None:
+    many.service.expand()
+    with_rules(many, range(5, 60))
+    assert states(many)["rcpthosts"] == states(many)["morercpthosts"] == (True, False)
+    many.service.expand()
+    assert many.read("/before") == block(range(50)) + block(range(50, 60))
+    assert controls(many) == holding(block(range(5, 55)), block(range(55, 60)))
+    with_rules(many, range(60))
+    many.service.expand()
+    assert many.read("/before") == block(range(5, 55)) + block(range(50, 60))
+    assert controls(many) == holding(block(range(50)), block(range(50, 60)))
+
+
+def test_a_template_expanded_before_its_time_leaves_no_rule_out(many: Scratch) -> None:
+    assert many.service.fragment("rcpthosts") == block(range(60))
+    many.service.expand()
+    with_rules(many, [*range(50), 52, 70])
+    assert many.service.fragment("rcpthosts") == block([*range(50), 70])
+    compiled = many.path(f"{CONTROL}/morercpthosts.cdb")
+    compiled.unlink()
+    assert many.service.fragment("rcpthosts") == block([*range(50), 52, 70])
+
+
+@pytest.mark.parametrize("removal", ["rules", "switch", "shrink"])
+def test_without_many_rules_the_compiled_file_is_empty(many: Scratch, removal: str) -> None:
+    many.service.expand()
+    left = {"rules": range(0), "switch": range(0), "shrink": range(10, 60)}[removal]
+    if removal == "switch":
+        many.service.enable(False)
+    else:
+        with_rules(many, left)
+    assert not many.service.status().sound
+    many.service.expand()
+    assert controls(many) == holding(block(left), "")
+    assert many.service.status().sound
+
+
+def test_when_morercpthosts_is_not_compiled_rcpthosts_stays_as_it_was(many: Scratch) -> None:
+    many.write(f"{CONTROL}/rcpthosts", block(range(60)))
+    many.script("/var/qmail/bin/qmail-newmrh", FAIL)
+    with pytest.raises(HostError) as refused:
+        many.service.expand()
+    assert str(refused.value) == (
+        f"/var/qmail/bin/qmail-newmrh failed, and the names in {CONTROL}/morercpthosts count as before: "
+        "unable to write to morercpthosts.tmp"
+    )
+    assert many.read(f"{CONTROL}/rcpthosts") == block(range(60))
+    assert many.read(f"{CONTROL}/morercpthosts") == ""
+    assert not many.path("/before").exists()
+    assert states(many)["morercpthosts"] == (True, False)
+
+
+def test_a_damaged_morercpthosts_is_told_and_nothing_is_expanded(many: Scratch) -> None:
+    many.write(f"{CONTROL}/morercpthosts", f"{BEGIN}\nd55.example.com\n")
+    with pytest.raises(HostError, match="morercpthosts was not changed: The lines"):
+        many.service.expand()
+    found = {state.target.name: state for state in many.service.status().targets}["morercpthosts"]
+    assert (found.current, "was not changed: The lines" in str(found.reason)) == (False, True)
+    assert not many.path(f"{CONTROL}/rcpthosts").exists()
+
+
+@pytest.mark.parametrize("reason", ["few rules", "no qmail-newmrh", "qpsmtpd"])
+def test_elsewhere_all_rules_are_in_rcpthosts(many: Scratch, reason: str) -> None:
+    numbers = range(50) if reason == "few rules" else range(60)
+    with_rules(many, numbers)
+    if reason == "no qmail-newmrh":
+        many.path("/var/qmail/bin/qmail-newmrh").unlink()
+    if reason == "qpsmtpd":
+        many.path("/var/service/qpsmtpd/config").mkdir(parents=True)
+    many.service.expand()
+    assert many.read(f"{CONTROL}/rcpthosts") == block(numbers)
+    assert not many.path(f"{CONTROL}/morercpthosts").exists()
+    assert "morercpthosts" not in states(many)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""qmail's control files where there is no e-smith: our block between two comments, in the administrator's files.
+"""qmail's control files that no template makes: our block between two comments, in the administrator's files.
 
+Without e-smith these are all of them; with it `morercpthosts` is, on hosts whose mail program reads it as qmail does.
 qmail-smtpd(8) reads `rcpthosts` and `morercpthosts.cdb` at each connection, qmail-remote(8) reads `smtproutes`
 at each delivery, so nothing has to be restarted.
 """
@@ -86,13 +87,38 @@ def carry_out(host: Host, changes: Sequence[FileChange]) -> None:
     for change in changes:
         if change.pending:
             _write(host, change.path, change.after or "")
-        if change.path == MORERCPTHOSTS and (change.pending or _out_of_date(host)):
+        if change.path == MORERCPTHOSTS and not in_force(host, change):
             try:
                 host.run_newmrh()
             except HostError:
                 if change.pending:
                     _write(host, change.path, change.before or "")
                 raise
+
+
+def in_rcpthosts(host: Host, rules: Sequence[Rule]) -> list[Rule]:
+    """Return which of the sorted rules `rcpthosts` is to hold: the first ones, and those not compiled elsewhere yet.
+
+    So no name is refused when its template is expanded before `morercpthosts` is written. Raises HostError.
+    """
+    compiled = set() if _out_of_date(host) else _more_names(host)
+    return [*rules[:IN_RCPTHOSTS], *(rule for rule in rules[IN_RCPTHOSTS:] if rule.name not in compiled)]
+
+
+def more(host: Host, rules: Sequence[Rule], settings: Settings, *, keep: bool = False) -> FileChange:
+    """Return `morercpthosts` as it is and as it should be: with the sorted rules after the first ones.
+
+    With `keep` also with those of the first that it holds now, until `rcpthosts` holds them. Raises HostError.
+    """
+    ours = list(rules) if settings.enabled else []
+    kept = _more_names(host) if keep else set()
+    first = [rule for rule in ours[:IN_RCPTHOSTS] if rule.name in kept]
+    return _change(host, MORERCPTHOSTS, _block("rcpthosts", [*first, *ours[IN_RCPTHOSTS:]], settings))
+
+
+def in_force(host: Host, change: FileChange) -> bool:
+    """Whether a file of `plan` or `more` is as it should be, and compiled where that is needed."""
+    return not change.pending and not (change.path == MORERCPTHOSTS and _out_of_date(host))
 
 
 def replace_block(content: str, block: str) -> str:
@@ -144,6 +170,12 @@ def _local_hosts(host: Host, create: bool) -> str | None:
             path=RCPTHOSTS,
         )
     return "".join(f"{name}\n" for name in names)
+
+
+def _more_names(host: Host) -> set[str]:
+    """Return the lines of our block in `morercpthosts`."""
+    content = _read(host, MORERCPTHOSTS) or ""
+    return set(content.partition(f"{BEGIN}\n")[2].partition(f"{END}\n")[0].split("\n"))
 
 
 def _out_of_date(host: Host) -> bool:

@@ -18,7 +18,7 @@ from mxbackup.errors import (
     UnknownRule,
 )
 from mxbackup.esmithdb import Database, Store
-from mxbackup.host import Host
+from mxbackup.host import NEWMRH, Host
 from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Status, TargetStatus
 from mxbackup.policies import Known
 from mxbackup.recipients import Knowledge, Register, knowledge
@@ -66,9 +66,9 @@ class Service:
         return Inventory(valid, invalid, current)
 
     def fragment(self, target: str) -> str:
-        """Return the text of one target as it should be now. Raises DatabaseError or RenderError."""
+        """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
         inventory = self.inventory()
-        return render.fragment(target, inventory.rules, inventory.settings, self.recipients.known(inventory.rules))
+        return self._fragment(target, inventory, self.recipients.known(inventory.rules))
 
     def get(self, name: str) -> Rule:
         """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
@@ -224,11 +224,11 @@ class Service:
         with self.host.expansion_lock():
             inventory = self.inventory()
             known = self.recipients.known(inventory.rules)
-            fragments = {
-                target: render.fragment(target.name, inventory.rules, inventory.settings, known)
-                for target in self.host.targets()
-            }
+            # Between its two steps a rule that goes from one file to the other stands in both.
+            self._write_more(inventory, keep=True)
+            fragments = {target: self._fragment(target.name, inventory, known) for target in self.host.targets()}
             self.host.expand(fragments)
+            self._write_more(inventory)
         return Expansion(list(fragments), inventory.invalid)
 
     def apply(self, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
@@ -305,19 +305,58 @@ class Service:
     def _esmith_status(self, inventory: Inventory) -> list[TargetStatus]:
         present = {target.name for target in self.host.targets()}
         known = self.recipients.known(inventory.rules)
-        return [
+        found = [
             self._target_status(target, inventory, known) if name in present else TargetStatus(target, False, False)
             for name, target in render.TARGETS.items()
         ]
+        return [*found, *self._more_status(inventory)]
 
     def _target_status(self, target: Target, inventory: Inventory, known: Known) -> TargetStatus:
-        wanted = render.fragment(target.name, inventory.rules, inventory.settings, known)
         try:
+            wanted = self._fragment(target.name, inventory, known)
             content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
         except OSError as error:
             reason = HostError("{path} cannot be read: {reason}", path=target.path, reason=error.strerror or error)
             return TargetStatus(target, True, False, reason)
+        except HostError as reason:
+            return TargetStatus(target, True, False, reason)
         return TargetStatus(target, True, wanted in content)
+
+    def _more_status(self, inventory: Inventory) -> list[TargetStatus]:
+        """`morercpthosts` where the mail program reads it, when it is there or is to be."""
+        if not self._reads_more():
+            return []
+        from mxbackup import qmailcontrol
+
+        target = Target("morercpthosts", qmailcontrol.MORERCPTHOSTS)
+        try:
+            change = qmailcontrol.more(self.host, inventory.rules, inventory.settings)
+        except HostError as error:
+            return [TargetStatus(target, True, False, error)]
+        return (
+            [TargetStatus(target, True, qmailcontrol.in_force(self.host, change))] if change.after is not None else []
+        )
+
+    def _fragment(self, target: str, inventory: Inventory, known: Known) -> str:
+        """The text of a target; of the rules, `rcpthosts` has no more than its share."""
+        held = inventory.rules
+        if target == "rcpthosts" and self._reads_more():
+            from mxbackup import qmailcontrol
+
+            held = qmailcontrol.in_rcpthosts(self.host, held)
+        return render.fragment(target, held, inventory.settings, known)
+
+    def _write_more(self, inventory: Inventory, *, keep: bool = False) -> None:
+        """Write and compile `morercpthosts` where the mail program reads it: see qmailcontrol.more."""
+        if self._reads_more():
+            from mxbackup import qmailcontrol
+
+            change = qmailcontrol.more(self.host, inventory.rules, inventory.settings, keep=keep)
+            qmailcontrol.carry_out(self.host, [change])
+
+    def _reads_more(self) -> bool:
+        """Whether this host has a mail program that reads `morercpthosts.cdb` as qmail does: qpsmtpd does not."""
+        return self.host.path(NEWMRH).exists() and not self.has_qpsmtpd()
 
     def _domains(self) -> Database:
         """Without e-smith nobody but us makes the database."""
