@@ -26,6 +26,20 @@ SME5_PERL = """{
 }
 """
 
+MORERCPTHOSTS = "/var/qmail/control/morercpthosts"
+# In the place of qmail-newmrh(8), which Debian does not have: the same file for the real mailfront to read.
+NEWMRH = """#!/usr/bin/perl
+use strict; use warnings; use CDB_File;
+chdir '/var/qmail/control' or exit 111;
+open my $source, '<', 'morercpthosts' or exit 111;
+my $compiled = CDB_File->new('morercpthosts.cdb', 'morercpthosts.tmp') or exit 111;
+while (my $line = <$source>) {
+    $line =~ s/[ \\t\\n]+\\z//;
+    $compiled->insert(lc $line, '') if $line ne '' && $line !~ /^#/;
+}
+$compiled->finish or exit 111;
+"""
+
 # What an administrator's browser sends to the panel's entry, without a browser: kind host, and the answers.
 PANEL = r"""
 panel() {
@@ -203,6 +217,45 @@ def test_the_old_contrib_is_replaced_and_its_rules_go_on(
     server.mxbackup("enable")
     server.sandbox.sh("config delprop mxbackup name")
     live_and_erase(server, expected)
+
+
+def test_many_rules_on_sme_6_are_compiled_for_mailfront(start: Callable[[str], Server]) -> None:
+    server = start("sme6")
+    server.sandbox.write("/var/qmail/bin/qmail-newmrh", NEWMRH, mode="755")
+    server.sandbox.write(MORERCPTHOSTS, "much.example.net\n")
+    server.sandbox.install(OURS)
+    server.sandbox.write("/tmp/names", "".join(f"d{number:02}.example.com\n" for number in range(60)))
+    server.mxbackup("import", "/tmp/names")
+    assert targets(server) == {"rcpthosts", "smtproutes", "morercpthosts"}
+    assert "d50.example.com" not in server.sandbox.read("/var/qmail/control/rcpthosts")
+    ours = ("jo@d00.example.com", "jo@d55.example.com", "jo@deep.www.d55.example.com")
+    assert server.serves(*ours, "jo@much.example.net")
+    server.mxbackup("disable")
+    assert [server.accepts(recipient) for recipient in ours] == [False] * 3
+    server.mxbackup("enable")
+    assert server.serves(*ours)
+
+    mode = server.sandbox.sh(
+        f"chmod 640 {MORERCPTHOSTS}; chown qmaild {MORERCPTHOSTS}; stat -c '%a %U' {MORERCPTHOSTS}"
+    )
+    server.sandbox.run(["rpm", "-e", OURS, "smeserver-mxbackup-python"])
+    wait_until(server.settles)
+    assert [server.accepts(recipient) for recipient in ours] == [False] * 3
+    assert server.serves("jo@much.example.net")
+    assert server.sandbox.read(MORERCPTHOSTS) == "much.example.net\n"
+    assert server.sandbox.sh(f"stat -c '%a %U' {MORERCPTHOSTS}") == mode
+    assert server.sandbox.sh(f"ls {MORERCPTHOSTS}*") == f"{MORERCPTHOSTS}\n{MORERCPTHOSTS}.cdb\n"
+
+
+def test_a_morercpthosts_that_erasing_cannot_mend_is_told(start: Callable[[str], Server]) -> None:
+    server = start("sme6")
+    server.sandbox.write("/var/qmail/bin/qmail-newmrh", NEWMRH, mode="755")
+    server.sandbox.install(OURS)
+    damaged = "# BEGIN mxbackup: rules of the domains database\nd55.example.com\nmuch.example.net\n"
+    server.sandbox.write(MORERCPTHOSTS, damaged)
+    said = server.sandbox.run(["rpm", "-e", OURS])
+    assert f"FAILED, do it by hand: take our rules out of {MORERCPTHOSTS}" in said.stdout + said.stderr
+    assert server.sandbox.read(MORERCPTHOSTS) == damaged
 
 
 def test_sme_11_says_that_routes_are_not_ours(start: Callable[[str], Server]) -> None:
