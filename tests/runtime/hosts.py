@@ -14,6 +14,7 @@ from pathlib import Path
 PYTHON = "/usr/share/mxbackup/python/bin/python3"
 UNISTD_32 = Path("/usr/include/x86_64-linux-gnu/asm/unistd_32.h")
 QEMU = Path("/usr/bin/qemu-i386-static")
+PENTIUM3 = (f"/{QEMU.name}", "-cpu", "pentium3", "-r", "2.6.9")
 PERL_LIBRARY = Path("/usr/lib/x86_64-linux-gnu/perl-base")
 TEXT_TEMPLATE = Path("/usr/share/perl5/Text")
 DEVICES = {"null": (1, 3), "zero": (1, 5), "urandom": (1, 9), "tty": (5, 0), "ptmx": (5, 2)}
@@ -54,14 +55,29 @@ def make_root(root: Path, packages: list[Path]) -> None:
         unpack_rpm(package, root)
 
 
-def add_perl(root: Path) -> None:
-    """Add the machine's perl, its base modules and Text::Template, which e-smith's templates need."""
-    listing = subprocess.run(["ldd", "/usr/bin/perl"], check=True, capture_output=True, text=True).stdout
-    for file in ["/usr/bin/perl", *re.findall(r"(/\S+) \(", listing)]:
+def add_programs(root: Path, programs: list[str]) -> None:
+    """Add programs of the machine, with the libraries that they are linked to."""
+    listing = subprocess.run(["ldd", *programs], check=True, capture_output=True, text=True).stdout
+    for file in [*programs, *re.findall(r"(/\S+) \(", listing)]:
         (root / file[1:]).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, root / file[1:])
+
+
+def add_perl(root: Path) -> None:
+    """Add the machine's perl, its base modules and Text::Template, which e-smith's templates need."""
+    add_programs(root, ["/usr/bin/perl"])
     for directory in (PERL_LIBRARY, TEXT_TEMPLATE):
         shutil.copytree(directory, root / directory.relative_to("/"))
+
+
+def add_perl_modules(root: Path, modules: list[str]) -> None:
+    """Add modules of the machine's perl, with all that they load."""
+    loads = [f"-M{module}" for module in modules]
+    program = 'print join "\\n", values %INC, @DynaLoader::dl_shared_objects'
+    listing = subprocess.check_output(["/usr/bin/perl", "-MDynaLoader", *loads, "-e", program], text=True)
+    for file in listing.splitlines():
+        (root / file[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, root / file[1:])
 
 
 @dataclass(frozen=True)
@@ -74,10 +90,10 @@ class Host:
     inside: tuple[str, ...] = ()  # a program in the root that runs the program
     log: Path | None = None  # oldkern's log
 
-    def run(self, *command: str | Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run a command with an empty environment; its output is in the result."""
+    def run(self, *command: str | Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command with no environment but what is given; its output is in the result."""
         full: list[str | Path] = [*self.emulator, "/usr/sbin/chroot", self.root, *self.inside, *command]
-        environment = {"PATH": "/usr/bin:/bin"}
+        environment = {"PATH": "/usr/bin:/bin", **environment}
         return subprocess.run(
             [str(word) for word in full],
             check=False, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, env=environment,
@@ -106,7 +122,7 @@ class Emulators:
             return Host(name, root)
         if name == "pentium3":
             shutil.copy(QEMU, root)
-            return Host(name, root, inside=(f"/{QEMU.name}", "-cpu", "pentium3", "-r", "2.6.9"))
+            return Host(name, root, inside=PENTIUM3)
         log = self.directory / f"{name}.log"
         return Host(name, root, emulator=(self.directory / "oldkern", name, log), log=log)
 
