@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Installing, replacing one build by the other, and erasing, with a real rpm."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.system.machine import Sandbox, wait_until
+from tests.system.machine import CHECKOUT, DIST, Sandbox, wait_until
 
 LEGACY, UTF8 = "smeserver-mxbackup", "smeserver-mxbackup-utf8"
 OURS = (
@@ -50,3 +54,35 @@ def test_a_step_that_fails_is_told_and_does_not_stop_rpm(new_sandbox: Callable[.
     words = server.install(UTF8)
     assert "mxbackup: FAILED, run it again by hand: /etc/e-smith/events/actions/navigation-conf\n" in words
     assert server.run(["mxbackup", "status"]).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of release 2, built as tools/build-rpms does from the source package of release 1."""
+    top = tmp_path_factory.mktemp("release")
+    (source,) = DIST.glob("smeserver-mxbackup-[0-9]*.src.rpm")
+    defines = {"_topdir": top, "_tmppath": top, "charset": "utf-8", "python": sys.executable, "release": "2"}
+    options = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
+    command = ["rpmbuild", "--rebuild", "--quiet", f"--load={CHECKOUT}/rpm/macros", *options, source]
+    subprocess.run(command, check=True, capture_output=True)
+    (package,) = (top / "RPMS/noarch").glob("*.rpm")
+    return package
+
+
+def test_an_upgrade_leaves_all_as_packaged_and_a_downgrade_is_refused(
+    new_sandbox: Callable[..., Sandbox], next_release: Path
+) -> None:
+    server = new_sandbox(binds=[next_release.parent])
+    server.install(UTF8)
+    server.run(["mxbackup", "add", "dupontnet.com"])
+    server.run(["rpm", "-Uvh", str(next_release)])
+    assert server.run(["rpm", "-q", UTF8]).stdout == f"{UTF8}-1.0.0-2.noarch\n"
+    assert server.run(["rpm", "-V", UTF8, "smeserver-mxbackup-python"]).stdout == ""
+    assert server.rcpt("jean.dupont@dupontnet.com").startswith("250")
+
+    older = str(next(DIST.glob(f"{UTF8}-[0-9]*.noarch.rpm")))
+    refused = server.run(["rpm", "-Uvh", older], check=False)
+    assert refused.returncode != 0
+    assert re.search(rf"{UTF8}-1.0.0-2.noarch \(which is newer than .*\) is already installed", refused.stderr)
+    assert server.run(["rpm", "-q", UTF8]).stdout == f"{UTF8}-1.0.0-2.noarch\n"
+    assert server.rcpt("jean.dupont@dupontnet.com").startswith("250")
