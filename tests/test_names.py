@@ -88,6 +88,11 @@ def test_parse_normalises(text: str, name: str) -> None:
             '"asso.fr" is a public suffix, under which strangers register their names. '
             "Give the name of one domain, such as example.asso.fr.",
         ),
+        (
+            "公司.cn",
+            '"公司.cn" is a public suffix, under which strangers register their names. '
+            "Give the name of one domain, such as example.公司.cn.",
+        ),
     ],
 )
 def test_parse_refuses(text: str, reason: str) -> None:

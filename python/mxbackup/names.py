@@ -33,7 +33,7 @@ def parse(text: str) -> Name:
     Raises InvalidName with one sentence that says what is wrong and what would be right.
     """
     name = parse_host(text)
-    if _public_suffixes().is_public(name):
+    if _public_suffixes().is_public(to_unicode(name)):
         raise InvalidName(
             '"{name}" is a public suffix, under which strangers register their names. '
             "Give the name of one domain, such as example.{name}.",
@@ -84,7 +84,8 @@ def _public_suffixes() -> "PublicSuffixList":
     # Loaded when first needed: the list takes longer to read than most databases.
     from publicsuffixlist import PublicSuffixList
 
-    return PublicSuffixList()
+    # In U-labels only: encoding all of them takes twice as long as reading them.
+    return PublicSuffixList(accept_encoded_idn=False)
 
 
 def _refuse_what_is_no_name(text: str) -> None:
