@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Short verbs. Each sets up what it needs, on a fresh Debian 12 as root.
 PYTHON = .venv/bin/python
+# Programs whose names do not say that they are Python.
+SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/transcode
 
 .PHONY: help setup demo test check rpm runtime packages bench screenshots clean
 
@@ -36,9 +38,9 @@ runtime: setup
 packages: rpm runtime
 
 check: setup
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
-	.venv/bin/mypy
+	.venv/bin/ruff check . $(SCRIPTS)
+	.venv/bin/ruff format --check . $(SCRIPTS)
+	.venv/bin/mypy --scripts-are-modules python $(SCRIPTS)
 
 test: check packages
 	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15

@@ -13,7 +13,11 @@ MACHINE = "/usr/bin/python3"
 FLAGS = ["-I", "-S", "-B"]
 START = "/usr/share/mxbackup/start.py"
 RENDER = ["render", "rcpthosts"]
-EAGER = "import sys; sys.path[:0] = ['/usr/share/mxbackup', '/usr/share/mxbackup/lib']; import mxbackup.actions, publicsuffixlist"
+EAGER = """
+import sys
+sys.path[:0] = ["/usr/share/mxbackup", "/usr/share/mxbackup/lib"]
+import mxbackup.actions, publicsuffixlist
+"""
 DIST = Path(__file__).parents[1] / "dist"
 SHOWN = 10
 
