@@ -68,6 +68,7 @@ def to_unicode(name: str) -> str:
         return name
 
 
+@cache  # each target sorts the same names
 def sort_key(name: str) -> list[str]:
     """Sorts names by their labels from the right, so that a domain stands before what is in it."""
     return name.split(".")[::-1]

@@ -57,7 +57,8 @@ def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Know
         raise RenderError('There is no target "{target}". Targets: {known}.', target=target, known=", ".join(TARGETS))
     ordered = sorted(rules, key=lambda rule: names.sort_key(rule.name)) if settings.enabled else []
     try:
-        lines = _environment().get_template(f"{target}.j2").render(rules=ordered, settings=settings, known=known)
+        routed = (rule for rule in ordered if destination(rule, settings) in ("route", "bypass"))
+        lines = _environment().get_template(f"{target}.j2").render(rules=ordered, routed=routed, known=known)
     except jinja2.TemplateError as error:
         raise RenderError(
             "The fragment of {target} cannot be made: {reason}.",
@@ -86,5 +87,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {"destination": destination, "table": table}
+    environment.globals["table"] = table
     return environment
