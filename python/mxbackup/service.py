@@ -17,7 +17,7 @@ from mxbackup.errors import (
     MxBackupError,
     UnknownRule,
 )
-from mxbackup.esmithdb import Database, Store
+from mxbackup.esmithdb import Database, Record, Store
 from mxbackup.host import NEWMRH, Host
 from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Status, TargetStatus
 from mxbackup.policies import Known
@@ -111,8 +111,7 @@ class Service:
         def change(domains: Database) -> Change:
             key = _key(domains, name)
             _refuse_stale(domains, key, expected)
-            record = domains.get(key)
-            merged = {**(record.properties if record else {}), **properties}
+            merged = {**_record(domains, key, name).properties, **properties}
             rule = rules.from_record(key, {prop: text for prop, text in merged.items() if text is not None})
             rules.check_local(rule, self._settings(domains).local_names)
             domains.set(key, RECORD_TYPE, rules.to_properties(rule))
@@ -393,10 +392,16 @@ def _key(domains: Database, name: str) -> str:
     key = name
     if key not in domains:
         key = names.parse_host(name)
+    _record(domains, key, name)
+    return key
+
+
+def _record(domains: Database, key: str, asked: str) -> Record:
+    """Return our record of that key. Raises UnknownRule, which names it as it was asked for."""
     record = domains.get(key)
     if record is None or record.type != RECORD_TYPE:
-        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=name)
-    return key
+        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=asked)
+    return record
 
 
 def _stamp(domains: Database, key: str) -> str:
@@ -413,10 +418,7 @@ def _refuse_stale(domains: Database, key: str, expected: str) -> None:
 
 
 def _read(domains: Database, key: str) -> Rule:
-    record = domains.get(key)
-    if record is None or record.type != RECORD_TYPE:
-        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=key)
-    return rules.from_record(key, record.properties)
+    return rules.from_record(key, _record(domains, key, key).properties)
 
 
 def _near(domains: Database, name: str) -> Iterator[Rule]:
