@@ -55,9 +55,9 @@ RULE = Rule(
     Kind.HOST,
     "mail.example.org:26",
     SmartHostUse.USE,
-    "Jean",
     Recipients.LEARN,
     Unknown.DEFER,
+    "Jean",
 )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidName, InvalidRule
 from mxbackup.names import Name
-from mxbackup.rules import Kind, Rule, SmartHostUse
+from mxbackup.rules import Kind, Recipients, Rule, SmartHostUse, Unknown
 
 LOCAL = frozenset({"durantcom.net", "sme.durantcom.net"})
 
@@ -21,12 +21,16 @@ def rule(name: str, kind: Kind = Kind.DOMAIN, route: str = "") -> Rule:
 
 
 def test_the_defaults_are_a_whole_domain_delivered_by_mx_around_the_smart_host() -> None:
-    assert rules.make("dupontnet.com") == Rule(Name("dupontnet.com"), Kind.DOMAIN, "", SmartHostUse.BYPASS, "")
+    assert rules.make("dupontnet.com") == Rule(
+        Name("dupontnet.com"), Kind.DOMAIN, "", SmartHostUse.BYPASS, Recipients.ANY, Unknown.ACCEPT, ""
+    )
 
 
 def test_everything_typed_is_normalised() -> None:
     made = rules.make(" DupontNet.COM. ", "host", " Mail.DupontNet.com:026 ", "use", "  Chez Dupont, été  ")
-    assert made == Rule(Name("dupontnet.com"), Kind.HOST, "mail.dupontnet.com:26", SmartHostUse.USE, "Chez Dupont, été")
+    assert made == Rule(
+        Name("dupontnet.com"), Kind.HOST, "mail.dupontnet.com:26", SmartHostUse.USE, description="Chez Dupont, été"
+    )
 
 
 DESCRIPTION = 'The description must be one line without "|", "\\" and control characters.'
@@ -114,7 +118,7 @@ def test_ports_that_are_none_are_refused(route: str) -> None:
         ({"Kind": "domain", "Route": "", "Smarthost": "", "Description": ""}, rule("dupontnet.com")),
         (
             {"Kind": "domain", "Route": "192.0.2.1:26", "Smarthost": "use", "Description": "Chez Dupont"},
-            Rule(Name("dupontnet.com"), Kind.DOMAIN, "[192.0.2.1]:26", SmartHostUse.USE, "Chez Dupont"),
+            Rule(Name("dupontnet.com"), Kind.DOMAIN, "[192.0.2.1]:26", SmartHostUse.USE, description="Chez Dupont"),
         ),
     ],
 )
@@ -158,7 +162,7 @@ def test_the_properties_of_a_plain_rule_are_few() -> None:
 
 
 def test_the_properties_of_a_full_rule() -> None:
-    full = Rule(Name("dupontnet.com"), Kind.HOST, "[192.0.2.1]:26", SmartHostUse.USE, "Chez Dupont")
+    full = Rule(Name("dupontnet.com"), Kind.HOST, "[192.0.2.1]:26", SmartHostUse.USE, description="Chez Dupont")
     assert recorded(full) == {
         "Kind": "host",
         "Route": "[192.0.2.1]:26",

@@ -49,11 +49,11 @@ NOTHING = Known()
 def table(rules: Iterable[Rule], known: Known) -> list[tuple[str, str]]:
     """Return key and value of every line of the plugin's file, sorted bytewise; the plugin says what they mean."""
     by_name = {rule.name: rule for rule in rules}
-    lines = {}
+    lines: dict[str, str] = {}
     for rule in by_name.values():
-        lines[str(rule.name)] = policy(rule, known)
+        lines[rule.name] = own = policy(rule, known)
         if rule.kind == Kind.DOMAIN:
-            lines["." + rule.name] = _policy_below(rule, known)
+            lines["." + rule.name] = _policy_below(rule, own)
         if rule.recipients == Recipients.LIST:
             lines |= {f"<{address}>": "good" for address in known.lists.get(rule.name, ())}
     for answer in known.answers:
@@ -61,7 +61,7 @@ def table(rules: Iterable[Rule], known: Known) -> list[tuple[str, str]]:
         if owner and owner.recipients == Recipients.LEARN:
             lines[f"<{answer.address}>"] = f"{'good' if answer.good else 'bad'} {answer.until}"
     # All are ASCII, so the order of characters is that of bytes.
-    return sorted(lines.items())
+    return [(key, lines[key]) for key in sorted(lines)]
 
 
 def primary_key(rule: Rule) -> str:
@@ -92,8 +92,6 @@ def nearest(host: str, rules: Mapping[Name, Rule]) -> Rule | None:
     return next((rule for rule in above if rule and rule.kind == Kind.DOMAIN), None)
 
 
-def _policy_below(rule: Rule, known: Known) -> str:
+def _policy_below(rule: Rule, own: str) -> str:
     """Without a route, the hosts below a name may have other primaries than the name, so none is given."""
-    if rule.recipients == Recipients.LEARN and not rule.route:
-        return f"learn - {rule.unknown}"
-    return policy(rule, known)
+    return f"learn - {rule.unknown}" if rule.recipients == Recipients.LEARN and not rule.route else own

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fragments of the files that the mail programs read.
 
-Imported at each expansion of a template, so it must start fast: no click, no dnspython here.
+Imported at each expansion of a template, so it must start fast: no click, no dnspython here. Jinja2 is loaded at the
+first fragment: most commands and the other event actions make none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,14 +10,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import jinja2
-
-from mxbackup import names
 from mxbackup.errors import RenderError
 from mxbackup.policies import NOTHING, Known, table
 from mxbackup.rules import Rule, SmartHostUse
 from mxbackup.settings import Settings
+
+if TYPE_CHECKING:
+    import jinja2
 
 BEGIN = "# BEGIN mxbackup: rules of the domains database"
 END = "# END mxbackup"
@@ -48,17 +50,19 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
 
 
 def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Known = NOTHING) -> str:
-    """Return the text for one target: whole lines between our begin and end comments.
+    """Return the text for one target: whole lines between our begin and end comments, in the order of the rules.
 
     It holds no rule when MX backup is disabled. `known` is what the target `qpsmtpd` says of recipients.
     Raises RenderError for an unknown target.
     """
     if target not in TARGETS:
         raise RenderError('There is no target "{target}". Targets: {known}.', target=target, known=", ".join(TARGETS))
-    ordered = sorted(rules, key=lambda rule: names.sort_key(rule.name)) if settings.enabled else []
+    import jinja2
+
+    held = rules if settings.enabled else ()
     try:
-        routed = (rule for rule in ordered if destination(rule, settings) in ("route", "bypass"))
-        lines = _environment().get_template(f"{target}.j2").render(rules=ordered, routed=routed, known=known)
+        routed = (rule for rule in held if destination(rule, settings) in ("route", "bypass"))
+        lines = _environment().get_template(f"{target}.j2").render(rules=held, routed=routed, known=known)
     except jinja2.TemplateError as error:
         raise RenderError(
             "The fragment of {target} cannot be made: {reason}.",
@@ -78,7 +82,9 @@ def destination(rule: Rule, settings: Settings) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mxbackup"),
         undefined=jinja2.StrictUndefined,

@@ -52,9 +52,9 @@ class Rule:
     kind: Kind = Kind.DOMAIN
     route: str = ""
     smarthost: SmartHostUse = SmartHostUse.BYPASS
-    description: str = ""
     recipients: Recipients = Recipients.ANY
     unknown: Unknown = Unknown.ACCEPT
+    description: str = ""
 
     def covers(self, name: str) -> bool:
         """Whether mail for `someone@name` is accepted because of this rule."""
@@ -71,15 +71,8 @@ def make(
     unknown: str = Unknown.ACCEPT,
 ) -> Rule:
     """Return the rule that these entries, as a person typed them, mean. Raises InvalidInput."""
-    return Rule(
-        name=names.parse(name),
-        kind=_kind(kind),
-        route=parse_route(route),
-        smarthost=_smarthost(smarthost),
-        description=_description(description),
-        recipients=_recipients(recipients),
-        unknown=_unknown(unknown),
-    )
+    parsed = names.parse(name)
+    return Rule(parsed, *_choices(kind, route, smarthost, recipients, unknown), _description(description))
 
 
 def from_record(key: str, properties: Mapping[str, str]) -> Rule:
@@ -110,7 +103,6 @@ def to_properties(rule: Rule) -> dict[str, str | None]:
     }
 
 
-@lru_cache
 def parse_route(text: str) -> str:
     """Return `host[:port]` as qmail's smtproutes takes it (qmail-remote(8)); empty for empty.
 
@@ -172,7 +164,13 @@ def shown(rule: Rule) -> str:
     return names.to_unicode(rule.name)
 
 
-@lru_cache
+@lru_cache  # rules by the hundred thousand have few settings
+def _choices(
+    kind: str, route: str, smarthost: str, recipients: str, unknown: str
+) -> tuple[Kind, str, SmartHostUse, Recipients, Unknown]:
+    return _kind(kind), parse_route(route), _smarthost(smarthost), _recipients(recipients), _unknown(unknown)
+
+
 def _kind(text: str) -> Kind:
     try:
         return Kind(text)
@@ -180,7 +178,6 @@ def _kind(text: str) -> Kind:
         raise InvalidRule("Kind", 'The kind "{kind}" is unknown. Give "domain" or "host".', kind=text) from None
 
 
-@lru_cache
 def _smarthost(text: str) -> SmartHostUse:
     try:
         return SmartHostUse(text)
@@ -190,7 +187,6 @@ def _smarthost(text: str) -> SmartHostUse:
         ) from None
 
 
-@lru_cache
 def _recipients(text: str) -> Recipients:
     try:
         return Recipients(text)
@@ -212,6 +208,8 @@ def _unknown(text: str) -> Unknown:
 
 
 def _description(text: str) -> str:
+    if not text:
+        return ""
     text = text.strip()
     if "|" in text or "\\" in text or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
         raise InvalidRule("Description", 'The description must be one line without "|", "\\" and control characters.')
