@@ -14,6 +14,8 @@ from mxbackup.service import Service
 
 PACKAGE = Path(__file__).parents[1] / "python"
 EXPAND_TEMPLATE = "/sbin/e-smith/expand-template"
+# What expand-template does where our fragment is the whole template: without it, nothing.
+EXPANSION = 'read -r _; cat "$MXBACKUP_RENDERED/${1##*/}" > "$1.new" && mv "$1.new" "$1"'
 SIGNAL_EVENT = "/sbin/e-smith/signal-event"
 
 

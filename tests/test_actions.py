@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.scratch import EXPAND_TEMPLATE, Scratch
+from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 FRAGMENT = """\
 # BEGIN mxbackup: rules of the domains database
@@ -40,7 +40,7 @@ def test_render_refuses_an_unknown_target(server: Scratch) -> None:
 @pytest.mark.parametrize("name", ["domains", "configuration"])
 @pytest.mark.parametrize("arguments", [("render", "rcpthosts"), ("action", "expand")])
 def test_a_broken_database_gives_no_output_and_status_3(server: Scratch, name: str, arguments: tuple[str, str]) -> None:
-    server.script(EXPAND_TEMPLATE, 'echo expanded > "$1"')
+    server.script(EXPAND_TEMPLATE, EXPANSION)
     path = server.path(f"/home/e-smith/db/{name}")
     path.unlink()
     path.mkdir()
@@ -62,7 +62,7 @@ def test_a_full_disk_gives_status_3(server: Scratch) -> None:
 
 
 def test_expand_tells_what_it_expanded_and_what_it_left_out(server: Scratch) -> None:
-    server.script(EXPAND_TEMPLATE, 'cat "$MXBACKUP_RENDERED/${1##*/}" > "$1"')
+    server.script(EXPAND_TEMPLATE, EXPANSION)
     status, said, errors = outcome(server, "action", "expand", "mxbackup-create", "dupontnet.com")
     expanded, left_out = said.splitlines()[:2], said.splitlines()[2:]
     assert (status, errors) == (0, "")

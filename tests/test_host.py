@@ -4,14 +4,16 @@
 import fcntl
 import os
 import threading
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from mxbackup.errors import HostError
+from mxbackup.errors import HostError, RenderError
 from mxbackup.host import Host
-from mxbackup.render import TARGETS
-from tests.scratch import EXPAND_TEMPLATE, SIGNAL_EVENT, Scratch
+from mxbackup.render import TARGETS, Target
+from tests.scratch import EXPAND_TEMPLATE, EXPANSION, SIGNAL_EVENT, Scratch
 
 RCPTHOSTS, SMTPROUTES = TARGETS["rcpthosts"], TARGETS["smtproutes"]
 SERVICE = "/service/qmail"
@@ -70,9 +72,14 @@ def test_qmail_without_e_smith_is_plain(directories: list[str], plain: bool, tmp
 # Expanding
 
 
-def test_expand_hands_each_fragment_to_the_template(server: Scratch) -> None:
-    server.script(EXPAND_TEMPLATE, 'cat "$MXBACKUP_RENDERED/${1##*/}" > "$1"; echo "$MXBACKUP_ROOT" >> "$1"')
-    server.host.expand({RCPTHOSTS: "dupontnet.com\n", SMTPROUTES: "dupontnet.com:\n"})
+def expand(server: Scratch, fragments: Mapping[Target, str]) -> None:
+    with server.host.expanding(list(fragments)) as hand_over:
+        hand_over(fragments)
+
+
+def test_expanding_hands_each_fragment_to_the_template(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, EXPANSION + '; echo "$MXBACKUP_ROOT" >> "$1"')
+    expand(server, {RCPTHOSTS: "dupontnet.com\n", SMTPROUTES: "dupontnet.com:\n"})
     assert server.read("/var/qmail/control/rcpthosts") == f"dupontnet.com\n{server.root}\n"
     assert server.read("/var/qmail/control/smtproutes") == f"dupontnet.com:\n{server.root}\n"
 
@@ -84,7 +91,7 @@ def test_an_expansion_that_failed_is_told_by_stderr_and_the_others_are_done(serv
         ' *) echo "Warning: no ERROR" >&2; echo done > "$1";; esac',
     )
     with pytest.raises(HostError) as refused:
-        server.host.expand({RCPTHOSTS: "", SMTPROUTES: ""})
+        expand(server, {RCPTHOSTS: "", SMTPROUTES: ""})
     assert str(refused.value) == (
         "Not expanded, the old file stays: /var/qmail/control/rcpthosts "
         "(ERROR: Template processing failed / ERROR: in 20mxbackup)."
@@ -95,16 +102,43 @@ def test_an_expansion_that_failed_is_told_by_stderr_and_the_others_are_done(serv
 def test_an_expansion_that_exits_with_a_status_has_failed(server: Scratch) -> None:
     server.script(EXPAND_TEMPLATE, "exit 4")
     with pytest.raises(HostError) as refused:
-        server.host.expand({RCPTHOSTS: "", SMTPROUTES: ""})
+        expand(server, {RCPTHOSTS: "", SMTPROUTES: ""})
     assert str(refused.value) == (
         "Not expanded, the old file stays: /var/qmail/control/rcpthosts (no message); "
         "/var/qmail/control/smtproutes (no message)."
     )
 
 
+def test_templates_run_beside_the_rendering_and_wait_for_its_end(server: Scratch) -> None:
+    started, went_on = server.path("/started"), server.path("/went-on")
+    server.script(EXPAND_TEMPLATE, f"echo > {started}; read -r _; echo > {went_on}")
+    with server.host.expanding([RCPTHOSTS]) as hand_over:
+        while not started.exists():
+            time.sleep(0.01)
+        hand_over({RCPTHOSTS: ""})
+        time.sleep(0.1)
+        assert not went_on.exists()
+    assert went_on.exists()
+
+
+def test_a_rendering_that_fails_leaves_no_fragment_to_any_template(server: Scratch) -> None:
+    seen = server.path("/seen")
+    server.script(EXPAND_TEMPLATE, f'read -r _; ls "$MXBACKUP_RENDERED" > {seen} 2>&1')
+    with pytest.raises(RenderError), server.host.expanding([RCPTHOSTS, SMTPROUTES]):
+        raise RenderError("The second one failed.")
+    assert "No such file or directory" in seen.read_text()
+
+
+def test_a_fragment_that_cannot_be_written_leaves_no_other_to_any_template(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, EXPANSION)
+    with pytest.raises(OSError, match="File name too long"):
+        expand(server, {RCPTHOSTS: "dupontnet.com\n", Target("x" * 300, SMTPROUTES.path): ""})
+    assert not server.path("/var/qmail/control/rcpthosts").exists()
+
+
 def test_expanding_where_there_is_no_expand_template_is_an_error(server: Scratch) -> None:
     with pytest.raises(HostError) as refused:
-        server.host.expand({RCPTHOSTS: ""})
+        expand(server, {RCPTHOSTS: ""})
     assert str(refused.value) == (
         f"{server.path(EXPAND_TEMPLATE)} cannot be run: No such file or directory. Is this an SME Server?"
     )

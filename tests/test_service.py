@@ -11,7 +11,7 @@ from mxbackup.names import Name
 from mxbackup.outcomes import Change, Invalid
 from mxbackup.render import BEGIN, END
 from mxbackup.rules import Kind, Rule
-from tests.scratch import EXPAND_TEMPLATE, Scratch
+from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 CONTROL = "/var/qmail/control"
 # Writes what it would compile, so that a test can read it: Debian has no qmail.
@@ -353,7 +353,7 @@ def test_status_says_why_a_file_cannot_be_read(server: Scratch) -> None:
 
 def test_expand_expands_the_targets_of_this_host_with_the_rules_as_they_are(server: Scratch) -> None:
     server.database("domains", DUPONT_RECORD, "kindless.com=mxbackup")
-    server.script(EXPAND_TEMPLATE, 'cat "$MXBACKUP_RENDERED/${1##*/}" > "$1"')
+    server.script(EXPAND_TEMPLATE, EXPANSION)
     done = server.service.expand()
     assert [target.name for target in done.targets] == ["rcpthosts", "smtproutes"]
     assert list(invalid_records(done.left_out)) == ["kindless.com"]
@@ -361,8 +361,8 @@ def test_expand_expands_the_targets_of_this_host_with_the_rules_as_they_are(serv
     assert server.read("/var/qmail/control/smtproutes") == server.service.fragment("smtproutes")
 
 
-def test_expand_calls_nothing_when_the_rules_cannot_be_read(server: Scratch) -> None:
-    server.script(EXPAND_TEMPLATE, 'echo expanded > "$1"')
+def test_no_template_gets_a_fragment_when_the_rules_cannot_be_read(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, EXPANSION)
     server.path("/home/e-smith/db/domains").unlink()
     with pytest.raises(DatabaseMissing):
         server.service.expand()
@@ -386,8 +386,8 @@ def many(server: Scratch) -> Scratch:
     """A server with qmail-newmrh and 60 rules; its expansions note what is compiled when rcpthosts is expanded."""
     server.script("/var/qmail/bin/qmail-newmrh", COPY)
     accepted = f'cat "$1" "${{1%/*}}/morercpthosts.cdb" > "{server.root}/before" 2> /dev/null;'
-    expanded = 'text=$MXBACKUP_RENDERED/${1##*/}; [ ! -e "$text" ] || cat "$text" > "$1"'
-    server.script(EXPAND_TEMPLATE, f'case "$1" in */rcpthosts) {accepted} esac\n{expanded}')
+    waiting = 'read -r _; [ -e "$MXBACKUP_RENDERED/${1##*/}" ] || exit 0'
+    server.script(EXPAND_TEMPLATE, f'{waiting}; case "$1" in */rcpthosts) {accepted} esac\n{EXPANSION}')
     with_rules(server, range(60))
     return server
 

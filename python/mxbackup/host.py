@@ -6,10 +6,11 @@ import re
 import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 from mxbackup.errors import HostError
 from mxbackup.render import TARGETS, Target
@@ -86,26 +87,48 @@ class Host:
         only_ours = fragments and all(re.fullmatch(r"[0-9]{2}mxbackup", fragment.name) for fragment in fragments)
         return self.path(path).parent.is_dir() and not only_ours
 
-    def expand(self, fragments: Mapping[Target, str]) -> None:
-        """Expand the targets' files, given our fragment of each. Raises HostError naming those left as they were.
+    @contextmanager
+    def expanding(self, targets: Iterable[Target]) -> Iterator[Callable[[Mapping[Target, str]], None]]:
+        """Expand the targets' files with our fragment of each, which the caller makes meanwhile and hands over.
 
-        expand-template exits 0 even when it fails: its errors are the lines of stderr that begin with ERROR.
-        The fragments are handed to the `mxbackup render` that templates call as files of a directory named in
-        RENDERED, so that the rules are read and rendered once for all targets.
+        The host's own fragments, some of which read whole databases, so run beside our rendering. The
+        `mxbackup render` that templates call waits for the end of its standard input, then prints a file of the
+        directory named in RENDERED: all fragments are there or none, and without its own the template dies and the
+        old file stays. Raises HostError naming the files left as they were.
         """
         with TemporaryDirectory(prefix="mxbackup-") as directory:
-            for target, text in fragments.items():
-                (Path(directory) / target.name).write_text(text)
-            self._expand_files([target.path for target in fragments], {RENDERED: directory})
+            rendered = Path(directory) / "rendered"
 
-    def _expand_files(self, paths: Iterable[Path], more: Mapping[str, str] | None = None) -> None:
-        failures = []
-        for path in paths:
-            done = self._run([self.path(EXPAND_TEMPLATE), self.path(path)], more)
-            if done.returncode != 0 or any(line.startswith("ERROR") for line in done.stderr.splitlines()):
-                failures.append(f"{path} ({_one_line(done.stderr)})")
-        if failures:
-            raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
+            def hand_over(fragments: Mapping[Target, str]) -> None:
+                made = Path(directory) / "made"
+                made.mkdir()
+                for target, text in fragments.items():
+                    (made / target.name).write_text(text)
+                made.rename(rendered)
+
+            reader, writer = os.pipe()
+            with ExitStack() as running:
+                waiting = running.enter_context(os.fdopen(reader))
+                with os.fdopen(writer, "w"):  # closing it, or our death, is the end that the templates wait for
+                    paths = [target.path for target in targets]
+                    started = self._start_expanding(paths, running, waiting, {RENDERED: str(rendered)})
+                    yield hand_over
+                _await_expanded(started)
+
+    def _expand_files(self, paths: Iterable[Path]) -> None:
+        with ExitStack() as running:
+            _await_expanded(self._start_expanding(paths, running))
+
+    def _start_expanding(
+        self,
+        paths: Iterable[Path],
+        running: ExitStack,
+        stdin: IO[str] | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> list[tuple[Path, subprocess.Popen[str]]]:
+        """Start an expand-template for each file, all side by side, and see to it that `running` ends with them."""
+        command = self.path(EXPAND_TEMPLATE)
+        return [(path, running.enter_context(self._start([command, self.path(path)], stdin, more))) for path in paths]
 
     @contextmanager
     def expansion_lock(self) -> Iterator[None]:
@@ -211,10 +234,16 @@ class Host:
         if done.returncode != 0 or "unable to" in done.stderr:
             raise HostError("{reason}", reason=_one_line(done.stderr or done.stdout))
 
-    def _run(
-        self, command: Iterable[Path | str], more: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command of the host in a clean environment. Raises HostError when it is not there."""
+    def _run(self, command: Iterable[Path | str]) -> subprocess.CompletedProcess[str]:
+        """Run a command of the host to its end, as `_start` says."""
+        with self._start(command) as process:
+            out, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+    def _start(
+        self, command: Iterable[Path | str], stdin: IO[str] | None = None, more: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command of the host in a clean environment. Raises HostError when it is not there."""
         words = [str(word) for word in command]
         environment = {
             "PATH": ":".join(COMMAND_PATH),
@@ -223,9 +252,9 @@ class Host:
             **(more or {}),
         }
         try:
-            return subprocess.run(
-                words, env=environment, capture_output=True, stdin=subprocess.DEVNULL, text=True, errors="replace",
-                check=False,
+            return subprocess.Popen(
+                words, env=environment, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, errors="replace",
             )  # fmt: skip
         except OSError as error:
             raise HostError(
@@ -233,6 +262,17 @@ class Host:
                 command=words[0],
                 reason=error.strerror,
             ) from error
+
+
+def _await_expanded(started: Iterable[tuple[Path, subprocess.Popen[str]]]) -> None:
+    """Wait for expand-template, which exits 0 even when it fails: its errors are lines that begin with ERROR."""
+    failures = []
+    for path, process in started:
+        errors = process.communicate()[1]
+        if process.returncode != 0 or any(line.startswith("ERROR") for line in errors.splitlines()):
+            failures.append(f"{path} ({_one_line(errors)})")
+    if failures:
+        raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
 
 
 def _send(fifo: Path, letter: bytes) -> None:

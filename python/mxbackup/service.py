@@ -220,15 +220,16 @@ class Service:
 
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
+        targets = self.host.targets()
         with self.host.expansion_lock():
-            inventory = self.inventory()
-            known = self.recipients.known(inventory.rules)
-            # Between its two steps a rule that goes from one file to the other stands in both.
-            self._write_more(inventory, keep=True)
-            fragments = {target: self._fragment(target.name, inventory, known) for target in self.host.targets()}
-            self.host.expand(fragments)
+            with self.host.expanding(targets) as hand_over:
+                inventory = self.inventory()
+                known = self.recipients.known(inventory.rules)
+                # Between its two steps a rule that goes from one file to the other stands in both.
+                self._write_more(inventory, keep=True)
+                hand_over({target: self._fragment(target.name, inventory, known) for target in targets})
             self._write_more(inventory)
-        return Expansion(list(fragments), inventory.invalid)
+        return Expansion(targets, inventory.invalid)
 
     def apply(self, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
         """Write the rules into qmail's control files on a host without e-smith; return what was, or would be, done.
@@ -285,7 +286,8 @@ class Service:
         done = learning.run(self.host, inventory.rules, inventory.settings)
         with self.host.expansion_lock():
             target = render.TARGETS["qpsmtpd"]
-            self.host.expand({target: self.fragment(target.name)})
+            with self.host.expanding([target]) as hand_over:
+                hand_over({target: self.fragment(target.name)})
         return done
 
     def _plain_status(self, inventory: Inventory) -> list[TargetStatus]:
