@@ -19,7 +19,7 @@ LAYERS = (
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
     "facts dnsfindings mailfindings checks asking learning probing reporting remembering",
-    "outcomes service",
+    "outcomes mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}
 # Starts one of the faces, and nothing imports it.

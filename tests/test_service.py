@@ -483,3 +483,17 @@ def test_elsewhere_all_rules_are_in_rcpthosts(many: Scratch, reason: str) -> Non
     assert many.read(f"{CONTROL}/rcpthosts") == block(numbers)
     assert not many.path(f"{CONTROL}/morercpthosts").exists()
     assert "morercpthosts" not in states(many)
+
+
+def test_where_qpsmtpd_took_over_no_rule_is_left_in_morercpthosts(many: Scratch) -> None:
+    many.write(f"{CONTROL}/morercpthosts", "much.example.net\n")
+    many.service.expand()
+    many.path("/var/service/qpsmtpd/config").mkdir(parents=True)
+    assert states(many)["morercpthosts"] == (True, False)
+    many.service.expand()
+    assert controls(many) == holding(block(range(60)), "much.example.net\n")
+    assert many.read("/before") == block(range(50)) + "much.example.net\n" + block(range(50, 60))
+    assert "morercpthosts" not in states(many)
+    many.path(f"{CONTROL}/morercpthosts.cdb").unlink()
+    many.service.expand()
+    assert not many.path(f"{CONTROL}/morercpthosts.cdb").exists()

@@ -18,6 +18,7 @@ from mxbackup.render import TARGETS, Target
 ESMITH = Path("/home/e-smith")
 DATABASES = ESMITH / "db"
 CONTROL = Path("/var/qmail/control")
+MORERCPTHOSTS = CONTROL / "morercpthosts"
 PLAIN_DATABASES = Path("/etc/mxbackup")
 NEWMRH = Path("/var/qmail/bin/qmail-newmrh")
 TEMPLATES = (Path("/etc/e-smith/templates"), Path("/etc/e-smith/templates-custom"))
@@ -65,7 +66,7 @@ class Host:
             raise HostError(
                 "{command} failed, and the names in {path} count as before: {reason}",
                 command=NEWMRH,
-                path=CONTROL / "morercpthosts",
+                path=MORERCPTHOSTS,
                 reason=_one_line(done.stderr),
             )
 

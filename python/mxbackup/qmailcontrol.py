@@ -12,13 +12,12 @@ from pathlib import Path
 
 from mxbackup import delivery, files, render
 from mxbackup.errors import HostError
-from mxbackup.host import CONTROL, NEWMRH, Host
+from mxbackup.host import CONTROL, MORERCPTHOSTS, NEWMRH, Host
 from mxbackup.render import BEGIN, END
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
 
 RCPTHOSTS = CONTROL / "rcpthosts"
-MORERCPTHOSTS = CONTROL / "morercpthosts"
 SMTPROUTES = CONTROL / "smtproutes"
 MORERCPTHOSTS_CDB = CONTROL / "morercpthosts.cdb"
 
@@ -67,16 +66,21 @@ def host_settings(host: Host, settings: Settings) -> Settings:
 def plan(host: Host, rules: Sequence[Rule], settings: Settings, *, create: bool = False) -> list[FileChange]:
     """Return the control files as they are and should be, in the order in which they are to be written.
 
-    A missing `rcpthosts`, which makes qmail accept everything, is made of `me` and `locals` with `create`.
+    A rule that goes from one file to another stands in the new one before it leaves the old one. A missing `rcpthosts`,
+    which makes qmail accept everything, is made of `me` and `locals` with `create`.
     Raises HostError when it is missing otherwise, when a file cannot be read, or when our comments are damaged.
     """
     ours = list(rules) if settings.enabled else []
     here = len(ours) if not host.path(NEWMRH).exists() else IN_RCPTHOSTS
-    return [
-        _change(host, SMTPROUTES, _block("smtproutes", ours, settings)),
+    accepting = [
         _change(host, MORERCPTHOSTS, _block("rcpthosts", ours[here:], settings)),
         _change(host, RCPTHOSTS, _block("rcpthosts", ours[:here], settings), _local_hosts(host, create)),
     ]
+    # The rules are sorted, so all that move go the same way.
+    more_names = _more_names(host)
+    if any(rule.name in more_names for rule in ours[:here]):
+        accepting.reverse()
+    return [_change(host, SMTPROUTES, _block("smtproutes", ours, settings)), *accepting]
 
 
 def carry_out(host: Host, changes: Sequence[FileChange]) -> None:

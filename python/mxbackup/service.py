@@ -18,11 +18,11 @@ from mxbackup.errors import (
     UnknownRule,
 )
 from mxbackup.esmithdb import Database, Record, Store
-from mxbackup.host import NEWMRH, Host
-from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Status, TargetStatus
+from mxbackup.host import Host
+from mxbackup.mailfiles import MailFiles
+from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Status
 from mxbackup.policies import Known
 from mxbackup.recipients import Knowledge, Register, knowledge
-from mxbackup.render import Target
 from mxbackup.rules import RECORD_TYPE, Recipients, Rule
 from mxbackup.settings import SERVICE_KEY, Settings
 
@@ -41,6 +41,7 @@ class Service:
         self.domains = domains
         self.configuration = configuration
         self.host = host
+        self.files = MailFiles(host)
         self.recipients = Register(host)
 
     @classmethod
@@ -67,8 +68,7 @@ class Service:
 
     def fragment(self, target: str) -> str:
         """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
-        inventory = self.inventory()
-        return self._fragment(target, inventory, self.recipients.known(inventory.rules))
+        return self.files.fragment(target, *self._read())
 
     def get(self, name: str) -> Rule:
         """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
@@ -212,23 +212,16 @@ class Service:
         """Return the state of every rule and file. Raises DatabaseError."""
         from mxbackup import lint
 
-        inventory = self.inventory()
-        targets = self._plain_status(inventory) if self.host.plain else self._esmith_status(inventory)
+        inventory, known = self._read()
+        targets = self.files.status(inventory, known)
         routes = self.host.plain or any(target.target.name == "smtproutes" and target.present for target in targets)
         found = lint.findings(lint.read(self.host), inventory.rules, inventory.settings, routes=routes)
-        return Status(inventory, targets, found, self.knowledge(inventory.rules))
+        return Status(inventory, targets, found, knowledge(inventory.rules, known))
 
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
         targets = self.host.targets()
-        with self.host.expansion_lock():
-            with self.host.expanding(targets) as hand_over:
-                inventory = self.inventory()
-                known = self.recipients.known(inventory.rules)
-                # Between its two steps a rule that goes from one file to the other stands in both.
-                self._write_more(inventory, keep=True)
-                hand_over({target: self._fragment(target.name, inventory, known) for target in targets})
-            self._write_more(inventory)
+        inventory = self.files.expand(targets, self._read)
         return Expansion(targets, inventory.invalid)
 
     def apply(self, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
@@ -268,10 +261,6 @@ class Service:
         """Return what is known of the recipients of these rules, by the rule's name. Raises DatabaseError."""
         return knowledge(rules, self.recipients.known(rules))
 
-    def has_qpsmtpd(self) -> bool:
-        """Whether this host has the mail program that can tell recipients apart."""
-        return render.TARGETS["qpsmtpd"] in self.host.targets()
-
     def learn(self) -> "Learned | None":
         """Ask the primaries about recipients and put the answers into force; None where no rule learns.
 
@@ -279,85 +268,17 @@ class Service:
         """
         inventory = self.inventory()
         wanted = any(rule.recipients == Recipients.LEARN for rule in inventory.rules)
-        if not (inventory.settings.enabled and wanted and self.has_qpsmtpd()):
+        if not (inventory.settings.enabled and wanted and self.files.has_qpsmtpd()):
             return None
         from mxbackup import learning  # brings the DNS library and SQLite, slow to load
 
         done = learning.run(self.host, inventory.rules, inventory.settings)
-        with self.host.expansion_lock():
-            target = render.TARGETS["qpsmtpd"]
-            with self.host.expanding([target]) as hand_over:
-                hand_over({target: self.fragment(target.name)})
+        self.files.expand([render.TARGETS["qpsmtpd"]], self._read)
         return done
 
-    def _plain_status(self, inventory: Inventory) -> list[TargetStatus]:
-        """Without e-smith the targets are the control files that `apply` writes."""
-        from mxbackup import qmailcontrol
-
-        try:
-            changes = qmailcontrol.plan(self.host, inventory.rules, inventory.settings)
-        except HostError as error:
-            return [TargetStatus(Target("rcpthosts", qmailcontrol.RCPTHOSTS), True, False, error)]
-        return [
-            TargetStatus(Target(change.path.name, change.path), change.after is not None, not change.pending)
-            for change in changes
-        ]
-
-    def _esmith_status(self, inventory: Inventory) -> list[TargetStatus]:
-        present = {target.name for target in self.host.targets()}
-        known = self.recipients.known(inventory.rules)
-        found = [
-            self._target_status(target, inventory, known) if name in present else TargetStatus(target, False, False)
-            for name, target in render.TARGETS.items()
-        ]
-        return [*found, *self._more_status(inventory)]
-
-    def _target_status(self, target: Target, inventory: Inventory, known: Known) -> TargetStatus:
-        try:
-            wanted = self._fragment(target.name, inventory, known)
-            content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
-        except OSError as error:
-            reason = HostError("{path} cannot be read: {reason}", path=target.path, reason=error.strerror or error)
-            return TargetStatus(target, True, False, reason)
-        except HostError as reason:
-            return TargetStatus(target, True, False, reason)
-        return TargetStatus(target, True, wanted in content)
-
-    def _more_status(self, inventory: Inventory) -> list[TargetStatus]:
-        """`morercpthosts` where the mail program reads it, when it is there or is to be."""
-        if not self._reads_more():
-            return []
-        from mxbackup import qmailcontrol
-
-        target = Target("morercpthosts", qmailcontrol.MORERCPTHOSTS)
-        try:
-            change = qmailcontrol.more(self.host, inventory.rules, inventory.settings)
-        except HostError as error:
-            return [TargetStatus(target, True, False, error)]
-        return (
-            [TargetStatus(target, True, qmailcontrol.in_force(self.host, change))] if change.after is not None else []
-        )
-
-    def _fragment(self, target: str, inventory: Inventory, known: Known) -> str:
-        """The text of a target; of the rules, `rcpthosts` has no more than its share."""
-        held = inventory.rules
-        if target == "rcpthosts" and self._reads_more():
-            from mxbackup import qmailcontrol
-
-            held = qmailcontrol.in_rcpthosts(self.host, held)
-        return render.fragment(target, held, inventory.settings, known)
-
-    def _write_more(self, inventory: Inventory, *, keep: bool = False) -> None:
-        """Write and compile `morercpthosts` where the mail program reads it: see qmailcontrol.more."""
-        if self._reads_more():
-            from mxbackup import qmailcontrol
-
-            change = qmailcontrol.more(self.host, inventory.rules, inventory.settings, keep=keep)
-            qmailcontrol.carry_out(self.host, [change])
-
-    def _reads_more(self) -> bool:
-        """Whether this host has a mail program that reads `morercpthosts.cdb` as qmail does: qpsmtpd does not."""
-        return self.host.path(NEWMRH).exists() and not self.has_qpsmtpd()
+    def _read(self) -> tuple[Inventory, Known]:
+        inventory = self.inventory()
+        return inventory, self.recipients.known(inventory.rules)
 
     def _domains(self) -> Database:
         """Without e-smith nobody but us makes the database."""

@@ -84,7 +84,7 @@ def learn(services: Service) -> None:
 
 def warn_without_qpsmtpd(services: Service, rule: Rule) -> None:
     """Say so when the mail program of this host cannot tell recipients apart."""
-    if rule.recipients != Recipients.ANY and not services.has_qpsmtpd():
+    if rule.recipients != Recipients.ANY and not services.files.has_qpsmtpd():
         click.echo(_("There is no qpsmtpd on this host, so every recipient is accepted all the same."))
 
 
