@@ -9,8 +9,22 @@ without waiting up to the one that is a dot.
 import io
 import socket
 import sys
+import time
 
 TIMEOUT = 60.0  # seconds
+RESTART = 10.0  # seconds
+
+
+def connect(host: str, port: int) -> socket.socket:
+    """Return a connection. A server that is being restarted, as after an installation, is waited for."""
+    end = time.monotonic() + RESTART
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=TIMEOUT)
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def show_reply(server: io.BufferedIOBase) -> str:
@@ -26,7 +40,7 @@ def main(host: str, port: str) -> None:
     """Hold the dialogue."""
     print(f"Trying {host}...")
     with (
-        socket.create_connection((host, int(port)), timeout=TIMEOUT) as connection,
+        connect(host, int(port)) as connection,
         connection.makefile("rwb") as server,
     ):
         print(f"Connected to {host}.\nEscape character is '^]'.")

@@ -81,10 +81,6 @@ class Sandbox:
         assert answer, session
         return answer[1]
 
-    def answers(self, port: int) -> bool:
-        """Tell whether an SMTP server greets there."""
-        return self.run([DIALOGUE, "127.0.0.1", str(port)], input="QUIT\n", check=False).returncode == 0
-
     def qmail_starts(self) -> int:
         """Return how often the stand-in for qmail-send has been started."""
         return len(self.read("/var/log/qmail-restarts").splitlines())
