@@ -40,7 +40,7 @@ packages: rpm runtime
 check: setup
 	.venv/bin/ruff check . $(SCRIPTS)
 	.venv/bin/ruff format --check . $(SCRIPTS)
-	.venv/bin/mypy --scripts-are-modules python $(SCRIPTS)
+	.venv/bin/mypy python tests bench sandbox tools $(SCRIPTS)
 
 test: check packages
 	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15

@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -71,18 +72,19 @@ class Scratch:
         return Service.below(self.root)
 
     def run(
-        self, *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+        self, *arguments: str, stdout: int | IO[str] = subprocess.PIPE, environment: Mapping[str, str] = {}
     ) -> subprocess.CompletedProcess[str]:
         """Run the command `mxbackup` on this server, in a process of its own."""
-        return run_python("-m", "mxbackup", *arguments, stdout=stdout, MXBACKUP_ROOT=str(self.root), **environment)
+        environment = {"MXBACKUP_ROOT": str(self.root), **environment}
+        return run_python("-m", "mxbackup", *arguments, stdout=stdout, environment=environment)
 
 
 def run_python(
-    *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+    *arguments: str, stdout: int | IO[str] = subprocess.PIPE, environment: Mapping[str, str] = {}
 ) -> subprocess.CompletedProcess[str]:
     """Run this interpreter with the package on its path, in English unless `environment` says otherwise."""
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), "LC_ALL": "C.UTF-8"}
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, env=clean | environment, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+        command, env={**clean, **environment}, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
     )

@@ -20,7 +20,7 @@ def rules(server: Scratch) -> None:
 
 def outcome(server: Scratch, *arguments: str) -> tuple[int, str, str]:
     # The strictest locale: what holds here holds for all.
-    done = server.run(*arguments, PYTHONIOENCODING="utf-8:strict")
+    done = server.run(*arguments, environment={"PYTHONIOENCODING": "utf-8:strict"})
     return done.returncode, done.stdout, done.stderr
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from email import message_from_string
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,12 @@ def night(mxbackup: Run, server: Scratch, nameserver: str) -> Callable[[], list[
     return run
 
 
+def text_of(message: Message) -> str:
+    payload = message.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()
+
+
 def test_one_mail_when_rules_break_and_one_when_they_are_well(
     night: Callable[[], list[str]], server: Scratch, smtp_port: int
 ) -> None:
@@ -297,7 +304,7 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
     (mail,) = night()
     message = message_from_string(mail)
     assert (message["To"], message["Subject"]) == ("admin@durantcom.net", "MX-Backup : erreur pour only.test")
-    text = message.get_payload(decode=True).decode()
+    text = text_of(message)
     assert "Ce serveur est le seul serveur de courrier (MX) de only.test" in text
     assert "ok.test" not in text
     assert server.read("/arguments") == "-i -t\n"
@@ -306,7 +313,7 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
     (mail,) = night()
     message = message_from_string(mail)
     assert message["Subject"] == "MX-Backup : de nouveau en ordre : only.test"
-    assert message.get_payload(decode=True).decode() == "De nouveau en ordre : only.test.\n"
+    assert text_of(message) == "De nouveau en ordre : only.test.\n"
     assert night() == []
 
 

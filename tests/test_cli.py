@@ -21,7 +21,7 @@ from mxbackup.errors import (
     RenderError,
     UnknownRule,
 )
-from tests.scratch import PACKAGE, Scratch, run_python
+from tests.scratch import PACKAGE, Scratch
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -151,9 +151,9 @@ def test_records_of_foreign_bytes_are_printed_escaped(full: Scratch) -> None:
     """In the strictest locale, where printing such bytes is an error."""
     full.database("domains", b"dupontnet.com=mxbackup|Description|Soci\xe9t\xe9|Kind|domain")
     strict = {"PYTHONIOENCODING": "utf-8:strict"}
-    done = full.run("show", "dupontnet.com", "--json", **strict)
+    done = full.run("show", "dupontnet.com", "--json", environment=strict)
     assert json.loads(done.stdout)["description"] == "Soci\udce9t\udce9"
-    done = full.run("list", **strict)
+    done = full.run("list", environment=strict)
     assert (done.returncode, done.stdout.splitlines()[1].split()[-1]) == (0, "Soci\\udce9t\\udce9")
 
 
@@ -427,9 +427,8 @@ def test_every_help_has_an_example_of_its_own_command(mxbackup: Run, command: st
 
 def complete(server: Scratch, *words: str) -> list[str]:
     """What the shell is offered for the last of the words."""
-    done = server.run(
-        _MXBACKUP_COMPLETE="bash_complete", COMP_WORDS=" ".join(["mxbackup", *words]), COMP_CWORD=str(len(words))
-    )
+    line = {"COMP_WORDS": " ".join(["mxbackup", *words]), "COMP_CWORD": str(len(words))}
+    done = server.run(environment={"_MXBACKUP_COMPLETE": "bash_complete", **line})
     return done.stdout.split()
 
 
@@ -470,7 +469,7 @@ FRENCH = {"LC_ALL": "", "LANG": "fr_FR.UTF-8", "PYTHONIOENCODING": "utf-8"}
 
 
 def test_list_in_french(full: Scratch) -> None:
-    done = full.run("list", **FRENCH)
+    done = full.run("list", environment=FRENCH)
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
         "NOM                TYPE        DESTINATION                       DESCRIPTION\n"
@@ -485,7 +484,7 @@ def test_list_in_french(full: Scratch) -> None:
 
 
 def test_an_error_in_french(full: Scratch) -> None:
-    done = full.run("show", "example.org", **FRENCH)
+    done = full.run("show", "example.org", environment=FRENCH)
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
         "",
@@ -499,7 +498,7 @@ def test_an_error_in_french(full: Scratch) -> None:
 def test_a_package_without_its_templates_is_status_3_and_no_output(full: Scratch) -> None:
     broken = full.root / "python"
     shutil.copytree(PACKAGE, broken, ignore=shutil.ignore_patterns("*.j2", "__pycache__"))
-    done = run_python("-m", "mxbackup", "render", "rcpthosts", PYTHONPATH=str(broken), MXBACKUP_ROOT=str(full.root))
+    done = full.run("render", "rcpthosts", environment={"PYTHONPATH": str(broken)})
     assert (done.returncode, done.stdout, done.stderr) == (
         3,
         "",

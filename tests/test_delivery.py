@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What qmail-remote does: the recorded verdicts of the real program, single rules of it, and what always holds."""
 
-import json
-from pathlib import Path
+from collections.abc import Collection
 
 import pytest
 from dns import rdatatype, zone
@@ -24,9 +23,8 @@ from mxbackup.delivery import (
     parse_routes,
     route,
 )
+from tests.recorded import DATA, RECORDED, Case
 
-DATA = Path(__file__).parent / "data"
-RECORDED = json.loads((DATA / "qmail-remote-cases.json").read_text())["cases"]
 SELF, PRIMARY, DEAD = "127.0.0.1", "127.0.0.2", "127.0.0.9"
 
 
@@ -58,15 +56,13 @@ RECORDED_ZONE = zone_lookup((DATA / "qmail-remote.zone").read_text())
 BASE = "@ SOA ns h 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\nself A 127.0.0.1\nprim A 127.0.0.2\ndead A 127.0.0.9\n"
 
 
-def decided(zone_text: str, smtproutes: bytes = b"", name: str = "x.test", **facts: object) -> Delivery:
+def decided(zone_text: str, smtproutes: bytes = b"", name: str = "x.test", public: Collection[str] = ()) -> Delivery:
     unreachable = {Target(DEAD, 25), Target(DEAD, 26)}
-    return decide(
-        name, parse_routes(smtproutes), zone_lookup(BASE + zone_text), {SELF}, unreachable=unreachable, **facts
-    )
+    return decide(name, parse_routes(smtproutes), zone_lookup(BASE + zone_text), {SELF}, public, unreachable)
 
 
 @pytest.mark.parametrize("case", RECORDED, ids=lambda case: " ".join([case["domain"], *case["smtproutes"]]))
-def test_recorded_verdicts(case: dict[str, object]) -> None:
+def test_recorded_verdicts(case: Case) -> None:
     routes = parse_routes("".join(f"{line}\n" for line in case["smtproutes"]).encode())
     found = decide(case["domain"], routes, RECORDED_ZONE, {SELF}, unreachable={Target(DEAD, 25)})
     verdict = "deliver" if found.verdict == Verdict.LOOP else found.verdict

@@ -456,7 +456,7 @@ for round in itertools.count(1):
 
 def test_a_program_killed_at_any_moment_leaves_the_old_file_or_the_new(store: Store) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", ENDLESS, store.path]
+    command: list[str | Path] = [sys.executable, "-c", ENDLESS, store.path]
     for _ in range(30):
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout

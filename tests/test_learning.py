@@ -178,7 +178,8 @@ def test_a_good_answer_is_renewed_before_its_end(
 ) -> None:
     kept.answer([Said("jean@dupontnet.com", True, int(time.time()) - 25 * 86400)])
     assert run(LEARN) == Learned(good=1)
-    assert kept.known({}).answers[0].asked >= int(time.time()) - 60  # type: ignore[index]
+    (answer,) = kept.known({}).answers
+    assert answer.asked >= int(time.time()) - 60
 
 
 def test_there_is_an_end_to_a_run(run: Callable[..., Learned], primaries: Primaries, tmp_path: Path) -> None:

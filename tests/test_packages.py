@@ -85,7 +85,7 @@ def test_files_belong_to_root_and_directories_of_the_host_stay_its_own(name: str
 
 def test_events_expand_first_and_restart_last(name: str) -> None:
     links = {path: file.linkto for path, file in files(name).items() if file.linkto and "/events/" in path}
-    expected = {}
+    expected: dict[str, str] = {}
     for event in ("create", "modify", "delete", "update"):
         actions = sorted(path.rpartition("/")[2] for path in links if f"/mxbackup-{event}/" in path)
         assert (actions[0], actions[-1]) == ("S20mxbackup-expand", "S90mxbackup-restart-qmail")

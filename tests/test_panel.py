@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from mxbackup.panel.application import Panel
-from mxbackup.panel.checking import Check, Found
+from mxbackup.panel.checking import Check, Checking, Found
 from mxbackup.panel.forms import MAX_BODY
 from mxbackup.rules import Rule
 from tests.scratch import Scratch
@@ -19,15 +19,23 @@ HERE = "/server-manager/cgi-bin/mxbackup"
 SCRIPT = '"><script>alert(1)</script>'
 
 
-def checked_fine(*what: object, planned: bool = False) -> Check:
+def checked_fine(service: object, inventory: object, rule: object, words: object, *, planned: bool = False) -> Check:
     return Check("fine", "delivered to mail.dupontnet.com (192.0.2.1)")
 
 
 class Administrator:
     """Someone logged in, with a browser of their own."""
 
-    def __init__(self, server: Scratch, user: str = "admin", **options: object) -> None:
-        self.panel = Panel(server.service, **{"privileged": True, "check": checked_fine, **options})  # type: ignore[arg-type]
+    def __init__(
+        self,
+        server: Scratch,
+        user: str = "admin",
+        *,
+        privileged: bool = True,
+        charset: str = "",
+        check: Checking = checked_fine,
+    ) -> None:
+        self.panel = Panel(server.service, privileged=privileged, charset=charset, check=check)
         self.client = Client(self.panel)
         self.environ = {"SCRIPT_NAME": HERE, "REMOTE_USER": user, "HTTP_ACCEPT_LANGUAGE": "en"}
 
@@ -39,7 +47,8 @@ class Administrator:
         return self.client.post("/", data=form, environ_overrides=self.environ)
 
     def token(self) -> str:
-        return re.findall(rb'name="token" value="([0-9a-f]+)"', self.get("?page=new").data)[0].decode()
+        tokens: list[bytes] = re.findall(rb'name="token" value="([0-9a-f]+)"', self.get("?page=new").data)
+        return tokens[0].decode()
 
     def message(self) -> str:
         """What the next page says at its top."""

@@ -100,7 +100,7 @@ NAMES = st.lists(
 @given(NAMES, st.sampled_from(["any", "list", "learn"]))
 def test_the_whole_file_is_in_the_order_of_bytes(found: list[str], recipients: str) -> None:
     chosen = [rules.make(name, recipients=recipients) for name in found]
-    lists = {rule.name: [f"~z@{rule.name}", f"!a@{rule.name}"] for rule in chosen}
+    lists: dict[str, list[str]] = {rule.name: [f"~z@{rule.name}", f"!a@{rule.name}"] for rule in chosen}
     lines = render.fragment("qpsmtpd", chosen, Settings(), Known(lists=lists)).encode().splitlines()
     assert lines == sorted(lines)
     assert lines[-1] == b"~ END mxbackup"

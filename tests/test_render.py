@@ -156,11 +156,11 @@ main()
 def test_templates_and_events_load_no_slow_library(server: Scratch, arguments: list[str]) -> None:
     server.database("domains", "xn--t-9fab.fr=mxbackup|Kind|domain")
     server.script("/sbin/e-smith/expand-template", "exit 0")
-    done = run_python("-c", LOADED, *arguments, MXBACKUP_ROOT=str(server.root))
+    done = run_python("-c", LOADED, *arguments, environment={"MXBACKUP_ROOT": str(server.root)})
     assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, "", "[]")
 
 
 def test_the_command_line_loads_click(server: Scratch) -> None:
     """What the test above looks for can be found."""
-    done = run_python("-c", LOADED, "list", MXBACKUP_ROOT=str(server.root))
+    done = run_python("-c", LOADED, "list", environment={"MXBACKUP_ROOT": str(server.root)})
     assert done.stdout.splitlines()[-1] == "['click']"

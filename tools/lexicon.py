@@ -92,7 +92,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
 def _said_in_template(source: str) -> Iterator[str]:
     for call in jinja2.Environment(autoescape=True).parse(source).find_all(nodes.Call):
         if isinstance(call.node, nodes.Name) and call.node.name == "_":
-            yield call.args[0].value
+            yield call.args[0].as_const()
 
 
 def _without_placeholders(sentence: str) -> str:

@@ -22,9 +22,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 # The limits of C, of which these two ask a module that is not built; the others do without.
 if name in ("test_socket", "test_sqlite3"):
     limits = types.ModuleType("_testcapi")
-    limits.INT_MIN, limits.INT_MAX = -(2**31), 2**31 - 1  # type: ignore[attr-defined]
-    limits.UINT_MAX = limits.ULONG_MAX = 2**32 - 1  # type: ignore[attr-defined]
-    limits.ULLONG_MAX = 2**64 - 1  # type: ignore[attr-defined]
+    vars(limits).update(INT_MIN=-(2**31), INT_MAX=2**31 - 1)
+    vars(limits).update(UINT_MAX=2**32 - 1, ULONG_MAX=2**32 - 1, ULLONG_MAX=2**64 - 1)
     sys.modules["_testcapi"] = limits
 
 import unittest  # noqa: E402

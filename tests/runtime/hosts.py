@@ -90,13 +90,13 @@ class Host:
     inside: tuple[str, ...] = ()  # a program in the root that runs the program
     log: Path | None = None  # oldkern's log
 
-    def run(self, *command: str | Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command with no environment but what is given; its output is in the result."""
         full: list[str | Path] = [*self.emulator, "/usr/sbin/chroot", self.root, *self.inside, *command]
         environment = {"PATH": "/usr/bin:/bin", **environment}
         return subprocess.run(
             [str(word) for word in full],
-            check=False, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, env=environment,
+            check=False, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, env=environment,
         )  # fmt: skip
 
     def unknown_calls(self) -> set[str]:

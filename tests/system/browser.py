@@ -8,6 +8,7 @@ from pathlib import Path
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system.machine import CHECKOUT, PATIENCE, Sandbox
@@ -33,7 +34,7 @@ NO_JAVASCRIPT = {"profile.managed_default_content_settings.javascript": 2}
 def published(machine: Sandbox) -> Iterator[str]:
     """Make the server-manager reachable; yields its address without scheme, `127.0.0.1:PORT`."""
     machine.run(["true"])
-    command = [CHECKOUT / "sandbox/publish", machine.name]
+    command: list[str | Path] = [CHECKOUT / "sandbox/publish", machine.name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as relay:
         assert relay.stdout
         try:
@@ -85,7 +86,9 @@ class Browser:
 
     def value(self, label: str) -> str:
         """Return what the field of that label holds."""
-        return self._labelled(label).get_property("value")  # type: ignore[return-value]
+        found = self._labelled(label).get_property("value")
+        assert isinstance(found, str)
+        return found
 
     def unfold(self) -> None:
         """Open the part of the form that is folded."""
@@ -108,12 +111,12 @@ class Browser:
         rows = self.driver.find_elements(By.CSS_SELECTOR, "table tbody tr")
         return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
 
-    def _labelled(self, label: str):  # type: ignore[no-untyped-def]
+    def _labelled(self, label: str) -> WebElement:
         found = self.driver.find_element(By.XPATH, f'//label[normalize-space()="{label}"]')
         return self.driver.find_element(By.ID, found.get_attribute("for"))
 
 
-def _gone(element) -> bool:  # type: ignore[no-untyped-def]
+def _gone(element: WebElement) -> bool:
     """Whether the page that the element was on has been left."""
     from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 

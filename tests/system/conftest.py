@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures for the tests that need an SME Server. Without root they fail."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -31,8 +32,8 @@ def new_sandbox(request: pytest.FixtureRequest) -> Callable[..., Sandbox]:
     """Make sandboxes for this test alone: `new_sandbox(profile="sme7", binds=())`."""
     made: list[Sandbox] = []
 
-    def make(profile: str = "sme7", **options: object) -> Sandbox:
-        machine = Sandbox(f"test{len(made)}", profile, **options)  # type: ignore[arg-type]
+    def make(profile: str = "sme7", binds: Sequence[Path] = ()) -> Sandbox:
+        machine = Sandbox(f"test{len(made)}", profile, binds)
         request.addfinalizer(machine.stop)
         made.append(machine)
         machine.run(["true"])

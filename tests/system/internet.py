@@ -6,6 +6,7 @@ The sandbox itself is 192.0.2.10, mail.durantcom.net. The domain dupontnet.com h
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from tests.system.machine import Sandbox, wait_until
@@ -135,7 +136,7 @@ class Internet:
         self.server.sh("test ! -e /run/resolver/pid || kill $(cat /run/resolver/pid)")
         self.server.write("/run/resolver/conf", UNBOUND.format(more=resolver))
         for address in ("192.0.2.1", "192.0.2.53", "192.0.2.54"):
-            wait_until(lambda address=address: self.answers(address, 53))
+            wait_until(partial(self.answers, address, 53))
         self.server.sh("sleep 0.3; setsid unbound -d -c /run/resolver/conf < /dev/null > /run/resolver/log 2>&1 &")
         wait_until(lambda: self.answers("192.0.2.10", 53))
 

@@ -15,6 +15,8 @@ ANSWERS = {"accept": "250 ok", "refuse": "550 go away", "defer": "450 come back 
 class Session(socketserver.StreamRequestHandler):
     """One connection."""
 
+    server: "Server"
+
     def handle(self) -> None:
         mode = self.server.mode
         if mode == "garbage":

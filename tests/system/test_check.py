@@ -3,16 +3,16 @@
 
 import json
 import re
-from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
+from typing import TypedDict
 
 import pytest
 
+from tests.recorded import DATA, RECORDED, Case
 from tests.system.internet import KNOT, MAILSERVER, Internet
 from tests.system.machine import CHECKOUT, Sandbox, wait_until
 
-DATA = CHECKOUT / "tests/data"
-RECORDED = json.loads((DATA / "qmail-remote-cases.json").read_text())["cases"]
 POLICYSERVER = CHECKOUT / "tests/system/policyserver.py"
 DELEGATION = "@ NS parent.example.net.\n"
 NS = "@ NS dns1.example.net.\n@ NS dns2.example.net.\n"
@@ -72,7 +72,7 @@ POLICIES: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
     "strict": ("192.0.2.25", ("mail.dupontnet.com",), {"mta-sts"}),
     "welcoming": ("192.0.2.26", ("mail.dupontnet.com", "*.durantcom.net"), set()),
 }
-for name, (address, _, _) in POLICIES.items():
+for name, (address, *_) in POLICIES.items():
     BASE += f"{name} {GOOD.format(name=name)}\n"
     BASE += f'mta-sts.{name} A {address}\n_mta-sts.{name} TXT "v=STSv1; id=1"\n'
 DURANTCOM = f"1 {NS}mail A 192.0.2.10\nsme A 192.0.2.10\n@ MX 0 mail.dupontnet.com.\n@ MX 5 mail"
@@ -113,7 +113,7 @@ def internet(server: Sandbox) -> Internet:
 
 
 @pytest.fixture
-def broken(internet: Internet) -> Iterator[Internet]:
+def broken(internet: Internet) -> Internet:
     serve(internet, broken=True)
     return internet
 
@@ -177,7 +177,7 @@ def test_the_mta_sts_policy_is_read_over_tls(mended: Internet) -> None:
     )
     for address, exchangers, _ in POLICIES.values():
         mended.start_in("primary", "python3", str(POLICYSERVER), address, "/run/policy.pem", *map(repr, exchangers))
-        wait_until(lambda address=address: mended.answers(address, 443))
+        wait_until(partial(mended.answers, address, 443))
     expected = {f"{name}.dupontnet.com": codes for name, (_, _, codes) in POLICIES.items()}
     with_tls = ("/usr/bin/python3", "-I", "-S", "-B", "/usr/share/mxbackup/start.py")
     trusting = ("env", "SSL_CERT_FILE=/run/policy.crt", *with_tls)
@@ -207,10 +207,16 @@ def test_the_recorded_verdicts_of_qmail_remote(internet: Internet) -> None:
         assert [as_recorded(case, reports[case["domain"].lower()]) for case in wanted] == wanted
 
 
-def as_recorded(case: dict[str, object], report: dict[str, object]) -> dict[str, object]:
+class Report(TypedDict):
+    verdict: str
+    code: str | None
+    to: list[str]
+
+
+def as_recorded(case: Case, report: Report) -> Case:
     """A report in the words of the record: what comes back to us was delivered, to the last address tried."""
     verdict = "deliver" if report["verdict"] == "loop" else report["verdict"]
-    decided = {**case, "verdict": f"{verdict} {report['code'] or ''}".strip()}
+    decided: Case = {**case, "verdict": f"{verdict} {report['code'] or ''}".strip()}
     return {**decided, "to": report["to"][-1]} if "to" in case else decided
 
 

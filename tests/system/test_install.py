@@ -62,7 +62,7 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source,) = DIST.glob("smeserver-mxbackup-[0-9]*.src.rpm")
     defines = {"_topdir": top, "_tmppath": top, "charset": "utf-8", "python": sys.executable, "release": "2"}
     options = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
-    command = ["rpmbuild", "--rebuild", "--quiet", f"--load={CHECKOUT}/rpm/macros", *options, source]
+    command: list[str | Path] = ["rpmbuild", "--rebuild", "--quiet", f"--load={CHECKOUT}/rpm/macros", *options, source]
     subprocess.run(command, check=True, capture_output=True)
     (package,) = (top / "RPMS/noarch").glob("*.rpm")
     return package

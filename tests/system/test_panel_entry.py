@@ -44,7 +44,8 @@ class Visitor:
             return answer.status, answer.read().decode()
 
     def token(self) -> str:
-        return re.findall(r'name="token" value="([0-9a-f]+)"', self.ask("GET", "?page=new")[1])[0]
+        tokens: list[str] = re.findall(r'name="token" value="([0-9a-f]+)"', self.ask("GET", "?page=new")[1])
+        return tokens[0]
 
 
 @pytest.fixture(scope="module")

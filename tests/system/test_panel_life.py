@@ -26,8 +26,9 @@ def browse(address: str, tmp_path: Path) -> Iterator[Callable[..., Browser]]:
     with ExitStack() as stack:
         made: list[Browser] = []
 
-        def make(language: str, **options: object) -> Browser:
-            browser = Browser(address, tmp_path / f"profile{len(made)}", language, **options)  # type: ignore[arg-type]
+        def make(language: str, *, width: int = 1000, scripts: bool = True) -> Browser:
+            profile = tmp_path / f"profile{len(made)}"
+            browser = Browser(address, profile, language, width=width, scripts=scripts)
             made.append(browser)
             stack.callback(browser.driver.quit)
             browser.open()
