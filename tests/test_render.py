@@ -2,8 +2,10 @@
 """The fragments, whole."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mxbackup import render
+from mxbackup import delivery, names, render
 from mxbackup.errors import RenderError
 from mxbackup.names import Name
 from mxbackup.render import TARGETS
@@ -141,6 +143,64 @@ def test_an_unknown_target_is_an_error() -> None:
 )
 def test_where_mail_goes(route: str, smarthost: SmartHostUse, settings: Settings, expected: str) -> None:
     assert render.destination(Rule(Name("a.com"), Kind.DOMAIN, route, smarthost), settings) == expected
+
+
+def routes(settings: Settings, *held: Rule) -> list[str]:
+    """The lines of smtproutes, without our comments."""
+    return render.fragment("smtproutes", held, settings).splitlines()[1:-1]
+
+
+def test_a_rule_below_one_with_a_route_goes_its_own_way() -> None:
+    routed = Rule(Name("a.com"), Kind.DOMAIN, "mail.a.com")
+    below = Rule(Name("b.a.com"))
+    lowest = Rule(Name("d.c.b.a.com"), Kind.HOST)
+    assert routes(PLAIN, routed, below, lowest) == ["a.com:mail.a.com", ".a.com:mail.a.com", "b.a.com:", ".b.a.com:"]
+    assert routes(PLAIN, Rule(Name("a.com"), Kind.HOST, "mail.a.com"), below) == ["a.com:mail.a.com"]
+    assert routes(PLAIN, Rule(Name("a.com")), below) == []
+
+
+def test_a_rule_that_uses_the_smart_host_does_so_below_one_that_does_not() -> None:
+    around, routed = Rule(Name("a.com")), Rule(Name("b.com"), route="mail.b.com")
+    assert routes(SMART, around, Rule(Name("x.a.com"), Kind.HOST, "", USE)) == [
+        "a.com:",
+        ".a.com:",
+        "x.a.com:smtp.provider.net:587",
+    ]
+    assert routes(SMART, routed, Rule(Name("x.b.com"), Kind.DOMAIN, "", USE), Rule(Name("y.x.b.com")))[2:] == [
+        "x.b.com:smtp.provider.net:587",
+        ".x.b.com:smtp.provider.net:587",
+        "y.x.b.com:",
+        ".y.x.b.com:",
+    ]
+    assert routes(PLAIN, around, Rule(Name("x.a.com"), Kind.HOST, "", USE)) == []
+
+
+RULE_SETS = st.lists(
+    st.builds(
+        Rule,
+        name=st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(
+            lambda labels: Name(".".join([*labels, "com"]))
+        ),
+        kind=st.sampled_from(Kind),
+        route=st.sampled_from(["", "mail.a.com:26", "192.0.2.1"]),
+        smarthost=st.sampled_from(SmartHostUse),
+    ),
+    unique_by=lambda rule: rule.name,
+).map(lambda rules: sorted(rules, key=lambda rule: names.sort_key(rule.name)))
+
+
+@given(RULE_SETS, st.sampled_from([PLAIN, SMART]))
+def test_qmail_sends_each_rule_where_it_says_whatever_stands_above_it(held: list[Rule], settings: Settings) -> None:
+    entries = render.fragment("smtproutes", held, settings) + (f":{settings.smarthost}\n" if settings.smarthost else "")
+    parsed = delivery.parse_routes(entries.encode())
+    wanted = {"route": None, "bypass": "", "mx": "", "smarthost": settings.smarthost}
+    for rule in held:
+        relay = wanted[render.destination(rule, settings)]
+        found = delivery.route(rule.name, parsed)
+        below = delivery.route(f"x.{rule.name}", parsed)
+        assert (parsed[found.key] if found else "") == (rule.route if relay is None else relay)
+        if rule.kind == Kind.DOMAIN and not any(other.name == f"x.{rule.name}" for other in held):
+            assert (parsed[below.key] if below else "") == (rule.route if relay is None else relay)
 
 
 LOADED = """

@@ -5,16 +5,17 @@ Imported at each expansion of a template, so it must start fast: no click, no dn
 first fragment: most commands and the other event actions make none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mxbackup import names
 from mxbackup.errors import RenderError
 from mxbackup.policies import NOTHING, Known, table
-from mxbackup.rules import Rule, SmartHostUse
+from mxbackup.rules import Kind, Rule, SmartHostUse
 from mxbackup.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Know
 
     held = rules if settings.enabled else ()
     try:
-        routed = (rule for rule in held if destination(rule, settings) in ("route", "bypass"))
+        routed = smtproutes(held, settings)
         lines = _environment().get_template(f"{target}.j2").render(rules=held, routed=routed, known=known)
     except jinja2.TemplateError as error:
         raise RenderError(
@@ -79,6 +80,29 @@ def destination(rule: Rule, settings: Settings) -> str:
     if not settings.smarthost:
         return "mx"
     return "smarthost" if rule.smarthost == SmartHostUse.USE else "bypass"
+
+
+def smtproutes(rules: Iterable[Rule], settings: Settings) -> Iterator[tuple[Rule, str]]:
+    """Yield each rule that needs an entry in smtproutes, and its relay, empty for delivery by MX (qmail-remote(8)).
+
+    The rules are sorted. One that goes where mail goes without an entry needs none, unless it lies below a domain
+    rule whose entry would take its mail elsewhere.
+    """
+    relays: dict[str, str] = {}  # of domain rules: their entries reach below their names
+    for rule in rules:
+        match destination(rule, settings):
+            case "route":
+                relay = rule.route
+            case "bypass":
+                relay = ""
+            case other:
+                above = next((relays[up] for up in names.parents(rule.name) if up in relays), None) if relays else None
+                relay = settings.smarthost if other == "smarthost" else ""
+                if above in (None, relay):
+                    continue
+        if rule.kind == Kind.DOMAIN:
+            relays[rule.name] = relay
+        yield rule, relay
 
 
 @cache
