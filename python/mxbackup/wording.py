@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How a rule is said, in the user's language: the same words in the command and in the panel."""
 
+import shlex
 import time
 
 from mxbackup import render
+from mxbackup.errors import InvalidInput
 from mxbackup.lexicon import Lexicon
 from mxbackup.recipients import Knowledge
 from mxbackup.rules import Kind, Recipients, Rule
@@ -49,6 +51,12 @@ def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
             age = _age(known.newest or 0, words)
             said = "{count} recipients learnt, the newest answer is {age} old"
             return words.text(said, count=known.count, age=age)
+
+
+def left_out(key: str, reason: InvalidInput, words: Lexicon) -> str:
+    """Return what is wrong with a record that holds no rule, and how to be rid of it in a shell."""
+    said = words.text("Left out, the record {key} is no rule: {reason}", key=key, reason=reason)
+    return f"{said} {words.text('To remove it: mxbackup remove {key}', key=shlex.quote(key))}"
 
 
 def _age(since: int, words: Lexicon) -> str:
