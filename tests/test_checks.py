@@ -3,6 +3,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from mxbackup.dnscheck import Dns
 from mxbackup.dnsquery import Server
 from mxbackup.facts import Us
 from mxbackup.host import Host
+from mxbackup.panel import checking
 from mxbackup.settings import Settings
 from mxbackup.smtpprobe import Dialogue, Outcome, Question
 from tests.nameserver import Knot, free_port
@@ -27,6 +29,7 @@ from tests.scratch import PACKAGE, Scratch
 from tests.system import mailserver
 
 Run = Callable[..., tuple[int, str, str]]
+SMTPROUTES = "/var/qmail/control/smtproutes"
 ZONE = """@ SOA ns h 1 60 60 60 60
 @ NS ns
 ns A 127.0.0.1
@@ -34,6 +37,8 @@ self A 127.0.0.1
 prim A 127.0.0.2
 ok MX 10 prim
 ok MX 20 self
+in.ok MX 10 prim
+in.ok MX 20 self
 best MX 10 self
 best MX 20 prim
 xn--t-9fab MX 10 self
@@ -59,11 +64,28 @@ def smtp_port() -> Iterator[int]:
     server.server_close()
 
 
+def rules_in_force(server: Scratch, *records: str) -> None:
+    """Record the rules, and expand the files of a server with qmail."""
+    server.database("domains", *records)
+    for target in ("rcpthosts", "smtproutes"):
+        server.write(f"/var/qmail/control/{target}", server.service.fragment(target))
+
+
+def rule(name: str) -> str:
+    return f"{name}.test=mxbackup|Kind|domain"
+
+
 @pytest.fixture
-def nameserver(server: Scratch, dns_port: int, smtp_port: int) -> str:
-    """The option's value; mail for ok.test goes to the primary, which cannot be on port 25 here."""
+def ok(smtp_port: int) -> str:
+    """The record of a rule that is well; the primary cannot be on port 25 here."""
+    return f"{rule('ok')}|Route|prim.test:{smtp_port}"
+
+
+@pytest.fixture
+def nameserver(server: Scratch, dns_port: int, ok: str) -> str:
+    """The option's value, on a server with rules for names of its zone."""
     server.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
-    server.write("/var/qmail/control/smtproutes", f"ok.test:127.0.0.2:{smtp_port}\n")
+    rules_in_force(server, rule("best"), ok, rule("xn--t-9fab"))
     return f"127.0.0.1:{dns_port}"
 
 
@@ -127,7 +149,7 @@ Mail for été.test is sent back to the sender at once (5.4.6).
 ERROR: This server is the only mail exchanger of été.test: there is no primary to pass the mail on to. [only-mx]
     Have an MX record for the primary added, with a lower preference number than 10.
 
-Checked: 2. With errors: 1, with warnings: 0, fine: 1.
+Rules checked: 2; with errors: 1; with warnings: 0; fine: 1.
 """,
         "",
     )
@@ -138,14 +160,123 @@ def test_in_french(dns_port: int) -> None:
     assert reporting.lines(checker(dns_port).check("only.test"), words) == [
         "only.test mail is handled (pri=10) by self.test",
         "Le courrier pour only.test est renvoyé aussitôt à l'expéditeur (5.4.6).",
-        "ERREUR: Ce serveur est le seul serveur de courrier (MX) de only.test : "
+        "ERREUR : Ce serveur est le seul serveur de courrier (MX) de only.test : "
         "il n'y a pas de primaire à qui transmettre le courrier. [only-mx]",
         "    Faites ajouter un enregistrement MX pour le primaire, avec une préférence inférieure à 10.",
     ]
 
 
-def test_without_names_all_rules_are_checked(mxbackup: Run, server: Scratch, nameserver: str) -> None:
-    server.database("domains", "ok.test=mxbackup|Kind|domain", "broken|=mxbackup", "only.test=mxbackup|Kind|host")
+def finds(mxbackup: Run, nameserver: str, *arguments: str) -> tuple[int, dict[str, list[str]]]:
+    """The exit status, and the codes of the findings by name."""
+    status, out, _ = mxbackup("check", "--json", "--nameserver", nameserver, *arguments)
+    return status, {report["name"]: [found["code"] for found in report["findings"]] for report in json.loads(out)}
+
+
+def test_a_name_without_a_rule(mxbackup: Run, server: Scratch, nameserver: str, smtp_port: int) -> None:
+    rules_in_force(server)
+    server.write("/var/qmail/control/smtproutes", f"ok.test:127.0.0.2:{smtp_port}\n{server.read(SMTPROUTES)}")
+    assert mxbackup("check", "ok.test", "--nameserver", nameserver)[:2] == (
+        1,
+        f"""\
+Using domain server:
+Name: 127.0.0.1
+Address: 127.0.0.1#{nameserver.partition(":")[2]}
+Aliases:
+
+ok.test mail is handled (pri=10) by prim.test
+ok.test mail is handled (pri=20) by self.test
+Mail for ok.test is delivered to 127.0.0.2:{smtp_port}.
+127.0.0.2:{smtp_port}: 220 mail.dupontnet.com ESMTP
+ERROR: There is no rule for ok.test: this server refuses its mail. [no-rule]
+    To make one: mxbackup add ok.test
+
+Rules checked: 1; with errors: 1; with warnings: 0; fine: 0.
+""",
+    )
+    # What lies on the way of its mail is told all the same.
+    assert finds(mxbackup, nameserver, "only.test") == (1, {"only.test": ["no-rule", "only-mx"]})
+
+
+def test_a_name_below_a_rule_is_judged_by_that_rule(mxbackup: Run, server: Scratch, nameserver: str, ok: str) -> None:
+    rules_in_force(server, ok, rule("only").replace("domain", "host"))
+    assert finds(mxbackup, nameserver, "in.ok.test") == (0, {"in.ok.test": []})
+    assert finds(mxbackup, nameserver, "in.only.test") == (1, {"in.only.test": ["no-rule", "no-such-name"]})
+    server.write(SMTPROUTES, f"{server.read(SMTPROUTES)}.ok.test:{ok.partition('Route|')[2]}6\n")
+    assert finds(mxbackup, nameserver, "in.ok.test")[1]["in.ok.test"][0] == "routes-stale"
+
+
+def test_nothing_is_accepted_while_disabled(mxbackup: Run, server: Scratch, nameserver: str) -> None:
+    server.database("configuration", "mxbackup=service|status|disabled")
+    rules_in_force(server, *server.records("domains"))
+    assert finds(mxbackup, nameserver, "best.test") == (1, {"best.test": ["disabled", "best-mx"]})
+
+
+@pytest.mark.parametrize("content", [None, "", "ok.test\n"])
+def test_a_file_that_does_not_hold_the_rules(
+    mxbackup: Run, server: Scratch, nameserver: str, content: str | None
+) -> None:
+    path = server.path("/var/qmail/control/rcpthosts")
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    status, out, _ = mxbackup("check", "--all", "--json", "--nameserver", nameserver)
+    reports = json.loads(out)
+    assert (status, [report["state"] for report in reports]) == (1, ["error"] * 3)
+    assert reports[1]["findings"] == [
+        {
+            "code": "not-in-force",
+            "severity": "error",
+            "sentence": "The rules as they are now are not in force. These files do not hold them: "
+            "/var/qmail/control/rcpthosts",
+            "advice": "Run: signal-event mxbackup-update",
+        }
+    ]
+
+
+def test_without_e_smith_apply_is_what_puts_rules_into_force(mxbackup: Run, server: Scratch, nameserver: str) -> None:
+    server.write("/etc/mxbackup/domains", server.path("/home/e-smith/db/domains").read_bytes())
+    shutil.rmtree(server.path("/home/e-smith"))
+    server.write("/var/qmail/control/rcpthosts", "durantcom.net\n")
+    (report,) = json.loads(mxbackup("check", "ok.test", "--json", "--nameserver", nameserver)[1])
+    assert [(found["code"], found["advice"]) for found in report["findings"]] == [
+        ("not-in-force", "Run: mxbackup apply")
+    ]
+
+
+def test_a_local_domain_is_delivered_here(mxbackup: Run, server: Scratch, nameserver: str) -> None:
+    rules_in_force(server, "ok.test=domain")
+    status, out, _ = mxbackup("check", "ok.test", "--nameserver", nameserver)
+    assert (status, out.splitlines()[7:11]) == (
+        1,
+        [
+            "Mail for ok.test is delivered on this server itself.",
+            "ERROR: ok.test is a local domain of this server, which keeps its mail instead of passing it on. "
+            "[local-domain]",
+            "    Remove the local domain, or the rule.",
+            "",
+        ],
+    )
+
+
+def test_the_panel_needs_no_rule_for_one_that_is_planned(server: Scratch, nameserver: str) -> None:
+    server.path("/var/qmail/control/rcpthosts").unlink()
+    service, words = server.service, lexicon.load("en-us")
+    new = rules.make("new.test")
+    inventory = service.inventory()
+
+    def sentences(*, planned: bool) -> list[str]:
+        found = checking.check(service, inventory, new, words, planned=planned)
+        return [finding.sentence for finding in found.findings if "not in force" in finding.sentence]
+
+    assert sentences(planned=True) == []
+    assert sentences(planned=False) == [
+        "The rules as they are now are not in force. These files do not hold them: /var/qmail/control/rcpthosts"
+    ]
+
+
+def test_without_names_all_rules_are_checked(mxbackup: Run, server: Scratch, nameserver: str, ok: str) -> None:
+    rules_in_force(server, ok, "broken|=mxbackup", "only.test=mxbackup|Kind|host")
     status, out, err = mxbackup("check", "--nameserver", nameserver, "--json")
     assert (status, [report["name"] for report in json.loads(out)]) == (1, ["ok.test", "only.test"])
     assert "broken" in err
@@ -153,13 +284,14 @@ def test_without_names_all_rules_are_checked(mxbackup: Run, server: Scratch, nam
 
 
 def test_nothing_to_check(mxbackup: Run) -> None:
-    assert mxbackup("check") == (0, "Checked: 0. With errors: 0, with warnings: 0, fine: 0.\n", "")
+    assert mxbackup("check") == (0, "Rules checked: 0; with errors: 0; with warnings: 0; fine: 0.\n", "")
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ("check", "no name"),
+        ("check", "--all", "ok.test"),
         ("check", "ok.test", "--nameserver", "ns.example.net"),
         ("check", "ok.test", "--nameserver", "1.2.3.400"),
         ("check", "ok.test", "--nameserver", "1.2.3.4:99999"),
@@ -298,9 +430,9 @@ def text_of(message: Message) -> str:
 
 
 def test_one_mail_when_rules_break_and_one_when_they_are_well(
-    night: Callable[[], list[str]], server: Scratch, smtp_port: int
+    night: Callable[[], list[str]], server: Scratch, ok: str
 ) -> None:
-    server.database("domains", "ok.test=mxbackup|Kind|domain", "only.test=mxbackup|Kind|domain")
+    rules_in_force(server, ok, rule("only"))
     (mail,) = night()
     message = message_from_string(mail)
     assert (message["To"], message["Subject"]) == ("admin@durantcom.net", "MX-Backup : erreur pour only.test")
@@ -309,7 +441,7 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
     assert "ok.test" not in text
     assert server.read("/arguments") == "-i -t\n"
     assert night() == []
-    server.write("/var/qmail/control/smtproutes", f":127.0.0.2:{smtp_port}\n")
+    rules_in_force(server, ok, ok.replace("ok", "only"))
     (mail,) = night()
     message = message_from_string(mail)
     assert message["Subject"] == "MX-Backup : de nouveau en ordre : only.test"
@@ -317,15 +449,34 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
     assert night() == []
 
 
-def test_what_is_remembered(night: Callable[[], list[str]], server: Scratch) -> None:
-    server.database("domains", "ok.test=mxbackup|Kind|domain", "only.test=mxbackup|Kind|domain")
+def test_while_disabled_nothing_is_mailed_and_the_memory_stays(
+    night: Callable[[], list[str]], server: Scratch, ok: str
+) -> None:
+    rules_in_force(server, ok, rule("only"))
+    assert len(night()) == 1
+    before, configuration = server.records("mxbackup_checks"), server.records("configuration")
+    server.database("configuration", *configuration, "mxbackup=service|status|disabled")
+    rules_in_force(server, ok, rule("only"))
+    assert night() == []
+    assert server.records("mxbackup_checks") == before
+    server.database("configuration", *configuration)
+    rules_in_force(server, ok, rule("only"))
+    assert night() == []
+
+
+def test_what_is_remembered(
+    night: Callable[[], list[str]], server: Scratch, mxbackup: Run, nameserver: str, ok: str
+) -> None:
+    rules_in_force(server, ok, rule("only"))
     before = int(time.time())
     night()
     records = [re.sub("[0-9]{10,}", "NOW", line) for line in server.records("mxbackup_checks")]
     assert records == ["ok.test=fine|Time|NOW", "only.test=error|Codes|only-mx|Time|NOW"]
     times = [int(when) for when in re.findall("[0-9]{10,}", server.read("/home/e-smith/db/mxbackup_checks"))]
     assert all(before <= when <= time.time() for when in times)
-    server.database("domains", "ok.test=mxbackup|Kind|domain")
+    mxbackup("check", "in.ok.test", "missing.test", "--remember", "--nameserver", nameserver)
+    assert [line.partition("=")[0] for line in server.records("mxbackup_checks")] == ["ok.test", "only.test"]
+    rules_in_force(server, ok)
     night()
     assert [line.partition("=")[0] for line in server.records("mxbackup_checks")] == ["ok.test"]
 
@@ -333,7 +484,7 @@ def test_what_is_remembered(night: Callable[[], list[str]], server: Scratch) -> 
 def test_a_mail_that_could_not_be_sent_is_sent_the_next_night(
     night: Callable[[], list[str]], server: Scratch, mxbackup: Run, nameserver: str
 ) -> None:
-    server.database("domains", "only.test=mxbackup|Kind|domain")
+    rules_in_force(server, rule("only"))
     works = server.read("/usr/sbin/sendmail")
     server.script("/usr/sbin/sendmail", "exit 1")
     status, _, err = mxbackup("check", "--remember", "--nameserver", nameserver)

@@ -2,9 +2,11 @@
 """How facts are judged: which findings, how bad, for whom."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from mxbackup import rules
 from mxbackup.checks import judge
 from mxbackup.delivery import ABSENT, FAILED, Answer, Delivery, Outcome, Route, Target, Verdict
 from mxbackup.dnscheck import ServerFacts
@@ -21,7 +23,9 @@ def addresses(*found: str) -> Answer:
 
 
 SETTINGS = Settings(domain_name="durantcom.net", system_name="sme", local_domains=frozenset({"durantcom.net"}))
+RULE = rules.make("dupontnet.com")
 US = Us(frozenset({"127.0.0.1", "192.0.2.10"}), frozenset(), SETTINGS)
+SERVER = replace(US, outdated=())
 PRIMARY = Exchanger(0, "mail.dupontnet.com", addresses("192.0.2.25"))
 BACKUP = Exchanger(5, "mail.durantcom.net", addresses("192.0.2.10"))
 TARGET = Target("192.0.2.25", 25)
@@ -93,6 +97,16 @@ def test_nothing_is_wrong() -> None:
         (second(replace(SECOND, serial=6, exchangers=MX[:1])), ["warning servers-disagree", "warning stale-serial"]),
         (second(replace(SECOND, serial=None)), []),
         (replace(FINE, name="durantcom.net"), ["error local-domain"]),
+        (replace(FINE, name="durantcom.net", us=SERVER), ["error local-domain"]),
+        (replace(FINE, us=SERVER), ["error no-rule"]),
+        (replace(FINE, us=SERVER, rule=RULE), []),
+        (replace(FINE, us=replace(SERVER, settings=replace(SETTINGS, enabled=False)), rule=RULE), ["error disabled"]),
+        (replace(FINE, us=replace(SERVER, outdated=(Path("/x"),)), rule=RULE), ["error not-in-force"]),
+        (
+            replace(FINE, us=replace(SERVER, outdated=(Path("/x"),)), rule=RULE, expected_route=ROUTED),
+            ["error not-in-force"],
+        ),
+        (replace(FINE, us=SERVER, delivery=Delivery(Verdict.BOUNCE, "5.1.2")), ["error no-rule", "error bounce"]),
         (replace(FINE, delivery=Delivery(Verdict.LOOP, "", (TARGET,))), ["error loop"]),
         (replace(FINE, delivery=Delivery(Verdict.BOUNCE, "5.1.2")), ["error bounce"]),
         (replace(FINE, delivery=Delivery(Verdict.DEFER, "4.4.3"), contacts={}), ["warning defer"]),

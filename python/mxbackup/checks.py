@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mxbackup import delivery, dnsfindings, interfaces, mailfindings, mtasts, render, smtpprobe
-from mxbackup.delivery import Delivery, Route, Target
+from mxbackup.delivery import Delivery, Route, Target, Verdict
 from mxbackup.dnscheck import Dns
 from mxbackup.dnsquery import Server, Status, system_resolvers
 from mxbackup.facts import Exchanger, Facts, Finding, Severity, Us
@@ -67,7 +67,7 @@ class Checker:
         self._turns: dict[str, threading.Semaphore] = {}
 
     def check(self, name: str, rule: Rule | None = None) -> Report:
-        """Check one name, which needs no rule; the rule, if there is one, says what smtproutes should hold."""
+        """Check one name. `rule` is the one that decides about its mail, if there is one."""
         facts = self._facts(name, rule)
         findings = judge(facts)
         return Report(name, facts.delivery, findings, facts)
@@ -92,13 +92,15 @@ class Checker:
             resolver_exchangers=own.answer("MX").exchangers if own.status == Status.ANSWER else None,
             servers=self._dns.facts(name),
             route=route,
-            expected_route=self._expected(rule),
+            expected_route=self._expected(name, rule),
             contacts=contacts,
             policy=policy,
             policy_trouble=trouble,
         )
 
     def _decide(self, name: str, unreachable: Iterable[Target]) -> Delivery:
+        if name in self._us.settings.local_names:
+            return Delivery(Verdict.LOCAL)
         return delivery.decide(
             name,
             dict(self._routes or {}),
@@ -132,15 +134,16 @@ class Checker:
         alias = bool(look_up(name, "CNAME").records)
         return Exchanger(preference, name, look_up(name, "A"), look_up(name, "AAAA"), alias)
 
-    def _expected(self, rule: Rule | None) -> Route | None:
-        """What smtproutes must say of the rule; None where there is no rule in force, or nothing to say."""
+    def _expected(self, name: str, rule: Rule | None) -> Route | None:
+        """What smtproutes must say of the name; None where there is no rule in force, or nothing to say."""
         if rule is None or self._routes is None or not self._us.settings.enabled:
             return None
+        key = rule.name if name == rule.name else f".{rule.name}"
         match render.destination(rule, self._us.settings):
             case "route":
-                return delivery.route(rule.name, {rule.name: rule.route})
+                return delivery.route(name, {key: rule.route})
             case "bypass":
-                return Route(rule.name)
+                return Route(key)
             case _:
                 return None
 
@@ -156,10 +159,11 @@ class Checker:
 
 
 def judge(facts: Facts) -> tuple[Finding, ...]:
-    """Return all findings, errors first. The verdict itself is one where no error explains it."""
+    """Return all findings, errors first. The verdict itself is one where no error on the mail's way explains it."""
     findings = [found for check in (*dnsfindings.CHECKS, *mailfindings.CHECKS) for found in check(facts)]
     if not any(found.severity == Severity.ERROR for found in findings):
         findings += mailfindings.verdict_is_good(facts)
+    findings = [*mailfindings.accepted_here(facts), *findings]
     return tuple(sorted(findings, key=lambda found: list(Severity).index(found.severity)))
 
 
@@ -212,17 +216,25 @@ def checker_for(
     public: Iterable[str] = (),
     nameservers: Sequence[Server] = (),
     planned: Rule | None = None,
+    outdated: Iterable[Path] | None = None,
 ) -> Checker:
     """Return the checker for this server: its interfaces, its resolver, its smtproutes on disk.
 
     `public` addresses count beside those of the settings. A `planned` rule is checked as if smtproutes held it
-    already. Raises OSError when smtproutes cannot be read.
+    already. `outdated` files do not hold the rules; None on a machine without rules.
+    Raises OSError when smtproutes cannot be read.
     """
     path = host.path(SMTPROUTES)
     routes = delivery.parse_routes(path.read_bytes()) if path.exists() else None
     if planned and routes is not None:
         routes = _with_planned(routes, planned, settings)
-    us = Us(interfaces.addresses(), settings.public_addresses | frozenset(public), settings)
+    us = Us(
+        interfaces.addresses(),
+        settings.public_addresses | frozenset(public),
+        settings,
+        None if outdated is None else tuple(outdated),
+        "mxbackup apply" if host.plain else "signal-event mxbackup-update",
+    )
     return Checker(Dns(system_resolvers(host.path(RESOLV_CONF)), nameservers), us, routes)
 
 

@@ -56,8 +56,9 @@ class Target(NamedTuple):
 
 
 class Verdict(StrEnum):
-    """What becomes of the message."""
+    """What becomes of the message. LOCAL is for qmail-send, which does not hand it to qmail-remote."""
 
+    LOCAL = "local"
     DELIVER = "deliver"
     BOUNCE = "bounce"
     DEFER = "defer"

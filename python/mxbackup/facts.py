@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 
 from mxbackup.delivery import ABSENT, Answer, Delivery, Outcome, Route, Target, literal
 from mxbackup.dnscheck import ServerFacts
@@ -36,11 +37,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Us:
-    """This server: the addresses of its interfaces, those that lead to it from outside, and its settings."""
+    """This server: the addresses of its interfaces, those that lead to it from outside, and its settings.
+
+    `outdated` are the mail files that do not hold the rules, which the command `update` puts into them; None on a
+    machine that is no server, where a name needs no rule to be checked.
+    """
 
     interfaces: frozenset[str]
     public: frozenset[str]
     settings: Settings
+    outdated: tuple[Path, ...] | None = None
+    update: str = "signal-event mxbackup-update"
 
     def owns(self, exchanger: "Exchanger") -> bool:
         """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""
@@ -77,10 +84,10 @@ class Exchanger:
 class Facts:
     """All that is known of one name.
 
-    `mx` is how the look-up of its MX ended, `bogus` whether DNSSEC was why it failed. `route` is what smtproutes on
-    disk says, `expected_route` what it should say, where that is known. `contacts` are the dialogues with the targets
-    of the delivery. `policy` is the name's MTA-STS policy; `policy_trouble` names why there is none to be had,
-    `no-tls` or `unreadable`.
+    `rule` is the one that decides about its mail: its own, or that of a domain it lies in. `mx` is how the look-up of
+    its MX ended, `bogus` whether DNSSEC was why it failed. `route` is what smtproutes on disk says, `expected_route`
+    what it should say, where that is known. `contacts` are the dialogues with the targets of the delivery. `policy` is
+    the name's MTA-STS policy; `policy_trouble` names why there is none to be had, `no-tls` or `unreadable`.
     """
 
     name: str
@@ -97,6 +104,11 @@ class Facts:
     contacts: Mapping[Target, Dialogue] = field(default_factory=dict)
     policy: Policy | None = None
     policy_trouble: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether this server delivers the name's mail itself: see qmail-send(8), `locals`."""
+        return self.name in self.us.settings.local_names
 
     @property
     def relayed(self) -> bool:

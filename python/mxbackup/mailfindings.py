@@ -12,9 +12,35 @@ from mxbackup.smtpprobe import Outcome
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 
+def accepted_here(facts: Facts) -> Iterator[Finding]:
+    """This server takes in what is brought to it for the name."""
+    us, params = facts.us, {"name": facts.name}
+    if us.outdated is None or facts.local:
+        return
+    if facts.rule is None:
+        yield Finding(
+            "no-rule", ERROR,
+            "There is no rule for {name}: this server refuses its mail.",
+            "To make one: mxbackup add {name}", params,
+        )  # fmt: skip
+    elif not us.settings.enabled:
+        yield Finding(
+            "disabled", ERROR,
+            "MX backup is disabled: nothing is accepted for {name}.",
+            "Run: mxbackup enable", params,
+        )  # fmt: skip
+    elif us.outdated:
+        yield Finding(
+            "not-in-force", ERROR,
+            "The rules as they are now are not in force. These files do not hold them: {paths}",
+            "Run: {command}",
+            {**params, "paths": ", ".join(map(str, us.outdated)), "command": us.update},
+        )  # fmt: skip
+
+
 def not_local(facts: Facts) -> Iterator[Finding]:
-    """The name is not delivered here: see qmail-send(8), `locals`."""
-    if facts.name in facts.us.settings.local_names:
+    """The name's mail is not kept here."""
+    if facts.local:
         yield Finding(
             "local-domain", ERROR,
             "{name} is a local domain of this server, which keeps its mail instead of passing it on.",
@@ -88,11 +114,11 @@ def we_know_ourselves(facts: Facts) -> Iterator[Finding]:
 
 def routed_as_meant(facts: Facts) -> Iterator[Finding]:
     """smtproutes on disk says what the rule says; and nothing goes through the smart host unseen."""
-    if facts.expected_route is not None and facts.route != facts.expected_route:
+    if facts.expected_route is not None and facts.route != facts.expected_route and not facts.us.outdated:
         yield Finding(
             "routes-stale", ERROR,
             "The file smtproutes does not say what the rule for {name} says.",
-            "Run: signal-event mxbackup-update",
+            "To see which of its lines counts instead: mxbackup status",
             {"name": facts.name},
         )  # fmt: skip
     elif facts.route is not None and facts.route.key == "" and facts.route.host:

@@ -6,8 +6,14 @@ from typing import Any
 from mxbackup import names
 from mxbackup.checks import Report
 from mxbackup.delivery import Verdict
-from mxbackup.facts import Finding
+from mxbackup.facts import Finding, Severity
 from mxbackup.lexicon import Lexicon
+
+_LABELLED = {
+    Severity.ERROR: "ERROR: {said}",
+    Severity.WARNING: "Warning: {said}",
+    Severity.NOTE: "Note: {said}",
+}
 
 
 def sentence(finding: Finding, words: Lexicon) -> str:
@@ -24,6 +30,8 @@ def verdict(report: Report, words: Lexicon) -> str:
     """Return what qmail will do with a message for the name."""
     code, to = report.delivery.code, ", ".join(map(str, report.delivery.to))
     match report.delivery.verdict:
+        case Verdict.LOCAL:
+            return words.text("delivered on this server itself")
         case Verdict.DELIVER:
             return words.text("delivered to {to}", to=to)
         case Verdict.LOOP:
@@ -41,7 +49,8 @@ def lines(report: Report, words: Lexicon) -> list[str]:
     text.append(words.text("Mail for {name} is {verdict}.", name=name, verdict=verdict(report, words)))
     text += [f"{target}: {said.banner}" for target, said in facts.contacts.items() if said.banner]
     for finding in report.findings:
-        text.append(f"{label(finding, words)}: {sentence(finding, words)} [{finding.code}]")
+        said = f"{sentence(finding, words)} [{finding.code}]"
+        text.append(words.text(_LABELLED[finding.severity], said=said))
         text.append(f"    {advice(finding, words)}")
     if not report.findings:
         text.append(words.text("Everything is as it should be."))

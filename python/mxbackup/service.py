@@ -218,6 +218,11 @@ class Service:
         found = lint.findings(lint.read(self.host), inventory.rules, inventory.settings, routes=routes)
         return Status(inventory, targets, found, knowledge(inventory.rules, known))
 
+    def outdated(self, inventory: Inventory) -> list[Path]:
+        """Return the mail files that do not hold these rules. Raises DatabaseError."""
+        targets = self.files.status(inventory, self.recipients.known(inventory.rules))
+        return [target.target.path for target in targets if target.present and not target.current]
+
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
         targets = self.host.targets()

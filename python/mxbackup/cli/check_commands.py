@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ from mxbackup.cli.common import NO, _, examples, json_option, print_invalid, pri
 from mxbackup.errors import DatabaseMissing, InvalidName
 from mxbackup.esmithdb import Store
 from mxbackup.outcomes import Inventory
+from mxbackup.policies import nearest
 from mxbackup.rules import Rule
 from mxbackup.service import Service
 from mxbackup.settings import Settings
@@ -61,15 +63,17 @@ def check(
     """Check names, print what was found, and remember it when that is asked for."""
     from mxbackup import checks, reporting
 
-    inventory = _inventory(services)
+    if all_rules and wanted:
+        raise click.UsageError(_("Give names, or --all for all rules, not both."))
+    inventory, outdated = _inventory(services)
     chosen = _chosen(wanted, inventory)
     servers = [_server(text) for text in nameservers]
     for text in public:
         _address(text)
-    checker = checks.checker_for(services.host, inventory.settings, public, servers)
+    checker = checks.checker_for(services.host, inventory.settings, public, servers, outdated=outdated)
     with _progress(len(chosen)) as done:
         reports = checks.check_all(checker, chosen, done)
-    if remember:
+    if remember and inventory.settings.enabled:  # else all rules would turn, and turn back, on purpose
         _remember(services, reports, inventory.settings, all_rules=not wanted)
     if as_json:
         print_json([reporting.to_json(report, words) for report in reports])
@@ -127,20 +131,22 @@ def probe(
     return 0 if probing.as_it_should_be(dialogue) else NO
 
 
-def _inventory(services: Service) -> Inventory:
-    """The rules, or none on a machine that is no server."""
+def _inventory(services: Service) -> tuple[Inventory, list[Path] | None]:
+    """The rules, and the files that do not hold them; no rules and None on a machine that is no server."""
     try:
-        return services.inventory()
+        inventory = services.inventory()
     except DatabaseMissing:
-        return Inventory([], [], Settings())
+        return Inventory([], [], Settings()), None
+    return inventory, services.outdated(inventory)
 
 
 def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule | None]]:
-    by_name: dict[str, Rule] = {rule.name: rule for rule in inventory.rules}
+    """The names to check, each with the rule that decides about it."""
     if not wanted:
-        return list(by_name.items())
+        return [(rule.name, rule) for rule in inventory.rules]
+    by_name = {rule.name: rule for rule in inventory.rules}
     parsed = dict.fromkeys(names.parse_host(text) for text in wanted)
-    return [(name, by_name.get(name)) for name in parsed]
+    return [(name, nearest(name, by_name)) for name in parsed]
 
 
 def _remember(services: Service, reports: Sequence["Report"], current: Settings, *, all_rules: bool) -> None:
@@ -153,7 +159,7 @@ def _remember(services: Service, reports: Sequence["Report"], current: Settings,
         message = remembering.mail(turned, current, server_words)
         remembering.send(services.host.path(remembering.SENDMAIL), message)
 
-    of_rules = [report for report in reports if report.facts.rule]
+    of_rules = [report for report in reports if (rule := report.facts.rule) and rule.name == report.name]
     store = Store(services.host.database(states.DATABASE), log=lambda lines: None)
     remembering.remember(store, of_rules, all_rules=all_rules, announce=announce)
 
@@ -171,7 +177,7 @@ def _progress(length: int) -> Iterator[Callable[[], object]]:
 def _summarise(states: Counter[str]) -> None:
     click.echo(
         _(
-            "Checked: {count}. With errors: {errors}, with warnings: {warnings}, fine: {fine}.",
+            "Rules checked: {count}; with errors: {errors}; with warnings: {warnings}; fine: {fine}.",
             count=states.total(),
             errors=states["error"],
             warnings=states["warning"],

@@ -48,7 +48,12 @@ def check(service: Service, inventory: Inventory, rule: Rule, words: Lexicon, *,
     from mxbackup import checks, reporting  # brings the DNS library, which only this page needs
 
     try:
-        checker = checks.checker_for(service.host, inventory.settings, planned=rule if planned else None)
+        checker = checks.checker_for(
+            service.host,
+            inventory.settings,
+            planned=rule if planned else None,
+            outdated=() if planned else service.outdated(inventory),
+        )
     except OSError as error:
         return Check(trouble=error.strerror or str(error))
     report = checks.check_within(checker, rule.name, rule, BUDGET)
