@@ -316,6 +316,19 @@ def test_the_public_address_of_the_configuration_counts(mxbackup: Run, server: S
     assert [finding["code"] for finding in report["findings"]] == ["only-mx", "nat"]
 
 
+def test_a_public_address_that_is_none_is_told(mxbackup: Run, server: Scratch, nameserver: str) -> None:
+    server.database("configuration", "mxbackup=service|PublicAddress|foo|status|enabled")
+    (report,) = json.loads(mxbackup("check", "ok.test", "--nameserver", nameserver, "--json")[1])
+    assert report["findings"] == [
+        {
+            "code": "bad-public-address",
+            "severity": "warning",
+            "sentence": '"foo" in PublicAddress is no IP address and has no effect.',
+            "advice": "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+        }
+    ]
+
+
 def checker(dns_port: int, probe: checks.Probe | None = None, routes: dict[str, str] | None = None) -> checks.Checker:
     us = Us(frozenset({"127.0.0.1"}), frozenset(), Settings())
     server = Server("127.0.0.1", dns_port)
@@ -546,6 +559,21 @@ def test_probe_without_a_server(mxbackup: Run) -> None:
     status, out, _ = mxbackup("probe", "127.0.0.1", "a@b.net", "--port", str(port))
     assert status == 1
     assert out.endswith(f"BAD: 127.0.0.1 port {port} accepts no connection: Connection refused.\n")
+
+
+def test_probe_of_a_host_that_is_not_there(mxbackup: Run) -> None:
+    said = "mxbackup: The name nosuch.invalid is not in the DNS.\n"
+    # Without a resolver nobody can say that it is not there.
+    unknown = "mxbackup: The DNS cannot be asked for nosuch.invalid at present: "
+    status, out, err = mxbackup("probe", "nosuch.invalid", "a@b.net")
+    assert (status, out) == (3, "")
+    assert err == said or err.startswith(unknown)
+
+
+def test_probe_of_a_host_without_a_dot(mxbackup: Run) -> None:
+    status, out, _ = mxbackup("probe", "localhost", "a@b.net", "--port", str(free_port()))
+    assert status == 1
+    assert "BAD: localhost port " in out
 
 
 WITHOUT_UNIX = """

@@ -126,7 +126,7 @@ def test_only_rules_that_learn_ask_anybody(run: Callable[..., Learned], primarie
 
 def test_we_do_not_ask_ourselves(run: Callable[..., Learned], primaries: Primaries) -> None:
     assert run(rules.make("ours.fr", recipients="learn"), rules.make("gone.fr", recipients="learn")) == Learned(
-        silent={"ours.fr", "gone.fr"}
+        silent={"ours.fr": "ours.fr", "gone.fr": "gone.fr"}
     )
     assert primaries.asked == []
 
@@ -148,7 +148,7 @@ def test_a_silent_primary_is_left_alone_for_the_rest_of_the_run(
 ) -> None:
     journal(tmp_path, *(f"ask {local}@dupontnet.com" for local in "abc"))
     primaries.replies[DUPONT] = lambda _: ""
-    assert run(LEARN) == Learned(waiting=3, silent={f"{DUPONT}:25"})
+    assert run(LEARN) == Learned(waiting=3, silent={f"{DUPONT}:25": "dupontnet.com"})
     assert len(primaries.asked) == 2
 
 

@@ -149,6 +149,21 @@ def test_where_smtproutes_is_not_expanded_routes_have_no_effect(route: str, foun
     assert [(finding.level, finding.code) for finding in findings] == found
 
 
+def test_a_public_address_that_is_none() -> None:
+    settings = Settings(public_addresses=frozenset({"192.0.2.1", "2001:db8::1", "foo", "192.0.2.300"}))
+    found = lint.findings({RCPTHOSTS: ""}, [], settings)
+    assert [(finding.level.value, finding.code, str(finding.path), str(finding.mistake)) for finding in found] == [
+        (
+            "warning",
+            "bad-public-address",
+            "/home/e-smith/db/configuration",
+            f'"{text}" in PublicAddress is no IP address and has no effect. '
+            "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+        )
+        for text in ("192.0.2.300", "foo")
+    ]
+
+
 def test_a_missing_rcpthosts_is_an_open_relay(server: Scratch) -> None:
     assert brief(lint.findings(lint.read(server.host), [], SERVER)) == [("error", "open-relay", "rcpthosts", ())]
 
@@ -206,6 +221,12 @@ def test_fragments_of_the_how_to(fragment: str, source: str, text: str, server: 
             f"Remove it: rm {fragment}",
         )
     ]
+
+
+def test_a_custom_fragment_without_a_name_has_none_that_is_a_rule(server: Scratch) -> None:
+    server.write("/var/qmail/control/rcpthosts")
+    server.write(QUICK_AND_DIRTY, "{ die 'no' }\n")
+    assert lint.findings(lint.read(server.host), [Rule(Name("a.com"))], SERVER) == []
 
 
 def test_the_list_of_sme_5_without_its_fragment_is_nobodys_business(server: Scratch) -> None:

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from mxbackup.smtpprobe import Dialogue, Outcome, Question, probe, sample_message
+from mxbackup.smtpprobe import Dialogue, Outcome, Question, UnknownHost, probe, sample_message
 
 Serve = Callable[[Callable[[socket.socket], None]], int]
 BANNER = b"220 sme.durantcom.net mailfront ESMTP\r\n"
@@ -215,6 +215,34 @@ def test_no_connection() -> None:
         "Trying 127.0.0.1...",
         "telnet: Unable to connect to remote host: Connection refused",
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "The name mail.dupontnet.com is not in the DNS.",
+        ),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Try again"),
+            "The DNS cannot be asked for mail.dupontnet.com at present: Try again.",
+        ),
+    ],
+)
+def test_a_host_whose_name_gives_no_address(
+    monkeypatch: pytest.MonkeyPatch, error: socket.gaierror, trouble: str
+) -> None:
+    def fail(*what: object, **more: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    done = probe("mail.dupontnet.com", QUESTION)
+    assert (done.outcome, str(done.trouble), type(done.trouble)) == (Outcome.UNREACHABLE, trouble, UnknownHost)
+
+
+def test_a_host_that_cannot_be_a_name() -> None:
+    assert str(probe("a" * 70, QUESTION).trouble) == f"The name {'a' * 70} is not in the DNS."
 
 
 def test_the_test_message(serve: Serve) -> None:

@@ -29,12 +29,16 @@ LONGEST = 240.0  # seconds of asking in one run
 
 @dataclass
 class Learned:
-    """What one run did: answers by kind, questions that wait, primaries that did not answer or accept everything."""
+    """What one run did: answers by kind, questions that wait, primaries that did not answer or accept everything.
+
+    `silent` are the rules whose mail such a primary takes, by its `address:port`, or by their own name where it is
+    not known; `accepting_all` the names of rules.
+    """
 
     good: int = 0
     bad: int = 0
     waiting: int = 0
-    silent: set[str] = field(default_factory=set)
+    silent: dict[str, str] = field(default_factory=dict)
     accepting_all: set[str] = field(default_factory=set)
 
 
@@ -116,7 +120,7 @@ def _meet_primary(rule: Rule, known: Memory, around: Surroundings, done: Learned
     before, tested = known.primaries().get(key, (None, 0))
     target = around.target(rule, rule.name)
     if target is None:
-        done.silent.add(rule.name)
+        done.silent[rule.name] = rule.name
     elif before is None or before.target != target or tested <= _now() - TEST_EVERY:
         match around.ask(target, asking.nobody_at(rule.name)):
             case Reply.GOOD:
@@ -149,7 +153,7 @@ def _settle(address: str, rules: dict[Name, Rule], known: Memory, around: Surrou
             known.answer([Answer(address, False, _now())])
             done.bad += 1
         case Reply.SILENT | Reply.NOT_NOW:
-            done.silent.add(target)
+            done.silent[target] = rule.name
 
 
 def _answered_by_any(rule: Rule, host: str, done: Learned) -> bool:

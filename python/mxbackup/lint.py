@@ -4,6 +4,7 @@
 `findings` is pure: it is handed the files' texts. Each check names the program whose reading it follows.
 """
 
+import ipaddress
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from mxbackup import importers
 from mxbackup.errors import MxBackupError
-from mxbackup.host import TEMPLATES, Host
+from mxbackup.host import DATABASES, TEMPLATES, Host
 from mxbackup.importers import Form
 from mxbackup.render import BEGIN, END, TARGETS, destination
 from mxbackup.rules import Rule
@@ -25,6 +26,7 @@ MORERCPTHOSTS = RCPTHOSTS.with_name("morercpthosts")
 SMTPROUTES = TARGETS["smtproutes"].path
 CHECK_RULES = TARGETS["smtpd_check_rules"].path
 PEERS = tuple(Path("/var/service/qpsmtpd/config/peers") / peer for peer in ("0", "local"))
+CONFIGURATION = DATABASES / "configuration"
 SME5_LIST = Path("/etc/MXBackupDomains")
 
 # The how-to's fragments for SME 5.5 and SME 5, by the file that holds their domains.
@@ -87,7 +89,7 @@ def read(host: Host) -> dict[Path, str | None]:
 def findings(
     files: Mapping[Path, str | None], rules: Sequence[Rule], settings: Settings, *, routes: bool = True
 ) -> list[Finding]:
-    """Return what is wrong in these files, as `read` gives them, for these rules on this server.
+    """Return what is wrong in these files, as `read` gives them, and in the settings, for these rules on this server.
 
     routes: whether `smtproutes` is expanded on this server.
     """
@@ -110,7 +112,22 @@ def findings(
         found.append(Finding(level, "no-routes", SMTPROUTES, _postfix(len(concerned))))
     elif concerned and not routes:
         found.append(Finding(Level.WARNING, "no-routes", SMTPROUTES, _not_expanded(len(concerned))))
+    for text in bad_addresses(settings):
+        found.append(Finding(Level.WARNING, "bad-public-address", CONFIGURATION, _no_address(text)))
     return found
+
+
+def bad_addresses(settings: Settings) -> list[str]:
+    """Return what PublicAddress holds besides IP addresses, which has no effect."""
+    return sorted(text for text in settings.public_addresses if not _is_address(text))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _dead_lines(path: Path, text: str, entry: re.Pattern[str], code: str) -> Iterator[Finding]:
@@ -184,7 +201,7 @@ def _custom_fragment(path: Path, files: Mapping[Path, str], known: Collection[st
     missing = [entry.name for entry in entries if entry.name not in known]
     if missing:
         yield Finding(Level.WARNING, "no-rules-yet", path, _to_import(source, missing))
-    else:
+    elif entries:
         yield Finding(Level.WARNING, "needless-fragment", path, _needless(path))
 
 
@@ -258,6 +275,14 @@ def _to_import(source: Path, missing: Sequence[str]) -> Mistake:
         count=len(missing),
         first=missing[0],
         path=source,
+    )
+
+
+def _no_address(text: str) -> Mistake:
+    return Mistake(
+        '"{text}" in PublicAddress is no IP address and has no effect. '
+        "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+        text=text,
     )
 
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 
+from mxbackup import lint
 from mxbackup.delivery import Verdict
 from mxbackup.dnsfindings import Check
 from mxbackup.dnsquery import Status
@@ -57,8 +58,20 @@ def we_are_an_mx(facts: Facts) -> Iterator[Finding]:
             "not-mx", ERROR,
             "This server is not a mail exchanger of {name}, so nobody brings it that mail.",
             "Have an MX record with this server's name and a higher preference number than the primary's added. "
-            "Behind NAT, state the public address: --public-address, or PublicAddress of the mxbackup record.",
+            "Behind NAT, state the public address: db configuration setprop mxbackup PublicAddress ADDRESS "
+            "(for one check: --public-address ADDRESS)",
             {"name": facts.name},
+        )  # fmt: skip
+
+
+def public_address_is_one(facts: Facts) -> Iterator[Finding]:
+    """What PublicAddress holds can be the address of an exchanger."""
+    for text in lint.bad_addresses(facts.us.settings):
+        yield Finding(
+            "bad-public-address", WARNING,
+            '"{text}" in PublicAddress is no IP address and has no effect.',
+            "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+            {"name": facts.name, "text": text},
         )  # fmt: skip
 
 
@@ -212,6 +225,7 @@ def policy_lists_us(facts: Facts) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     not_local,
     we_are_an_mx,
+    public_address_is_one,
     we_come_second,
     we_know_ourselves,
     routed_as_meant,

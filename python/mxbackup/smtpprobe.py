@@ -78,6 +78,10 @@ class Trouble(MxBackupError):
     """Why there was no dialogue, or no end of it."""
 
 
+class UnknownHost(Trouble):
+    """There is nobody to ask: the host's name gave no address."""
+
+
 def probe(host: str, question: Question, port: int = SMTP_PORT, timeout: float = TIMEOUT) -> Dialogue:
     """Ask the server at `host`. `timeout` is in seconds, for all of it. Never raises: trouble is in the result."""
     clock = _Clock(timeout)
@@ -87,7 +91,7 @@ def probe(host: str, question: Question, port: int = SMTP_PORT, timeout: float =
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         transcript.append(f"telnet: Unable to connect to remote host: {reason}")
-        trouble = Trouble("{host} port {port} accepts no connection: {reason}.", host=host, port=port, reason=reason)
+        trouble = _why_unreachable(error, host, port, reason)
         return Dialogue(Outcome.UNREACHABLE, trouble=trouble, transcript=tuple(transcript))
     with connection:
         client = _Client(connection, clock, transcript)
@@ -293,6 +297,14 @@ def _connect(host: str, port: int, clock: _Clock, transcript: list[str]) -> sock
             transcript += [f"Connected to {host}.", "Escape character is '^]'."]
             return connection
     raise failure
+
+
+def _why_unreachable(error: OSError | UnicodeError, host: str, port: int, reason: str) -> Trouble:
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+        return UnknownHost("The DNS cannot be asked for {host} at present: {reason}.", host=host, reason=reason)
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return UnknownHost("The name {host} is not in the DNS.", host=host)
+    return Trouble("{host} port {port} accepts no connection: {reason}.", host=host, port=port, reason=reason)
 
 
 def _outcome(code: int) -> Outcome:

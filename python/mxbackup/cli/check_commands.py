@@ -24,6 +24,8 @@ from mxbackup.rules import Rule
 from mxbackup.service import Service
 from mxbackup.settings import Settings
 
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+
 if TYPE_CHECKING:
     from mxbackup.checks import Report
     from mxbackup.dnsquery import Server
@@ -125,6 +127,8 @@ def probe(
     message = smtpprobe.sample_message(sender, _mailbox(recipient)) if send else None
     question = smtpprobe.Question(_mailbox(recipient), sender, refuse, _word(helo), message)
     dialogue = smtpprobe.probe(_host(host), question, port, timeout)
+    if isinstance(dialogue.trouble, smtpprobe.UnknownHost):  # nothing could be asked, so there is no answer
+        raise dialogue.trouble
     click.echo("\n".join(dialogue.transcript) + "\n")
     for line in probing.verdict(dialogue, question, words):
         click.echo(line)
@@ -206,10 +210,11 @@ def _address(text: str) -> str:
 
 
 def _host(text: str) -> str:
+    """Whatever may be connected to: an address, or a name, which may be one of /etc/hosts without any dot."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        return names.parse_host(text)
+        return text if _HOST.fullmatch(text) else names.parse_host(text)
 
 
 def _mailbox(text: str) -> str:

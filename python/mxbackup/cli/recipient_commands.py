@@ -76,8 +76,8 @@ def learn(services: Service) -> None:
             good=done.good, bad=done.bad, waiting=done.waiting,
         )
     )  # fmt: skip
-    for primary in sorted(done.silent):
-        click.echo(_("No answer from the primary {primary}.", primary=primary))
+    for name in sorted(set(done.silent.values())):
+        click.echo(_("No answer from the primary for {name}.", name=name))
     for name in sorted(done.accepting_all):
         click.echo(_("The primary of {name} accepts every recipient, so this server does too.", name=name))
 
