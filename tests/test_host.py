@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+import signal
 import threading
 import time
 from collections.abc import Mapping
@@ -73,7 +74,7 @@ def test_qmail_without_e_smith_is_plain(directories: list[str], plain: bool, tmp
 
 
 def expand(server: Scratch, fragments: Mapping[Target, str]) -> None:
-    with server.host.expanding(list(fragments)) as hand_over:
+    with server.host.expansion_lock() as lock, server.host.expanding(list(fragments), lock) as hand_over:
         hand_over(fragments)
 
 
@@ -112,7 +113,7 @@ def test_an_expansion_that_exits_with_a_status_has_failed(server: Scratch) -> No
 def test_templates_run_beside_the_rendering_and_wait_for_its_end(server: Scratch) -> None:
     started, went_on = server.path("/started"), server.path("/went-on")
     server.script(EXPAND_TEMPLATE, f"echo > {started}; read -r _; echo > {went_on}")
-    with server.host.expanding([RCPTHOSTS]) as hand_over:
+    with server.host.expansion_lock() as lock, server.host.expanding([RCPTHOSTS], lock) as hand_over:
         while not started.exists():
             time.sleep(0.01)
         hand_over({RCPTHOSTS: ""})
@@ -121,10 +122,34 @@ def test_templates_run_beside_the_rendering_and_wait_for_its_end(server: Scratch
     assert went_on.exists()
 
 
+def test_templates_hold_the_lock_when_we_are_killed(server: Scratch) -> None:
+    ready, go = server.path("/ready"), server.path("/go")
+    server.script(
+        EXPAND_TEMPLATE, f"echo > {ready}; read -r _; while [ ! -e {go} ]; do sleep 0.01; done; echo > {go}ne"
+    )
+    child = os.fork()
+    if not child:
+        with server.host.expansion_lock() as lock, server.host.expanding([RCPTHOSTS], lock):
+            while not ready.exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    with server.path("/var/lock/mxbackup-expand").open("a") as other:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        go.touch()
+        fcntl.flock(other, fcntl.LOCK_EX)
+    assert server.path("/gone").exists()
+
+
 def test_a_rendering_that_fails_leaves_no_fragment_to_any_template(server: Scratch) -> None:
     seen = server.path("/seen")
     server.script(EXPAND_TEMPLATE, f'read -r _; ls "$MXBACKUP_RENDERED" > {seen} 2>&1')
-    with pytest.raises(RenderError), server.host.expanding([RCPTHOSTS, SMTPROUTES]):
+    with (
+        pytest.raises(RenderError),
+        server.host.expansion_lock() as lock,
+        server.host.expanding([RCPTHOSTS, SMTPROUTES], lock),
+    ):
         raise RenderError("The second one failed.")
     assert "No such file or directory" in seen.read_text()
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a user does: each verb changes exactly its record, refuses what cannot stand, and signals its event."""
 
+import os
+import signal
 from collections.abc import Iterable
 
 import pytest
@@ -497,3 +499,19 @@ def test_where_qpsmtpd_took_over_no_rule_is_left_in_morercpthosts(many: Scratch)
     many.path(f"{CONTROL}/morercpthosts.cdb").unlink()
     many.service.expand()
     assert not many.path(f"{CONTROL}/morercpthosts.cdb").exists()
+
+
+def test_rules_that_leave_morercpthosts_in_two_steps_do_so_after_a_crash_between_them(many: Scratch) -> None:
+    many.service.expand()
+    many.path("/var/service/qpsmtpd/config").mkdir(parents=True)
+    many.script("/var/qmail/bin/qmail-newmrh", "kill -9 $PPID")
+    child = os.fork()
+    if not child:
+        many.service.expand()
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert many.read(f"{CONTROL}/morercpthosts") == block([])
+    assert states(many)["morercpthosts"] == (True, False)
+    many.script("/var/qmail/bin/qmail-newmrh", COPY)
+    many.service.expand()
+    assert controls(many) == holding(block(range(60)), "")
+    assert "morercpthosts" not in states(many)

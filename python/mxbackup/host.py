@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -89,13 +89,14 @@ class Host:
         return self.path(path).parent.is_dir() and not only_ours
 
     @contextmanager
-    def expanding(self, targets: Iterable[Target]) -> Iterator[Callable[[Mapping[Target, str]], None]]:
+    def expanding(self, targets: Iterable[Target], lock: int) -> Iterator[Callable[[Mapping[Target, str]], None]]:
         """Expand the targets' files with our fragment of each, which the caller makes meanwhile and hands over.
 
         The host's own fragments, some of which read whole databases, so run beside our rendering. The
         `mxbackup render` that templates call waits for the end of its standard input, then prints a file of the
         directory named in RENDERED: all fragments are there or none, and without its own the template dies and the
-        old file stays. Raises HostError naming the files left as they were.
+        old file stays. `lock` is the descriptor of `expansion_lock`: the templates hold it too, should we be killed.
+        Raises HostError naming the files left as they were.
         """
         with TemporaryDirectory(prefix="mxbackup-") as directory:
             rendered = Path(directory) / "rendered"
@@ -112,7 +113,7 @@ class Host:
                 waiting = running.enter_context(os.fdopen(reader))
                 with os.fdopen(writer, "w"):  # closing it, or our death, is the end that the templates wait for
                     paths = [target.path for target in targets]
-                    started = self._start_expanding(paths, running, waiting, {RENDERED: str(rendered)})
+                    started = self._start_expanding(paths, running, waiting, {RENDERED: str(rendered)}, (lock,))
                     yield hand_over
                 _await_expanded(started)
 
@@ -126,14 +127,21 @@ class Host:
         running: ExitStack,
         stdin: IO[str] | None = None,
         more: Mapping[str, str] | None = None,
+        inherited: Collection[int] = (),
     ) -> list[tuple[Path, subprocess.Popen[str]]]:
         """Start an expand-template for each file, all side by side, and see to it that `running` ends with them."""
         command = self.path(EXPAND_TEMPLATE)
-        return [(path, running.enter_context(self._start([command, self.path(path)], stdin, more))) for path in paths]
+        return [
+            (path, running.enter_context(self._start([command, self.path(path)], stdin, more, inherited)))
+            for path in paths
+        ]
 
     @contextmanager
-    def expansion_lock(self) -> Iterator[None]:
-        """Hold this while reading rules and expanding, so that the last expansion is of the last change."""
+    def expansion_lock(self) -> Iterator[int]:
+        """Hold this while reading rules and expanding, so that the last expansion is of the last change.
+
+        Yields the descriptor that holds it. Raises HostError.
+        """
         import fcntl  # here, because the module must load where there is no Unix
 
         path = self.path(EXPAND_LOCK)
@@ -144,7 +152,7 @@ class Host:
         except OSError as error:
             raise HostError("{path} cannot be locked: {reason}.", path=path, reason=error.strerror) from error
         with lock:
-            yield
+            yield lock.fileno()
 
     def remove(self, files: Iterable[Path]) -> list[Path]:
         """Remove those of the files that are there; return them. Raises HostError."""
@@ -242,7 +250,11 @@ class Host:
         return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
     def _start(
-        self, command: Iterable[Path | str], stdin: IO[str] | None = None, more: Mapping[str, str] | None = None
+        self,
+        command: Iterable[Path | str],
+        stdin: IO[str] | None = None,
+        more: Mapping[str, str] | None = None,
+        inherited: Collection[int] = (),
     ) -> subprocess.Popen[str]:
         """Start a command of the host in a clean environment. Raises HostError when it is not there."""
         words = [str(word) for word in command]
@@ -255,7 +267,7 @@ class Host:
         try:
             return subprocess.Popen(
                 words, env=environment, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True, errors="replace",
+                stderr=subprocess.PIPE, text=True, errors="replace", pass_fds=inherited,
             )  # fmt: skip
         except OSError as error:
             raise HostError(

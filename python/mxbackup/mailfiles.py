@@ -44,8 +44,8 @@ class MailFiles:
         One expansion waits for another, so that the last one is of the last change.
         Raises what `read` does, RenderError, HostError.
         """
-        with self.host.expansion_lock():
-            with self.host.expanding(targets) as hand_over:
+        with self.host.expansion_lock() as lock:
+            with self.host.expanding(targets, lock) as hand_over:
                 inventory, known = read()
                 # Between its two steps a rule that goes from one file to the other stands in both.
                 self._write_more(inventory, keep=True)
@@ -94,33 +94,34 @@ class MailFiles:
 
         target = Target("morercpthosts", MORERCPTHOSTS)
         try:
-            change = self._more(inventory)
+            changes = self._more(inventory)
         except HostError as error:
             return [TargetStatus(target, True, False, error)]
-        if change is None or change.after is None:
+        if not changes or changes[-1].after is None:
             return []
-        return [TargetStatus(target, True, qmailcontrol.in_force(self.host, change))]
+        return [TargetStatus(target, True, all(qmailcontrol.in_force(self.host, change) for change in changes))]
 
     def _write_more(self, inventory: Inventory, *, keep: bool = False) -> None:
         """Write and compile `morercpthosts` where it concerns us; with `keep` whatever it holds stays accepted."""
-        if change := self._more(inventory, keep=keep):
+        if changes := self._more(inventory, keep=keep):
             from mxbackup import qmailcontrol
 
-            qmailcontrol.carry_out(self.host, [change])
+            qmailcontrol.carry_out(self.host, changes)
 
-    def _more(self, inventory: Inventory, *, keep: bool = False) -> "FileChange | None":
-        """Return `morercpthosts` as it is and as it should be, None where it does not concern us. Raises HostError.
+    def _more(self, inventory: Inventory, *, keep: bool = False) -> "list[FileChange]":
+        """Return `morercpthosts` as it is and as it should be, nothing where it does not concern us. Raises HostError.
 
         Our rules belong there where the mail program reads it as qmail does. An SME 6 that became an SME 7 has some
         left there: qpsmtpd accepts the names, and would go on when the rules are gone.
         """
         reads = self._reads_more()
         if not reads and (keep or not self.host.path(MORERCPTHOSTS).exists()):
-            return None
+            return []
         from mxbackup import qmailcontrol
 
-        change = qmailcontrol.more(self.host, inventory.rules if reads else [], inventory.settings, keep=keep)
-        return change if reads or change.pending else None
+        if reads:
+            return [qmailcontrol.more(self.host, inventory.rules, inventory.settings, keep=keep)]
+        return qmailcontrol.without_more(self.host)
 
     def _reads_more(self) -> bool:
         """Whether this host has a mail program that reads `morercpthosts.cdb` as qmail does: qpsmtpd does not."""

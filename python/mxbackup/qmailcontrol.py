@@ -120,6 +120,16 @@ def more(host: Host, rules: Sequence[Rule], settings: Settings, *, keep: bool = 
     return _change(host, MORERCPTHOSTS, _block("rcpthosts", [*first, *ours[IN_RCPTHOSTS:]], settings))
 
 
+def without_more(host: Host) -> list[FileChange]:
+    """Return the changes by which our rules leave `morercpthosts`, none where it has no block of ours.
+
+    The block goes last: as long as it is there, an emptied file may not be compiled yet. Raises HostError.
+    """
+    emptied = _change(host, MORERCPTHOSTS, f"{BEGIN}\n{END}\n")
+    gone = _change(host, MORERCPTHOSTS, "")
+    return [emptied, FileChange(MORERCPTHOSTS, emptied.after, gone.after)] if gone.pending else []
+
+
 def in_force(host: Host, change: FileChange) -> bool:
     """Whether a file of `plan` or `more` is as it should be, and compiled where that is needed."""
     return not change.pending and not (change.path == MORERCPTHOSTS and _out_of_date(host))
