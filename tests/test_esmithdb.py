@@ -207,8 +207,27 @@ def test_a_missing_database_is_told_from_an_empty_one(store: Store) -> None:
     with pytest.raises(DatabaseMissing) as refused:
         store.read()
     assert str(refused.value) == f"There is no database {store.path}."
-    store.path.write_bytes(b"")
+    store.path.write_bytes(HEADER)
     assert store.read().raw == {}
+
+
+def test_a_database_without_even_its_comments_is_damaged_and_stays_as_it_is(store: Store) -> None:
+    store.path.write_bytes(b"")
+    for attempt in (store.read, lambda: store.update(set_one)):
+        with pytest.raises(DatabaseError) as refused:
+            attempt()
+        assert str(refused.value) == (f"The database {store.path} is empty: it was damaged. Restore it from a backup.")
+    assert store.path.read_bytes() == b""
+
+
+def test_blanks_around_keys_and_values_do_not_count() -> None:
+    parsed = Database.parse(b" dupontnet.com = mxbackup|Kind|domain \nlocal.com =domain\n")
+    assert parsed.raw == {b"dupontnet.com": b"mxbackup|Kind|domain", b"local.com": b"domain"}
+
+
+def test_what_is_no_character_is_refused() -> None:
+    with pytest.raises(InvalidRule, match="The property Description holds what is no character"):
+        Database().set("dupontnet.com", "mxbackup", {"Description": "\ud800"})
 
 
 def test_a_database_that_cannot_be_read_is_an_error(store: Store) -> None:

@@ -57,7 +57,7 @@ class Database:
         for line in content.split(b"\n"):
             if not _IGNORED.match(line):
                 key, _, value = line.partition(b"=")
-                raw[key] = value
+                raw[key.strip()] = value.strip()
         return cls(raw)
 
     def serialise(self, now: str) -> bytes:
@@ -116,11 +116,17 @@ class Store:
     def read(self) -> Database:
         """Return the records. Raises DatabaseMissing or DatabaseError."""
         try:
-            return Database.parse(self.path.read_bytes())
+            content = self.path.read_bytes()
         except FileNotFoundError:
             raise DatabaseMissing("There is no database {path}.", path=self.path) from None
         except OSError as error:
             raise _cannot("The database {path} cannot be read: {reason}.", self.path, error) from error
+        if not content:
+            # Whoever keeps to the format writes the comments at least: this is no database without records.
+            raise DatabaseError(
+                "The database {path} is empty: it was damaged. Restore it from a backup.", path=self.path
+            )
+        return Database.parse(content)
 
     def update(self, change: Callable[[Database], Result]) -> Result:
         """Apply `change` to the records as they are under the lock, write them, return its result.
@@ -206,7 +212,10 @@ def _encode_value(name: str, value: str) -> bytes:
         raise InvalidRule(name, 'The property {property} must not hold "|".', property=name)
     if "\\n" in value or value.endswith("\\"):
         raise InvalidRule(name, 'The property {property} must not hold "\\n" nor end in a backslash.', property=name)
-    return _encode(value.replace("\n", "\\n"))
+    try:
+        return _encode(value.replace("\n", "\\n"))
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON can hold
+        raise InvalidRule(name, "The property {property} holds what is no character.", property=name) from None
 
 
 def _refuse_bad_key(key: str) -> None:
