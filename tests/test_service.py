@@ -10,9 +10,10 @@ import pytest
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, DatabaseError, DatabaseMissing, HostError, InvalidInput, UnknownRule
 from mxbackup.names import Name
-from mxbackup.outcomes import Change, Invalid
+from mxbackup.outcomes import Change, Invalid, Removal
 from mxbackup.render import BEGIN, END
 from mxbackup.rules import Kind, Rule
+from mxbackup.settings import Settings
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 CONTROL = "/var/qmail/control"
@@ -23,6 +24,7 @@ FAIL = "echo 'unable to write to morercpthosts.tmp' >&2; exit 111"
 DUPONT = Rule(Name("dupontnet.com"))
 WWW = Rule(Name("www.dupontnet.com"), Kind.HOST)
 DUPONT_RECORD = "dupontnet.com=mxbackup|Kind|domain"
+SETTINGS = Settings(domain_name="durantcom.net", system_name="sme")
 NO_RULE = 'There is no rule for "{name}". See: mxbackup list'
 
 
@@ -66,7 +68,30 @@ def test_the_inventory_is_sorted_and_tells_of_records_that_are_no_rules(server: 
         "circle.com": 'The route "other.net:26" leads back to this server, and the mail would go in circles. '
         "Give the primary's own name or address.",
     }
-    assert [inventory.covering(rule) for rule in inventory.rules] == [None, DUPONT, None]
+    assert [inventory.covering(rule.name) for rule in inventory.rules] == [None, DUPONT, None]
+
+
+@pytest.mark.parametrize(
+    ("fragments", "postfix", "routes"),
+    [([], "", True), (["20mxbackup"], "", False), (["10smarthost", "20mxbackup"], "", True)]
+    + [([], "postfix=service|SMTPSmartHost|smtp.provider.net", False)],
+)
+def test_whether_routes_count_here(server: Scratch, fragments: list[str], postfix: str, routes: bool) -> None:
+    server.database("configuration", *filter(None, [postfix]))
+    for fragment in fragments:
+        server.write(f"/etc/e-smith/templates{CONTROL}/smtproutes/{fragment}")
+    assert server.service.inventory().settings.routes is routes
+
+
+def test_a_rule_lacks_its_list_where_lists_count(server: Scratch) -> None:
+    server.database("domains", DUPONT_RECORD)
+    listed = rules.make("dupontnet.com", recipients="list")
+    assert not server.service.lacks_list(listed)
+    server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
+    assert server.service.lacks_list(listed)
+    assert not server.service.lacks_list(DUPONT)
+    server.service.import_recipients("dupontnet.com", "jean\n")
+    assert not server.service.lacks_list(listed)
 
 
 def test_a_fragment_holds_the_valid_rules_only(server: Scratch) -> None:
@@ -74,6 +99,25 @@ def test_a_fragment_holds_the_valid_rules_only(server: Scratch) -> None:
     assert server.service.fragment("goodrcptto") == (
         "# BEGIN mxbackup: rules of the domains database\n@dupontnet.com\n# END mxbackup\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("fragments", "filled"),
+    [
+        ({"templates/10local": "admin", "templates/50mxbackup": "x"}, True),
+        ({"templates/10local": "admin", "templates/50mxbackup": "x", "templates-custom/10local": ""}, False),
+        ({"templates/50mxbackup": "x", "templates/template-begin": "# x"}, False),
+        ({"templates/50mxbackup": "x", "templates-custom/20more": "info"}, True),
+    ],
+)
+def test_our_entries_do_not_switch_check_goodrcptto_on(
+    server: Scratch, fragments: dict[str, str], filled: bool
+) -> None:
+    for name, text in fragments.items():
+        top, _, fragment = name.partition("/")
+        server.write(f"/etc/e-smith/{top}/var/service/qpsmtpd/config/goodrcptto/{fragment}", text)
+    server.database("domains", DUPONT_RECORD)
+    assert ("@dupontnet.com" in server.service.fragment("goodrcptto")) == filled
 
 
 def test_without_the_domains_database_there_is_an_error_and_no_fragment(server: Scratch) -> None:
@@ -118,7 +162,7 @@ def test_what_is_no_rule_is_not_found(server: Scratch, name: str) -> None:
 def test_add_records_the_rule_and_signals(server: Scratch) -> None:
     server.database("domains", "durantcom.net=domain|Content|Primary")
     made = rules.make("DupontNet.com", "domain", "mail.dupontnet.com:26", "use", "Chez Dupont")
-    assert server.service.add(made) == Change(made)
+    assert server.service.add(made) == Change(made, None, SETTINGS)
     assert server.records("domains") == [
         "dupontnet.com=mxbackup|Description|Chez Dupont|Kind|domain|Route|mail.dupontnet.com:26|Smarthost|use",
         "durantcom.net=domain|Content|Primary",
@@ -135,7 +179,7 @@ def test_the_first_rule_makes_the_database(server: Scratch) -> None:
 def test_add_tells_of_the_domain_rule_that_covers_the_new_one(server: Scratch) -> None:
     server.database("domains", DUPONT_RECORD, "b.dupontnet.com=mxbackup|Kind|host", "a.b.dupontnet.com=mxbackup")
     rule = Rule(Name("c.a.b.dupontnet.com"), Kind.HOST)
-    assert server.service.add(rule) == Change(rule, DUPONT)
+    assert server.service.add(rule) == Change(rule, DUPONT, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -173,19 +217,19 @@ def test_add_refuses_what_is_taken(server: Scratch, name: str, reason: str) -> N
 def test_change_sets_what_is_given_and_keeps_the_rest(server: Scratch) -> None:
     server.database("domains", b"dupontnet.com=mxbackup|Kind|domain|Other|\xe9|Route|192.0.2.1|Smarthost|use")
     done = server.service.change("DUPONTNET.COM", {"Kind": "host", "Route": None})
-    assert done == Change(rules.make("dupontnet.com", "host", "", "use"))
+    assert done == Change(rules.make("dupontnet.com", "host", "", "use"), None, SETTINGS)
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|host|Other|\udce9|Smarthost|use"]
     assert server.events() == ["mxbackup-modify dupontnet.com"]
 
 
 def test_change_tells_of_the_domain_rule_that_covers(server: Scratch) -> None:
     server.database("domains", DUPONT_RECORD, "www.dupontnet.com=mxbackup|Kind|domain")
-    assert server.service.change("www.dupontnet.com", {"Kind": "host"}) == Change(WWW, DUPONT)
+    assert server.service.change("www.dupontnet.com", {"Kind": "host"}) == Change(WWW, DUPONT, SETTINGS)
 
 
 def test_change_mends_an_invalid_record(server: Scratch) -> None:
     server.database("domains", "dupontnet.com=mxbackup|Kind|zone")
-    assert server.service.change("dupontnet.com", {"Kind": "domain"}) == Change(DUPONT)
+    assert server.service.change("dupontnet.com", {"Kind": "domain"}) == Change(DUPONT, None, SETTINGS)
     assert server.records("domains") == [DUPONT_RECORD]
 
 
@@ -248,9 +292,20 @@ def test_remove_takes_a_rule_by_any_spelling_and_an_invalid_record_by_its_key(
     records = ["Upper.com=mxbackup|Kind|domain", "a b=mxbackup", "caf\udce9.com=mxbackup", DUPONT_RECORD]
     records += ["durantcom.net=domain", "kindless.com=mxbackup"]
     server.database("domains", *(record.encode("utf-8", "surrogateescape") for record in records))
-    assert server.service.remove(typed) == key
+    assert server.service.remove(typed) == Removal(key)
     assert server.records("domains") == [record for record in records if not record.startswith(key)]
     assert server.path("/events").read_bytes() == b"mxbackup-delete " + key.encode("utf-8", "surrogateescape") + b"\n"
+
+
+@pytest.mark.parametrize(("status", "cover"), [("enabled", DUPONT), ("disabled", None)])
+def test_remove_tells_of_the_domain_rule_by_which_mail_stays_accepted(
+    server: Scratch, status: str, cover: Rule | None
+) -> None:
+    server.database("configuration", f"mxbackup=service|status|{status}")
+    server.database("domains", DUPONT_RECORD, "www.dupontnet.com=mxbackup|Kind|domain", "w_w.dupontnet.com=mxbackup")
+    for key in ("www.dupontnet.com", "w_w.dupontnet.com"):
+        assert server.service.remove(key) == Removal(key, cover)
+    assert server.service.remove("dupontnet.com") == Removal("dupontnet.com")
 
 
 def test_what_is_no_name_and_no_key_is_refused(server: Scratch) -> None:

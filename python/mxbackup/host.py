@@ -83,10 +83,21 @@ class Host:
         """
         return [target for target in TARGETS.values() if self._expands(target.path)]
 
+    def others_fill(self, path: Path) -> bool:
+        """Whether another fragment than ours may give the file lines: one in templates-custom counts instead of its
+        namesake, and an empty one gives nothing. True on a host without templates for it.
+        """
+        fragments = {fragment.name: fragment for fragment in self._fragments(path)}
+        filled = [name for name, fragment in fragments.items() if self.path(fragment).stat().st_size]
+        return not filled or not all(re.fullmatch(r"[0-9]{2}mxbackup|template-(begin|end)", name) for name in filled)
+
     def _expands(self, path: Path) -> bool:
-        fragments = [fragment for top in TEMPLATES for fragment in self.files(top / path.relative_to("/"))]
-        only_ours = fragments and all(re.fullmatch(r"[0-9]{2}mxbackup", fragment.name) for fragment in fragments)
+        names = [fragment.name for fragment in self._fragments(path)]
+        only_ours = names and all(re.fullmatch(r"[0-9]{2}mxbackup", name) for name in names)
         return self.path(path).parent.is_dir() and not only_ours
+
+    def _fragments(self, path: Path) -> list[Path]:
+        return [fragment for top in TEMPLATES for fragment in self.files(top / path.relative_to("/"))]
 
     @contextmanager
     def expanding(self, targets: Iterable[Target], lock: int) -> Iterator[Callable[[Mapping[Target, str]], None]]:

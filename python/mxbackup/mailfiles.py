@@ -32,6 +32,8 @@ class MailFiles:
         Raises RenderError, HostError.
         """
         held = inventory.rules
+        if target == "goodrcptto" and not self.host.others_fill(render.TARGETS[target].path):
+            held = []  # without any entry check_goodrcptto is off, and ours would switch it on for all local users
         if target == "rcpthosts" and self._reads_more():
             from mxbackup import qmailcontrol
 
