@@ -50,6 +50,9 @@ def lay_out() -> None:
     for path, text in files.items():
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text)
+    for target in ("rcpthosts", "smtproutes"):
+        with (ROOT / "var/qmail/control" / target).open("a") as file:
+            subprocess.run(["/usr/bin/mxbackup", "--root", str(ROOT), "render", target], stdout=file, check=True)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from mxbackup.dnscheck import ServerFacts
 from mxbackup.dnsquery import Server, Status
 from mxbackup.facts import Exchanger, Facts, Finding, Us
 from mxbackup.mtasts import Policy
+from mxbackup.rules import SmartHostUse
 from mxbackup.settings import Settings
 from mxbackup.smtpprobe import Dialogue, Trouble
 from mxbackup.smtpprobe import Outcome as Said
@@ -26,6 +27,7 @@ SETTINGS = Settings(domain_name="durantcom.net", system_name="sme", local_domain
 RULE = rules.make("dupontnet.com")
 US = Us(frozenset({"127.0.0.1", "192.0.2.10"}), frozenset(), SETTINGS)
 SERVER = replace(US, outdated=())
+SMARTHOST = replace(US, settings=replace(SETTINGS, smarthost="192.0.2.25"))
 PRIMARY = Exchanger(0, "mail.dupontnet.com", addresses("192.0.2.25"))
 BACKUP = Exchanger(5, "mail.durantcom.net", addresses("192.0.2.10"))
 TARGET = Target("192.0.2.25", 25)
@@ -117,6 +119,11 @@ def test_nothing_is_wrong() -> None:
         (replace(FINE, contacts={TARGET: Dialogue(Said.DEFERRED, "450 later")}), ["warning primary-defers"]),
         (replace(FINE, route=Route("", "smtp.provider.net")), ["warning smarthost"]),
         (replace(FINE, route=Route(""), expected_route=None), []),
+        (replace(FINE, us=SMARTHOST, rule=RULE, route=ROUTED), []),
+        (
+            replace(FINE, us=SMARTHOST, rule=replace(RULE, smarthost=SmartHostUse.USE), route=ROUTED),
+            ["warning smarthost"],
+        ),
         (replace(FINE, expected_route=ROUTED), ["error routes-stale"]),
         (replace(FINE, route=ROUTED, expected_route=ROUTED), []),
         (replace(FINE, policy=Policy("enforce", ("mail.dupontnet.com",))), ["error mta-sts"]),

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from mxbackup import lint
+from mxbackup import lint, render
 from mxbackup.delivery import Verdict
 from mxbackup.dnsfindings import Check
 from mxbackup.dnsquery import Status
@@ -131,10 +131,10 @@ def routed_as_meant(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "routes-stale", ERROR,
             "The file smtproutes does not say what the rule for {name} says.",
-            "To see which of its lines counts instead: mxbackup status",
+            "To see why: mxbackup status",
             {"name": facts.name},
         )  # fmt: skip
-    elif facts.route is not None and facts.route.key == "" and facts.route.host:
+    elif facts.route is not None and facts.route.host and (facts.route.key == "" or _meant_for_smarthost(facts)):
         yield Finding(
             "smarthost", WARNING,
             "Mail for {name} goes to the smart host {host}, which follows the MX records and may bring it back.",
@@ -220,6 +220,11 @@ def policy_lists_us(facts: Facts) -> Iterator[Finding]:
             "The MTA-STS policy of {name} does not list this server ({exchanger}): careful senders bring nothing here.",
             "Have the line mx: {exchanger} added to https://mta-sts.{name}/.well-known/mta-sts.txt", params,
         )  # fmt: skip
+
+
+def _meant_for_smarthost(facts: Facts) -> bool:
+    """Whether the rule asks for it: below a domain rule that goes another way it has an entry of its own for that."""
+    return facts.rule is not None and render.destination(facts.rule, facts.us.settings) == "smarthost"
 
 
 CHECKS: tuple[Check, ...] = (
