@@ -35,7 +35,17 @@ RULES = (
     "www.dupontnet.com=mxbackup|Kind|host",
     "xn--t-9fab.fr=mxbackup|Kind|domain",
 )
-LEFT_OUT = 'Left out, the record kindless.com is no rule: The kind "" is unknown. Give "domain" or "host".\n'
+COVERED = "It is covered by the domain rule dupontnet.com, and adds nothing to it.\n"
+DISABLED = "MX backup is disabled: nothing is accepted until you enable it.\n"
+NO_ROUTES = (
+    "warning: /var/qmail/control/smtproutes: This server has no template for the file, and we leave it alone: the "
+    "routes of rules and the way around the smart host have no effect here (1 rules are concerned). "
+    "Write them by hand.\n"
+)
+LEFT_OUT = (
+    'Left out, the record kindless.com is no rule: The kind "" is unknown. Give "domain" or "host". '
+    "To remove it: mxbackup remove kindless.com\n"
+)
 
 
 @pytest.fixture
@@ -123,7 +133,7 @@ def test_list_as_json(full: Scratch, mxbackup: Run) -> None:
         ),
         (
             "www.dupontnet.com",
-            "Name: www.dupontnet.com\nKind: Host\nDestination: MX, around the smart host\nCovered by: dupontnet.com\n",
+            "Name: www.dupontnet.com\nKind: Host\nDestination: MX, around the smart host\n" + COVERED,
         ),
         ("été.fr", "Name: été.fr (xn--t-9fab.fr)\nKind: Domain\nDestination: MX, around the smart host\n"),
     ],
@@ -168,7 +178,7 @@ def test_add(full: Scratch, mxbackup: Run) -> None:
 
 def test_add_with_everything(full: Scratch, mxbackup: Run) -> None:
     options = ["--kind", "host", "--route", "192.0.2.1:26", "--smarthost", "use", "--description", "Chez été"]
-    said = "Added a.été.fr (Host).\nIt is covered by the domain rule été.fr, and adds nothing to it.\n"
+    said = "Added a.été.fr (Host).\nIt lies below the domain rule été.fr, and what it says counts instead.\n"
     assert mxbackup("add", "a.été.fr", *options) == (0, said, "")
     record = "a.xn--t-9fab.fr=mxbackup|Description|Chez été|Kind|host|Route|[192.0.2.1]:26|Smarthost|use"
     assert record in full.records("domains")
@@ -178,7 +188,7 @@ def test_add_with_everything(full: Scratch, mxbackup: Run) -> None:
     ("arguments", "message"),
     [
         (["com"], '"com" has no dot: it would stand for a whole top-level domain. Give a name such as com.com.'),
-        (["dupontnet.com"], 'There is a rule for "dupontnet.com" already. Change that one.'),
+        (["dupontnet.com"], 'There is a rule for "dupontnet.com" already. To change it: mxbackup set dupontnet.com'),
         (["example.org", "--kind", "zone"], 'The kind "zone" is unknown. Give "domain" or "host".'),
         (
             ["example.org", "--route", "mail:x"],
@@ -200,8 +210,10 @@ def test_set(full: Scratch, mxbackup: Run) -> None:
 
 
 def test_set_of_a_covered_rule(full: Scratch, mxbackup: Run) -> None:
-    said = "Changed www.dupontnet.com.\nIt is covered by the domain rule dupontnet.com, and adds nothing to it.\n"
-    assert mxbackup("set", "www.dupontnet.com", "--description", "Web") == (0, said, "")
+    said = "Changed www.dupontnet.com.\n"
+    assert mxbackup("set", "www.dupontnet.com", "--description", "Web") == (0, said + COVERED, "")
+    other = "It lies below the domain rule dupontnet.com, and what it says counts instead.\n"
+    assert mxbackup("set", "www.dupontnet.com", "--smarthost", "use") == (0, said + other, "")
 
 
 def test_set_of_nothing_is_wrong_use(full: Scratch, mxbackup: Run) -> None:
@@ -218,6 +230,48 @@ def test_remove(full: Scratch, mxbackup: Run) -> None:
     assert full.events() == ["mxbackup-delete dupontnet.com", "mxbackup-delete kindless.com"]
     message = 'mxbackup: There is no rule for "dupontnet.com". See: mxbackup list\n'
     assert mxbackup("remove", "dupontnet.com") == (1, "", message)
+
+
+def test_remove_of_a_name_that_a_domain_rule_reaches(full: Scratch, mxbackup: Run) -> None:
+    said = "Removed www.dupontnet.com.\nMail for www.dupontnet.com stays accepted by the domain rule dupontnet.com.\n"
+    assert mxbackup("remove", "www.dupontnet.com") == (0, said, "")
+
+
+def test_while_disabled_nothing_is_said_to_be_accepted(server: Scratch, mxbackup: Run) -> None:
+    server.with_events()
+    server.database("configuration", "mxbackup=service|status|disabled")
+    assert mxbackup("list") == (0, "No rule yet. Make one: mxbackup add example.com\n", "")
+    assert mxbackup("add", "dupontnet.com") == (0, "Added dupontnet.com (Domain).\n" + DISABLED, "")
+    assert mxbackup("set", "dupontnet.com", "--description", "x") == (0, "Changed dupontnet.com.\n" + DISABLED, "")
+    table = "NAME           KIND    DESTINATION  DESCRIPTION\ndupontnet.com  Domain  MX           x\n"
+    assert mxbackup("list") == (0, table, DISABLED)
+    assert mxbackup("show", "dupontnet.com")[1].endswith(DISABLED)
+    mxbackup("add", "www.dupontnet.com")
+    assert mxbackup("remove", "www.dupontnet.com") == (0, "Removed www.dupontnet.com.\n", "")
+
+
+def test_where_routes_do_not_count_it_is_said(full: Scratch, mxbackup: Run) -> None:
+    full.write("/etc/e-smith/templates/var/qmail/control/smtproutes/20mxbackup")
+    route = ["--route", "mail.example.org"]
+    assert mxbackup("add", "example.org", *route) == (0, "Added example.org (Domain).\n" + NO_ROUTES, "")
+    assert mxbackup("set", "example.org", "--route", "") == (0, "Changed example.org.\n" + NO_ROUTES, "")
+    assert mxbackup("set", "example.org", "--smarthost", "use") == (0, "Changed example.org.\n", "")
+    assert mxbackup("list")[1] == (
+        "NAME               KIND    DESTINATION                   DESCRIPTION\n"
+        "dupontnet.com      Domain  smart host smtp.provider.net  Chez Dupont\n"
+        "www.dupontnet.com  Host    smart host smtp.provider.net\n"
+        "relayed.example    Host    smart host smtp.provider.net\n"
+        "été.fr             Domain  smart host smtp.provider.net\n"
+        "example.org        Domain  smart host smtp.provider.net\n"
+        "martin.org         Domain  smart host smtp.provider.net\n"
+    )
+    status, out, errors = mxbackup("show", "martin.org")
+    assert (status, out.splitlines()[2], errors) == (0, "Destination: smart host smtp.provider.net", "")
+    assert out.endswith(NO_ROUTES)
+    assert as_json(mxbackup, "show", "martin.org")["destination"] == "smarthost"
+    full.database("configuration")
+    assert mxbackup("add", "direct.example") == (0, "Added direct.example (Domain).\n", "")
+    assert mxbackup("list")[1].splitlines()[-1] == "martin.org         Domain  MX"
 
 
 def test_disable_and_enable(full: Scratch, mxbackup: Run) -> None:
@@ -479,7 +533,8 @@ def test_list_in_french(full: Scratch) -> None:
         "été.fr             Domaine     MX, en contournant le smart host\n"
         "martin.org         Domaine     mail.martin.org:26\n",
         "Laissé de côté, l’enregistrement kindless.com n’est pas une règle\u00a0: Le type «\u00a0\u00a0» est inconnu. "
-        "Donnez «\u00a0domain\u00a0» (Domaine) ou «\u00a0host\u00a0» (Ordinateur).\n",
+        "Donnez «\u00a0domain\u00a0» (Domaine) ou «\u00a0host\u00a0» (Ordinateur). "
+        "Pour le supprimer\u00a0: mxbackup remove kindless.com\n",
     )
 
 

@@ -82,11 +82,31 @@ def hidden(response: TestResponse) -> dict[str, str]:
     return {name: unescape(value) for name, value in found if name != "token"}
 
 
+def samples(at: str, below: str) -> list[list[str]]:
+    """What the page before an addition says of dupontnet.com."""
+    return [["someone@dupontnet.com", at], ["someone@www.dupontnet.com", below], ["someone@other.net", "no"]]
+
+
+def summary(response: TestResponse) -> dict[str, str]:
+    return {term: unescape(said) for term, said in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", response.text)}
+
+
+def warnings(response: TestResponse) -> list[str]:
+    return [unescape(text) for text in re.findall(r'<p class="mx-no">(.*?)</p>', response.text)]
+
+
+def put_into_force(server: Scratch) -> None:
+    """Let the mail files hold the rules as they are."""
+    for target in ("rcpthosts", "smtproutes"):
+        server.write(f"/var/qmail/control/{target}", server.service.fragment(target))
+
+
 def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> None:
     review = admin.post(do="review", name=" DupontNet.com. ", kind="domain", description="Jean")
-    assert rows(review) == [["toto@dupontnet.com", "yes"], ["toto@www.dupontnet.com", "yes"], ["toto@autre.net", "no"]]
+    assert rows(review) == samples("yes", "yes")
     assert server.records("domains") == []
     added = admin.post(do="save", **hidden(review))
+    put_into_force(server)
     assert (added.status_code, added.headers["Location"]) == (303, HERE)
     front = admin.get()
     assert said(front) == "success: Added dupontnet.com."
@@ -104,7 +124,7 @@ def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> N
 
     form = hidden(admin.get("?page=edit&rule=dupontnet.com"))
     review = admin.post(do="review", **form | {"kind": "host", "route": "mail.dupontnet.com:26"})
-    assert rows(review) == [["toto@dupontnet.com", "yes"], ["toto@www.dupontnet.com", "no"], ["toto@autre.net", "no"]]
+    assert rows(review) == samples("yes", "no")
     admin.post(do="save", **hidden(review))
     assert admin.message() == "success: Changed dupontnet.com."
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|host|Route|mail.dupontnet.com:26"]
@@ -197,7 +217,7 @@ def test_of_two_changes_at_once_the_second_is_told(server: Scratch, admin: Admin
     assert server.records("domains") == ["dupontnet.com=mxbackup|Description|first|Kind|domain"]
     admin.post(do="remove", rule="dupontnet.com")
     second.post(do="save", **form)
-    assert second.message() == 'error: There is no rule for "dupontnet.com". See: mxbackup list'
+    assert second.message() == 'error: There is no rule for "dupontnet.com". It may have been removed meanwhile.'
 
 
 def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) -> None:
@@ -236,6 +256,7 @@ def test_a_check_without_findings(server: Scratch, check: Check, said: str) -> N
 def test_the_list_tells_the_last_known_state_and_when(server: Scratch, admin: Administrator) -> None:
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
     server.database("mxbackup_checks", "dupontnet.com=error|Codes|nat|Time|1078866000")
+    put_into_force(server)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(1078866000))
     assert rows(admin.get())[0][4].split() == ["active", "error", *when.split()]
 
@@ -252,6 +273,74 @@ def test_a_recipients_policy_is_kept_where_there_is_no_qpsmtpd_and_set_where_the
     assert "Those that the primary knows" not in admin.get(edit).text
     server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
     assert 'value="learn" checked' in admin.get(edit).text
+
+
+GREEN, AMBER, RED = "#1f9d3a", "#e6a100", "#cc2222"
+
+
+def state(response: TestResponse) -> tuple[str, str, str]:
+    """The light, what stands beside it, and the state of the first rule."""
+    light, said = re.findall(r'cy="11" r="7.5" fill="(.*?)".*?<strong>(.*?)</strong>', response.text, re.S)[0]
+    return light, said, rows(response)[0][4]
+
+
+def test_the_light_is_green_only_while_the_rules_are_in_force(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    assert state(admin.get()) == (AMBER, "MX backup is enabled, but not in force.", "not in force")
+    put_into_force(server)
+    assert state(admin.get()) == (GREEN, "MX backup is enabled.", "active")
+    server.path("/var/qmail/control/rcpthosts").unlink()
+    assert state(admin.get())[1:] == ("MX backup is enabled, but not in force.", "not in force")
+    admin.post(do="disable")
+    assert state(admin.get()) == (RED, "MX backup is disabled.", "off")
+
+
+def test_a_rule_below_a_domain_rule(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    same = "It is covered by the domain rule dupontnet.com, and adds nothing to it."
+    other = "It lies below the domain rule dupontnet.com, and what it says counts instead."
+    for route, said, listed in (("", same, "covered by dupontnet.com"), ("mail.dupontnet.com", other, "active")):
+        review = admin.post(do="review", name="www.dupontnet.com", route=route)
+        assert f"<p>{said}</p>" in review.text
+        admin.post(do="save", **hidden(review))
+        assert admin.message() == f"success: Added www.dupontnet.com. {said}"
+        put_into_force(server)
+        assert rows(admin.get())[1][4] == listed
+        removal = admin.get("?page=remove&rule=www.dupontnet.com")
+        stays = "Mail for www.dupontnet.com stays accepted by the domain rule dupontnet.com."
+        assert f"<p>{stays}</p>" in removal.text
+        admin.post(do="remove", **hidden(removal))
+        assert admin.message() == f"success: Removed www.dupontnet.com. {stays}"
+    refused = "Mail for {} will be refused here from then on.".format
+    assert refused("dupontnet.com") in admin.get("?page=remove&rule=dupontnet.com").text
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain", "www.dupontnet.com=mxbackup|Kind|host")
+    admin.post(do="disable")
+    assert refused("www.dupontnet.com") in admin.get("?page=remove&rule=www.dupontnet.com").text
+
+
+def test_the_review_tells_what_keeps_a_rule_from_doing_what_it_says(server: Scratch, admin: Administrator) -> None:
+    server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
+    server.write("/etc/e-smith/templates/var/qmail/control/smtproutes/20mxbackup")
+    review = admin.post(do="review", name="dupontnet.com")
+    assert (rows(review), warnings(review)) == (samples("yes", "yes"), [])
+    assert summary(review) == {"Name": "dupontnet.com", "Kind": "Domain", "Its mail goes to": "MX"}
+    admin.post(do="disable")
+    options = {"route": "mail.dupontnet.com", "smarthost": "use"}
+    review = admin.post(do="review", name="dupontnet.com", **options, recipients="list", unknown="defer")
+    assert (rows(review), [warning.partition(":")[0] for warning in warnings(review)]) == (
+        samples("no", "no"),
+        ["MX backup is disabled", "warning", "There is no list yet, so all its mail is put off. Import it"],
+    )
+    assert summary(review) == {
+        "Name": "dupontnet.com",
+        "Kind": "Domain",
+        "Its mail goes to": "MX",
+        "Smart host": "Through it",
+        "Recipients": "Those of a list",
+        "Recipients not asked about yet, while the primary is down": "Put them off",
+    }
+    review = admin.post(do="review", name="dupontnet.com", recipients="learn")
+    assert summary(review)["Recipients"] == "Those that the primary knows"
 
 
 def test_mistakes_in_the_mail_files_are_told(server: Scratch, admin: Administrator) -> None:
@@ -287,7 +376,7 @@ def test_without_root_everything_is_shown_and_nothing_changed(server: Scratch) -
     visitor = Administrator(server, privileged=False)
     page = visitor.get()
     assert said(page).startswith("error: The server-manager does not run this page as root")
-    assert rows(page) == [["dupontnet.com", "Domain", "MX", "", "active"]]
+    assert rows(page) == [["dupontnet.com", "Domain", "MX", "", "not in force"]]
     assert "<button" not in page.text
     assert visitor.post(token="", do="remove", rule="dupontnet.com").status_code == 403
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
@@ -479,6 +568,7 @@ def test_both_charsets_byte_by_byte(server: Scratch, charset: str, description: 
     }
     body = urlencode(form, encoding=sent, errors="xmlcharrefreplace").encode()
     admin.client.post("/", data=body, content_type="application/x-www-form-urlencoded", environ_overrides=admin.environ)
+    put_into_force(server)
     page = admin.get(f"?{urlencode({'q': 'société'}, encoding=sent)}")
     assert page.headers["Content-Type"] == f"text/html; charset={charset}"
     assert b'<td class="sme-border" data-label="Description">' + description + b"</td>" in page.data

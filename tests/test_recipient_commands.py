@@ -44,6 +44,16 @@ def test_the_policy_is_recorded(smtpd: Scratch, mxbackup: Run) -> None:
     ]
 
 
+def test_without_its_list_a_rule_puts_all_mail_off(smtpd: Scratch, mxbackup: Run) -> None:
+    missing = "There is no list yet, so all its mail is put off. Import it: mxbackup recipients import {} FILE\n".format
+    said = "Added example.org (Domain).\n" + missing("example.org")
+    assert mxbackup("add", "example.org", "--recipients", "list") == (0, said, "")
+    said = "Changed martin.fr.\n" + missing("martin.fr")
+    assert mxbackup("set", "martin.fr", "--recipients", "list") == (0, said, "")
+    smtpd.database("mxbackup_recipients", "martin.fr=list|Count|1", "martin.fr:a@martin.fr=recipient")
+    assert mxbackup("set", "martin.fr", "--kind", "host") == (0, "Changed martin.fr.\n", "")
+
+
 def test_without_qpsmtpd_it_is_said_that_a_policy_has_no_effect(server: Scratch, mxbackup: Run) -> None:
     server.with_events()
     assert mxbackup("add", "example.org", "--recipients", "list") == (

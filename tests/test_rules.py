@@ -228,14 +228,14 @@ def test_how_far_a_rule_reaches(kind: Kind, name: str, covered: bool) -> None:
 def test_covering_is_the_nearest_domain_rule_above() -> None:
     far, near = rule("com.example"), rule("dupont.com.example")
     others = [far, near, rule("www.dupont.com.example", Kind.HOST), rule("other.example")]
-    assert rules.covering(rule("www.dupont.com.example"), others) == near
-    assert rules.covering(rule("a.www.dupont.com.example"), others) == near
-    assert rules.covering(near, others) == far
-    assert rules.covering(far, others) is None
+    assert rules.covering("www.dupont.com.example", others) == near
+    assert rules.covering("a.www.dupont.com.example", others) == near
+    assert rules.covering(near.name, others) == far
+    assert rules.covering(far.name, others) is None
 
 
 def test_a_host_rule_covers_nothing_below() -> None:
-    assert rules.covering(rule("www.dupontnet.com"), [rule("dupontnet.com", Kind.HOST)]) is None
+    assert rules.covering("www.dupontnet.com", [rule("dupontnet.com", Kind.HOST)]) is None
 
 
 def test_a_new_rule_may_lie_in_another_and_around_another() -> None:
@@ -287,3 +287,23 @@ def test_a_name_is_shown_in_unicode() -> None:
 def test_a_key_that_is_a_name_in_other_words_is_an_invalid_name() -> None:
     with pytest.raises(InvalidName):
         rules.from_record("dupontnet.com.", {"Kind": "host"})
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "nothing"),
+    [
+        ({}, {}, True),
+        ({"kind": "host", "description": "Web"}, {}, True),
+        ({"route": "mail.dupontnet.com"}, {"route": "mail.dupontnet.com"}, True),
+        ({"route": "mail.dupontnet.com"}, {}, False),
+        ({}, {"route": "mail.dupontnet.com"}, False),
+        ({"smarthost": "use"}, {}, False),
+        ({"recipients": "learn"}, {}, False),
+        ({"recipients": "learn", "unknown": "defer"}, {"recipients": "learn"}, False),
+        ({"recipients": "list"}, {"recipients": "list"}, False),
+    ],
+)
+def test_a_rule_adds_nothing_where_its_mail_fares_the_same_without_it(
+    below: dict[str, str], above: dict[str, str], nothing: bool
+) -> None:
+    assert rules.adds_nothing(rules.make("www.dupontnet.com", **below), rules.make("dupontnet.com", **above)) is nothing

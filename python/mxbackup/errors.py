@@ -41,6 +41,10 @@ class InvalidRule(InvalidInput):
         self.field = field
 
 
+class RuleExists(InvalidRule):
+    """There is a rule of that name already."""
+
+
 class UnknownRule(MxBackupError):
     """There is no rule of that name."""
 

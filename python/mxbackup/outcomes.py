@@ -34,10 +34,10 @@ class Inventory:
     invalid: list[Invalid]
     settings: Settings
 
-    def covering(self, rule: Rule) -> Rule | None:
-        """Return the domain rule that makes this one unnecessary, or None."""
-        near = [self._by_name[up] for up in names.parents(rule.name) if up in self._by_name]
-        return rules.covering(rule, near)
+    def covering(self, name: str) -> Rule | None:
+        """Return the domain rule below which the name lies, nearest first, or None."""
+        near = [self._by_name[up] for up in names.parents(name) if up in self._by_name]
+        return rules.covering(name, near)
 
     @cached_property
     def _by_name(self) -> dict[str, Rule]:
@@ -46,9 +46,18 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Change:
-    """What a change did: the rule as it now stands, and the domain rule that covers it, if any."""
+    """What a change did: the rule as it now stands, the domain rule that covers it, if any, and the settings."""
 
     rule: Rule
+    covered_by: Rule | None
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a removal did: the key of the record, and the domain rule by which its mail stays accepted, if any."""
+
+    key: str
     covered_by: Rule | None = None
 
 

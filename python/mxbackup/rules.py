@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from mxbackup import names
-from mxbackup.errors import InvalidInput, InvalidName, InvalidRule
+from mxbackup.errors import InvalidInput, InvalidName, InvalidRule, RuleExists
 from mxbackup.names import Name
 
 RECORD_TYPE = "mxbackup"
@@ -125,9 +125,9 @@ def parse_route(text: str) -> str:
 
 
 def check_new(rule: Rule, existing: Iterable[Rule], local_names: Collection[str]) -> None:
-    """Raise InvalidRule when `rule` cannot stand beside the rules and local names of this server."""
+    """Raise InvalidRule (RuleExists) when `rule` cannot stand beside the rules and local names of this server."""
     if any(rule.name == other.name for other in existing):
-        raise InvalidRule("name", 'There is a rule for "{name}" already. Change that one.', name=shown(rule))
+        raise RuleExists("name", 'There is a rule for "{name}" already. Change that one.', name=shown(rule))
     check_local(rule, local_names)
 
 
@@ -153,15 +153,25 @@ def check_local(rule: Rule, local_names: Collection[str]) -> None:
         )
 
 
-def covering(rule: Rule, existing: Iterable[Rule]) -> Rule | None:
-    """Return the domain rule inside which `rule` lies, nearest first, so that it adds no name; or None."""
-    domains = {other.name: other for other in existing if other.kind == Kind.DOMAIN and other.name != rule.name}
-    return next((domains[Name(up)] for up in names.parents(rule.name) if up in domains), None)
+def covering(name: str, existing: Iterable[Rule]) -> Rule | None:
+    """Return the domain rule below which `name` lies, nearest first, so that its mail is accepted; or None."""
+    domains = {other.name: other for other in existing if other.kind == Kind.DOMAIN}
+    return next((domains[Name(up)] for up in names.parents(name) if up in domains), None)
+
+
+def adds_nothing(rule: Rule, cover: Rule) -> bool:
+    """Whether the rule's mail would fare the same by `cover`, the domain rule that it lies below."""
+    own_list = rule.recipients == Recipients.LIST  # each rule has its own
+    return not own_list and _treatment(rule) == _treatment(cover)
 
 
 def shown(rule: Rule) -> str:
     """The rule's name as people read it."""
     return names.to_unicode(rule.name)
+
+
+def _treatment(rule: Rule) -> tuple[str, SmartHostUse, Recipients, Unknown]:
+    return rule.route, rule.smarthost, rule.recipients, rule.unknown
 
 
 @lru_cache  # rules by the hundred thousand have few settings

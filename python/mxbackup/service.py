@@ -4,6 +4,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from mxbackup.errors import (
 from mxbackup.esmithdb import Database, Record, Store
 from mxbackup.host import Host
 from mxbackup.mailfiles import MailFiles
-from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Status
+from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Removal, Status
 from mxbackup.policies import Known
 from mxbackup.recipients import Knowledge, Register, knowledge
 from mxbackup.rules import RECORD_TYPE, Recipients, Rule
@@ -89,10 +90,11 @@ class Service:
 
         def change(domains: Database) -> Change:
             near = list(_near(domains, rule.name))
-            rules.check_new(rule, near, self._settings(domains).local_names)
+            current = self._settings(domains)
+            rules.check_new(rule, near, current.local_names)
             _refuse_other_record(domains, rule)
             domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
-            return Change(rule, rules.covering(rule, near))
+            return Change(rule, rules.covering(rule.name, near), current)
 
         self._prepare(event)
         done = self.domains.update(change)
@@ -113,31 +115,33 @@ class Service:
             _refuse_stale(domains, key, expected)
             merged = {**_record(domains, key, name).properties, **properties}
             rule = rules.from_record(key, {prop: text for prop, text in merged.items() if text is not None})
-            rules.check_local(rule, self._settings(domains).local_names)
+            current = self._settings(domains)
+            rules.check_local(rule, current.local_names)
             domains.set(key, RECORD_TYPE, rules.to_properties(rule))
-            return Change(rule, rules.covering(rule, _near(domains, rule.name)))
+            return Change(rule, rules.covering(rule.name, _near(domains, rule.name)), current)
 
         self._prepare(event)
         done = self.domains.update(change)
         self._signal(event, "mxbackup-modify", done.rule.name)
         return done
 
-    def remove(self, name: str, *, expected: str = "", event: bool = True) -> str:
-        """Remove a rule, or a record that holds none; return its key. Raises UnknownRule and the like.
+    def remove(self, name: str, *, expected: str = "", event: bool = True) -> Removal:
+        """Remove a rule, or a record that holds none. Raises UnknownRule and the like.
 
         Raises ChangedMeanwhile when the record is not the one whose stamp is `expected`.
         """
 
-        def change(domains: Database) -> str:
+        def change(domains: Database) -> Removal:
             key = _key(domains, name)
             _refuse_stale(domains, key, expected)
             domains.delete(key)
-            return key
+            on = self._settings(domains).enabled
+            return Removal(key, rules.covering(key, _near(domains, key)) if on else None)
 
         self._prepare(event)
-        key = self.domains.update(change)
-        self._signal(event, "mxbackup-delete", key)
-        return key
+        done = self.domains.update(change)
+        self._signal(event, "mxbackup-delete", done.key)
+        return done
 
     def enable(self, on: bool, *, event: bool = True) -> None:
         """Switch MX backup on or off for all rules, which stay recorded. Raises DatabaseError, HostError."""
@@ -214,8 +218,9 @@ class Service:
 
         inventory, known = self._read()
         targets = self.files.status(inventory, known)
-        routes = self.host.plain or any(target.target.name == "smtproutes" and target.present for target in targets)
-        found = lint.findings(lint.read(self.host), inventory.rules, inventory.settings, routes=routes)
+        found = lint.findings(
+            lint.read(self.host), inventory.rules, inventory.settings, routes=inventory.settings.routes
+        )
         return Status(inventory, targets, found, knowledge(inventory.rules, known))
 
     def outdated(self, inventory: Inventory) -> list[Path]:
@@ -266,6 +271,11 @@ class Service:
         """Return what is known of the recipients of these rules, by the rule's name. Raises DatabaseError."""
         return knowledge(rules, self.recipients.known(rules))
 
+    def lacks_list(self, rule: Rule) -> bool:
+        """Whether all mail of the rule is put off here for want of the list of its recipients. Raises DatabaseError."""
+        listed = rule.recipients == Recipients.LIST and self.files.has_qpsmtpd()
+        return listed and not self.knowledge([rule])[rule.name].whole
+
     def learn(self) -> "Learned | None":
         """Ask the primaries about recipients and put the answers into force; None where no rule learns.
 
@@ -299,7 +309,8 @@ class Service:
         configuration = self.configuration.read() if self.configuration.path.exists() else Database()
         found = settings.from_databases(configuration, domains)
         if not self.host.plain:
-            return found
+            routes = not found.postfix and render.TARGETS["smtproutes"] in self.host.targets()
+            return replace(found, routes=routes)
         from mxbackup import qmailcontrol
 
         return qmailcontrol.host_settings(self.host, found)

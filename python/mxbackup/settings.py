@@ -13,7 +13,8 @@ class Settings:
     """`smarthost` is `host[:port]`, or empty; the names are as the databases have them, in lower case.
 
     `public_addresses` are those that lead to this server from outside where it stands behind NAT. `language` is the
-    server's, as in `fr_FR.UTF-8`.
+    server's, as in `fr_FR.UTF-8`. `routes` is whether the routes of rules count here: Postfix has its own, and some
+    hosts have no template for `smtproutes`.
     """
 
     enabled: bool = True
@@ -24,6 +25,7 @@ class Settings:
     local_domains: frozenset[str] = frozenset()
     public_addresses: frozenset[str] = frozenset()
     language: str = ""
+    routes: bool = True
 
     @property
     def local_names(self) -> frozenset[str]:

@@ -4,7 +4,7 @@
 import shlex
 import time
 
-from mxbackup import render
+from mxbackup import names, render, rules
 from mxbackup.errors import InvalidInput
 from mxbackup.lexicon import Lexicon
 from mxbackup.recipients import Knowledge
@@ -17,9 +17,16 @@ def kind(rule: Rule, words: Lexicon) -> str:
     return words.text("Domain") if rule.kind == Kind.DOMAIN else words.text("Host")
 
 
+def way(rule: Rule, settings: Settings) -> str:
+    """Return where the rule's mail goes, as `render.destination` has it; all the same way where no routes count."""
+    if settings.routes:
+        return render.destination(rule, settings)
+    return "smarthost" if settings.smarthost else "mx"
+
+
 def destination(rule: Rule, settings: Settings, words: Lexicon) -> str:
     """Return where the mail of the rule goes."""
-    match render.destination(rule, settings):
+    match way(rule, settings):
         case "route":
             return rule.route
         case "smarthost":
@@ -51,6 +58,45 @@ def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
             age = _age(known.newest or 0, words)
             said = "{count} recipients learnt, the newest answer is {age} old"
             return words.text(said, count=known.count, age=age)
+
+
+def covered(rule: Rule, cover: Rule, words: Lexicon) -> str:
+    """Return what a rule is for beside `cover`, the domain rule that it lies below."""
+    if rules.adds_nothing(rule, cover):
+        return words.text("It is covered by the domain rule {name}, and adds nothing to it.", name=rules.shown(cover))
+    return words.text("It lies below the domain rule {name}, and what it says counts instead.", name=rules.shown(cover))
+
+
+def still_accepted(name: str, cover: Rule, words: Lexicon) -> str:
+    """Return what becomes of the mail for a name without its rule, when a domain rule reaches there."""
+    return words.text(
+        "Mail for {name} stays accepted by the domain rule {cover}.",
+        name=names.to_unicode(name),
+        cover=rules.shown(cover),
+    )
+
+
+def no_effect(rule: Rule, settings: Settings, words: Lexicon) -> str:
+    """Return why a rule's route, or its way around the smart host, does not count here; empty when all is well."""
+    if way(rule, settings) == render.destination(rule, settings):
+        return ""
+    from mxbackup import lint
+
+    found = lint.findings({}, [rule], settings, routes=settings.routes)
+    return " ".join(
+        words.text(
+            "{level}: {path}: {mistake}", level=words.text("warning"), path=finding.path, mistake=finding.mistake
+        )
+        for finding in found
+    )
+
+
+def no_list(rule: Rule, words: Lexicon) -> str:
+    """Return what to do about a rule that is to have a list of recipients, and has none."""
+    return words.text(
+        "There is no list yet, so all its mail is put off. Import it: mxbackup recipients import {name} FILE",
+        name=rule.name,
+    )
 
 
 def left_out(key: str, reason: InvalidInput, words: Lexicon) -> str:

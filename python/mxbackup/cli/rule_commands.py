@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mxbackup import render, rules
+from mxbackup import rules, wording
 from mxbackup.cli.common import (
     _,
     destination,
@@ -19,6 +19,7 @@ from mxbackup.cli.common import (
     print_json,
     print_table,
     say,
+    words,
 )
 from mxbackup.cli.recipient_commands import (
     knowledge_json,
@@ -27,10 +28,12 @@ from mxbackup.cli.recipient_commands import (
     unknown_option,
     warn_without_qpsmtpd,
 )
+from mxbackup.errors import RuleExists
 from mxbackup.outcomes import Change, Inventory
 from mxbackup.recipients import Knowledge
 from mxbackup.rules import Kind, Rule, SmartHostUse
 from mxbackup.service import Service
+from mxbackup.settings import Settings
 
 
 @click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))
@@ -54,6 +57,8 @@ def list_(services: Service, as_json: bool) -> None:
         print_table([heading, *rows])
     elif not inventory.invalid:
         click.echo(_("No rule yet. Make one: mxbackup add example.com"))
+    if inventory.rules:
+        _warn_while_disabled(inventory.settings, err=True)
     print_invalid(inventory.invalid)
 
 
@@ -68,17 +73,16 @@ def show(services: Service, name: str, as_json: bool) -> None:
     if as_json:
         print_json(_rule_json(rule, inventory, known))
         return
-    covering = inventory.covering(rule)
     for label, value in (
         (_("Name"), rules.shown(rule) if rules.shown(rule) == rule.name else f"{rules.shown(rule)} ({rule.name})"),
         (_("Kind"), kind_word(rule)),
         (_("Destination"), destination(rule, inventory)),
         (_("Description"), rule.description),
         (_("Recipients"), knowledge_words(rule, known)),
-        (_("Covered by"), rules.shown(covering) if covering else ""),
     ):
         if value:
             click.echo(f"{label}: {value}")
+    _print_remarks(Change(rule, inventory.covering(rule.name), inventory.settings))
 
 
 @click.command(
@@ -109,9 +113,14 @@ def show(services: Service, name: str, as_json: bool) -> None:
 def add(services: Service, /, event: bool, **options: str | None) -> None:
     """Record a rule and put it into force."""
     given = {option: text for option, text in options.items() if text is not None}
-    done = services.add(rules.make(**given), event=event)
-    _print_change(_("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule)), done, event)
-    warn_without_qpsmtpd(services, done.rule)
+    try:
+        done = services.add(rules.make(**given), event=event)
+    except RuleExists as error:
+        raise RuleExists(
+            "name", 'There is a rule for "{name}" already. To change it: mxbackup set {name}', **error.params
+        ) from error
+    said = _("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule))
+    _print_change(services, said, done, event)
 
 
 @click.command(
@@ -136,8 +145,7 @@ def set_(services: Service, /, name: str, event: bool, **options: str | None) ->
     if not properties:
         raise click.UsageError(_("Nothing to change: give an option such as --kind or --route."))
     done = services.change(name, properties, event=event)
-    _print_change(_("Changed {name}.", name=rules.shown(done.rule)), done, event)
-    warn_without_qpsmtpd(services, done.rule)
+    _print_change(services, _("Changed {name}.", name=rules.shown(done.rule)), done, event)
 
 
 @click.command(
@@ -148,7 +156,10 @@ def set_(services: Service, /, name: str, event: bool, **options: str | None) ->
 @click.pass_obj
 def remove(services: Service, name: str, event: bool) -> None:
     """Remove a rule and put that into force."""
-    say(_("Removed {name}.", name=services.remove(name, event=event)), event)
+    done = services.remove(name, event=event)
+    say(_("Removed {name}.", name=done.key), event)
+    if done.covered_by:
+        click.echo(wording.still_accepted(done.key, done.covered_by, words))
 
 
 @click.command(help=_("Switch MX backup on: the rules count."))
@@ -169,19 +180,31 @@ def disable(services: Service, event: bool) -> None:
     say(_("MX backup is disabled."), event)
 
 
-def _print_change(message: str, done: Change, event: bool) -> None:
-    say(message, event)
+def _print_change(services: Service, said: str, done: Change, event: bool) -> None:
+    say(said, event)
+    _print_remarks(done)
+    if services.lacks_list(done.rule):
+        click.echo(wording.no_list(done.rule, words))
+    warn_without_qpsmtpd(services, done.rule)
+
+
+def _print_remarks(done: Change) -> None:
+    """Tell what keeps a rule, as it now stands, from doing what it says."""
+    rule = done.rule
     if done.covered_by:
-        click.echo(
-            _(
-                "It is covered by the domain rule {name}, and adds nothing to it.",
-                name=rules.shown(done.covered_by),
-            )
-        )
+        click.echo(wording.covered(rule, done.covered_by, words))
+    _warn_while_disabled(done.settings)
+    if no_effect := wording.no_effect(rule, done.settings, words):
+        click.echo(no_effect)
+
+
+def _warn_while_disabled(settings: Settings, *, err: bool = False) -> None:
+    if not settings.enabled:
+        click.echo(_("MX backup is disabled: nothing is accepted until you enable it."), err=err)
 
 
 def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, Any]:
-    covering = inventory.covering(rule)
+    covering = inventory.covering(rule.name)
     return {
         "name": rule.name,
         "unicode": rules.shown(rule),
@@ -189,7 +212,7 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, 
         "route": rule.route,
         "smarthost": rule.smarthost.value,
         "description": rule.description,
-        "destination": render.destination(rule, inventory.settings),
+        "destination": wording.way(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),
     }

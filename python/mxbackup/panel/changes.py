@@ -6,15 +6,13 @@ from types import MappingProxyType
 
 from mxbackup import names, rules, wording
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
-from mxbackup.outcomes import Change, Inventory
+from mxbackup.lexicon import Lexicon
+from mxbackup.outcomes import Inventory
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.pages import form
 from mxbackup.panel.session import Message
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule
-
-LOCAL_PART = "toto"
-STRANGER = "autre.net"
 
 
 def review(visit: Visit) -> Page:
@@ -26,7 +24,7 @@ def review(visit: Visit) -> Page:
         _check(entries, rule, inventory)
     except InvalidInput as error:
         return form(visit, entries, error)
-    covering = inventory.covering(rule)
+    cover = inventory.covering(rule.name)
     return Page(
         "review.html",
         {
@@ -34,8 +32,10 @@ def review(visit: Visit) -> Page:
             "rule": rule,
             "kind": wording.kind(rule, visit.words),
             "destination": wording.destination(rule, inventory.settings, visit.words),
-            "samples": samples(rule, inventory),
-            "covered_by": names.to_unicode(covering.name) if covering else "",
+            "samples": samples(rule, inventory, visit.words),
+            "covered": wording.covered(rule, cover, visit.words) if cover else "",
+            "no_effect": wording.no_effect(rule, inventory.settings, visit.words),
+            "no_list": wording.no_list(rule, visit.words) if visit.service.lacks_list(rule) else "",
             "settings": inventory.settings,
             "check": visit.check(visit.service, inventory, rule, visit.words, planned=True),
         },
@@ -64,13 +64,18 @@ def save(visit: Visit) -> Page | Redirect:
         return failed(visit, error, f"?page=edit&rule={entries.rule}")
     except UnknownRule as error:
         return failed(visit, error)
-    return Redirect(Message(True, said + _covered(visit, done)))
+    if done.covered_by:
+        said += " " + wording.covered(done.rule, done.covered_by, visit.words)
+    return Redirect(Message(True, said))
 
 
 def remove(visit: Visit) -> Redirect:
     """Remove a rule, or a record that holds none."""
-    key = visit.service.remove(visit.parameter("rule"), expected=visit.parameter("expected"))
-    return Redirect(Message(True, visit.words.text("Removed {name}.", name=names.to_unicode(key))))
+    done = visit.service.remove(visit.parameter("rule"), expected=visit.parameter("expected"))
+    said = visit.words.text("Removed {name}.", name=names.to_unicode(done.key))
+    if done.covered_by:
+        said += " " + wording.still_accepted(done.key, done.covered_by, visit.words)
+    return Redirect(Message(True, said))
 
 
 def enable(visit: Visit) -> Redirect:
@@ -94,12 +99,13 @@ def perform(visit: Visit) -> Page | Redirect:
         return failed(visit, error)
 
 
-def samples(rule: Rule, inventory: Inventory) -> list[tuple[str, bool]]:
+def samples(rule: Rule, inventory: Inventory, words: Lexicon) -> list[tuple[str, bool]]:
     """Return addresses and whether their mail is accepted once the rule stands beside the others."""
-    others = [other for other in inventory.rules if other.name != rule.name]
-    hosts = (rule.name, f"www.{rule.name}", STRANGER)
+    held = [rule, *(other for other in inventory.rules if other.name != rule.name)]
+    on = inventory.settings.enabled
+    hosts = (rule.name, f"www.{rule.name}", words.text("other.net"))
     return [
-        (f"{LOCAL_PART}@{names.to_unicode(host)}", any(known.covers(host) for known in (rule, *others)))
+        (f"{words.text('someone')}@{names.to_unicode(host)}", on and any(known.covers(host) for known in held))
         for host in hosts
     ]
 
@@ -109,14 +115,6 @@ def _check(entries: Entries, rule: Rule, inventory: Inventory) -> None:
         rules.check_local(rule, inventory.settings.local_names)
     else:
         rules.check_new(rule, inventory.rules, inventory.settings.local_names)
-
-
-def _covered(visit: Visit, done: Change) -> str:
-    if not done.covered_by:
-        return ""
-    return " " + visit.words.text(
-        "It is covered by the domain rule {name}, and adds nothing to it.", name=rules.shown(done.covered_by)
-    )
 
 
 def _nothing(visit: Visit) -> Redirect:

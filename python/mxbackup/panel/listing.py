@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from mxbackup import names, rules, wording
+from mxbackup import rules, wording
 from mxbackup.lexicon import Lexicon
 from mxbackup.outcomes import Inventory, Status
 from mxbackup.rules import Recipients, Rule
@@ -19,8 +19,8 @@ PAGE_ROWS = 100
 class Row:
     """One rule as the table shows it.
 
-    `covered_by` is the domain rule it lies in, `recipients` what is known of them, `checked` what the last check
-    found (fine, warning or error) and `when`, in local time; each is empty when there is nothing to say.
+    `covered_by` is the domain rule that it adds nothing to, `recipients` what is known of them, `checked` what the
+    last check found (fine, warning or error) and `when`, in local time; each is empty when there is nothing to say.
     """
 
     key: str
@@ -92,14 +92,14 @@ def listing(status: Status, states: Mapping[str, Remembered], view: View, words:
 
 def _row(rule: Rule, status: Status, last: Remembered | None, words: Lexicon) -> Row:
     inventory = status.inventory
-    covering = inventory.covering(rule)
+    cover = inventory.covering(rule.name)
     return Row(
         key=rule.name,
         name=rules.shown(rule),
         kind=wording.kind(rule, words),
         destination=wording.destination(rule, inventory.settings, words),
         description=rule.description,
-        covered_by=names.to_unicode(covering.name) if covering else "",
+        covered_by=rules.shown(cover) if cover and rules.adds_nothing(rule, cover) else "",
         recipients=wording.recipients(rule, status.knowledge[rule.name], words)
         if rule.recipients != Recipients.ANY
         else "",

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from mxbackup import names, rules, states
+from mxbackup import names, rules, states, wording
 from mxbackup.errors import InvalidInput, UnknownRule
 from mxbackup.esmithdb import Store
 from mxbackup.lint import Level
@@ -16,12 +16,15 @@ from mxbackup.panel.visit import Page, Redirect, Visit, failed
 def front(visit: Visit) -> Page:
     """What MX backup is, whether it is on, the rules, and what is wrong."""
     status = visit.service.status()
+    enabled = status.inventory.settings.enabled
+    outdated = [target for target in status.targets if target.present and not target.current]
     return Page(
         "front.html",
         {
             "inventory": status.inventory,
             "listing": listing(status, _remembered(visit), View.of(visit.parameters), visit.words),
-            "outdated": [target for target in status.targets if target.present and not target.current],
+            "outdated": outdated,
+            "state": "off" if not enabled else "not in force" if outdated else "active",
             "mistakes": [finding for finding in status.findings if finding.level != Level.NOTE],
         },
     )
@@ -46,9 +49,16 @@ def removal(visit: Visit) -> Page | Redirect:
     """The question before a rule, or a record that holds none, is removed."""
     name = visit.parameter("rule")
     try:
+        inventory = visit.service.inventory()
+        cover = inventory.covering(name) if inventory.settings.enabled else None
         return Page(
             "remove.html",
-            {"rule": name, "name": names.to_unicode(name), "expected": visit.service.stamp(name)},
+            {
+                "rule": name,
+                "name": names.to_unicode(name),
+                "expected": visit.service.stamp(name),
+                "still_accepted": wording.still_accepted(name, cover, visit.words) if cover else "",
+            },
         )
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)

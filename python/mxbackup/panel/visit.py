@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mxbackup.errors import MxBackupError
+from mxbackup.errors import MxBackupError, UnknownRule
 from mxbackup.lexicon import Lexicon
 from mxbackup.panel.checking import Checking
 from mxbackup.panel.session import Message
@@ -48,4 +48,7 @@ class Redirect:
 
 def failed(visit: Visit, error: MxBackupError, query: str = "") -> Redirect:
     """Lead to a page that says what went wrong."""
+    # The service's sentence for a missing rule ends with a hint for the shell.
+    if isinstance(error, UnknownRule):
+        error = UnknownRule('There is no rule for "{name}". It may have been removed meanwhile.', **error.params)
     return Redirect(Message(False, visit.words.error(error)), query)
