@@ -159,9 +159,9 @@ def test_in_french(dns_port: int) -> None:
     words = lexicon.load("fr")
     assert reporting.lines(checker(dns_port).check("only.test"), words) == [
         "only.test mail is handled (pri=10) by self.test",
-        "Le courrier pour only.test est renvoyé aussitôt à l'expéditeur (5.4.6).",
+        "Le courrier pour only.test est renvoyé aussitôt à l’expéditeur (5.4.6).",
         "ERREUR : Ce serveur est le seul serveur de courrier (MX) de only.test : "
-        "il n'y a pas de primaire à qui transmettre le courrier. [only-mx]",
+        "il n’y a pas de primaire à qui transmettre le courrier. [only-mx]",
         "    Faites ajouter un enregistrement MX pour le primaire, avec une préférence inférieure à 10.",
     ]
 

@@ -12,7 +12,7 @@ from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, DatabaseError, DatabaseMissing, HostError, InvalidInput, UnknownRule
 from mxbackup.names import Name
 from mxbackup.outcomes import Change, Invalid, Removal
-from mxbackup.render import BEGIN, END
+from mxbackup.render import BEGIN, END, TARGETS
 from mxbackup.rules import Kind, Rule
 from mxbackup.settings import Settings
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
@@ -406,6 +406,19 @@ def test_an_invalid_record_is_not_sound(server: Scratch) -> None:
     assert verbs.status().sound
     server.database("domains", "kindless.com=mxbackup")
     assert not verbs.status().sound
+
+
+def test_files_that_do_not_hold_the_rules_but_for_a_table_that_learns(server: Scratch) -> None:
+    for target in TARGETS.values():
+        server.write(str(target.path))
+    paths = [target.path for target in TARGETS.values()]
+    server.database("domains", DUPONT_RECORD)
+    assert server.service.outdated(server.service.inventory()) == paths
+    server.database("domains", f"{DUPONT_RECORD}|Recipients|learn")
+    assert server.service.outdated(server.service.inventory()) == paths[:-1]
+    for target in TARGETS.values():
+        server.write(str(target.path), server.service.fragment(target.name))
+    assert server.service.outdated(server.service.inventory()) == []
 
 
 def test_status_says_why_a_file_cannot_be_read(server: Scratch) -> None:
