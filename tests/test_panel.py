@@ -269,7 +269,7 @@ def test_a_recipients_policy_is_kept_where_there_is_no_qpsmtpd_and_set_where_the
     edit = "?page=edit&rule=dupontnet.com"
     admin.post(do="save", **hidden(admin.get(edit)) | {"description": "Jean"})
     assert server.records("domains") == [record.replace("|Kind", "|Description|Jean|Kind")]
-    assert "recipients are learnt, no answer yet" in admin.get().text
+    assert "recipients are to be learnt; no answer yet" in admin.get().text
     assert "Those that the primary knows" not in admin.get(edit).text
     server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
     assert 'value="learn" checked' in admin.get(edit).text
@@ -343,9 +343,18 @@ def test_the_review_tells_what_keeps_a_rule_from_doing_what_it_says(server: Scra
     assert summary(review)["Recipients"] == "Those that the primary knows"
 
 
+def test_a_name_breaks_behind_its_dots_and_not_within_a_word(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "www.dupontnet.com=mxbackup|Kind|domain|Route|mail.dupontnet.com:26")
+    page = admin.get().text
+    assert "<strong>www.<wbr>dupontnet.<wbr>com</strong>" in page
+    assert ">mail.<wbr>dupontnet.<wbr>com:26</td>" in page
+
+
 def test_mistakes_in_the_mail_files_are_told(server: Scratch, admin: Administrator) -> None:
     server.write("/var/qmail/control/rcpthosts", " dupontnet.com\n")
-    assert '<div class="error" role="alert"><p>/var/qmail/control/rcpthosts: ' in admin.get().text
+    unread = '<div class="error" role="alert"><p>\n/var/qmail/control/smtproutes cannot be read: '
+    assert unread in admin.get().text
+    assert '<div class="error" role="alert"><p>warning: /var/qmail/control/rcpthosts: ' in admin.get().text
 
 
 def test_a_failed_event_is_told(server: Scratch, admin: Administrator) -> None:
