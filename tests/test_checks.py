@@ -342,6 +342,9 @@ def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: s
     report = checks.checker_for(host, Settings(), nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", smtp_port),))
     assert [(finding.severity, finding.code) for finding in report.findings] == [("warning", "best-mx")]
+    no_routes = Settings(routes=False)
+    report = checks.checker_for(host, no_routes, nameservers=servers, planned=rule).check(rule.name, rule)
+    assert report.delivery == Delivery(Verdict.BOUNCE, "5.4.6")
 
 
 def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:

@@ -151,7 +151,7 @@ def test_where_smtproutes_is_not_expanded_routes_have_no_effect(route: str, foun
 
 def test_a_public_address_that_is_none() -> None:
     settings = Settings(public_addresses=frozenset({"192.0.2.1", "2001:db8::1", "foo", "192.0.2.300"}))
-    found = lint.findings({RCPTHOSTS: ""}, [], settings)
+    found = lint.of_settings(settings)
     assert [(finding.level.value, finding.code, str(finding.path), str(finding.mistake)) for finding in found] == [
         (
             "warning",
@@ -255,6 +255,18 @@ def test_status_tells_and_answers_no(server: Scratch, mxbackup: Callable[..., Ou
         "lines": [5],
         "message": "qmail does not take the line: it begins with a blank. Remove the blank.",
     }
+
+
+def test_status_tells_what_is_wrong_in_the_settings(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    server.database("configuration", "mxbackup=service|PublicAddress|foo|status|enabled")
+    for name in ("rcpthosts", "smtproutes"):
+        server.write(f"/var/qmail/control/{name}", f"{BEGIN}\n{END}\n")
+    status, out, _ = mxbackup("status")
+    assert (status, out.splitlines()[-2]) == (
+        1,
+        'warning: /home/e-smith/db/configuration: "foo" in PublicAddress is no IP address and has no effect. '
+        "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+    )
 
 
 def test_a_note_alone_is_sound(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:

@@ -226,7 +226,7 @@ def checker_for(
     """
     path = host.path(SMTPROUTES)
     routes = delivery.parse_routes(path.read_bytes()) if path.exists() else None
-    if planned and routes is not None:
+    if planned and routes is not None and settings.routes:
         routes = _with_planned(routes, planned, settings)
     us = Us(
         interfaces.addresses(),

@@ -89,7 +89,7 @@ def read(host: Host) -> dict[Path, str | None]:
 def findings(
     files: Mapping[Path, str | None], rules: Sequence[Rule], settings: Settings, *, routes: bool = True
 ) -> list[Finding]:
-    """Return what is wrong in these files, as `read` gives them, and in the settings, for these rules on this server.
+    """Return what is wrong in these files, as `read` gives them, for these rules on this server.
 
     routes: whether `smtproutes` is expanded on this server.
     """
@@ -112,9 +112,15 @@ def findings(
         found.append(Finding(level, "no-routes", SMTPROUTES, _postfix(len(concerned))))
     elif concerned and not routes:
         found.append(Finding(Level.WARNING, "no-routes", SMTPROUTES, _not_expanded(len(concerned))))
-    for text in bad_addresses(settings):
-        found.append(Finding(Level.WARNING, "bad-public-address", CONFIGURATION, _no_address(text)))
     return found
+
+
+def of_settings(settings: Settings) -> list[Finding]:
+    """Return what is wrong in the settings themselves."""
+    return [
+        Finding(Level.WARNING, "bad-public-address", CONFIGURATION, _no_address(text))
+        for text in bad_addresses(settings)
+    ]
 
 
 def bad_addresses(settings: Settings) -> list[str]:
@@ -210,7 +216,7 @@ def _postfix(concerned: int) -> Mistake:
         return Mistake("Postfix delivers the mail of this server: routes of rules would have no effect here.")
     return Mistake(
         "Postfix delivers the mail of this server: the routes of rules and the way around the smart host have no "
-        "effect here ({count} rules are concerned). Set them in Postfix.",
+        "effect here (rules concerned: {count}). Set them in Postfix.",
         count=concerned,
     )
 
@@ -218,7 +224,7 @@ def _postfix(concerned: int) -> Mistake:
 def _not_expanded(concerned: int) -> Mistake:
     return Mistake(
         "This server has no template for the file, and we leave it alone: the routes of rules and the way around "
-        "the smart host have no effect here ({count} rules are concerned). Write them by hand.",
+        "the smart host have no effect here (rules concerned: {count}). Write them by hand.",
         count=concerned,
     )
 

@@ -218,9 +218,9 @@ class Service:
 
         inventory, known = self._read()
         targets = self.files.status(inventory, known)
-        found = lint.findings(
-            lint.read(self.host), inventory.rules, inventory.settings, routes=inventory.settings.routes
-        )
+        current = inventory.settings
+        found = lint.findings(lint.read(self.host), inventory.rules, current, routes=current.routes)
+        found += lint.of_settings(current)
         return Status(inventory, targets, found, knowledge(inventory.rules, known))
 
     def outdated(self, inventory: Inventory) -> list[Path]:
@@ -249,6 +249,11 @@ class Service:
             raise HostError(
                 "This is no plain qmail: the files of an SME Server are expanded from templates. "
                 "Run: signal-event mxbackup-update"
+            )
+        if self._before_first_rule():
+            raise DatabaseMissing(
+                "There is no database {path}. The first rule makes it: mxbackup add example.com",
+                path=self.domains.path,
             )
         with nullcontext() if dry_run else self.host.expansion_lock():
             inventory = self.inventory()
@@ -300,13 +305,11 @@ class Service:
         return inventory, self.recipients.known(inventory.rules)
 
     def _domains(self) -> Database:
-        """Without e-smith nobody but us makes the database."""
-        if self.host.plain and not self.domains.path.exists():
-            raise DatabaseMissing(
-                "There is no database {path}. The first rule makes it: mxbackup add example.com",
-                path=self.domains.path,
-            )
-        return self.domains.read()
+        """Without e-smith nobody but us makes the database, with the first rule."""
+        return Database() if self._before_first_rule() else self.domains.read()
+
+    def _before_first_rule(self) -> bool:
+        return self.host.plain and not self.domains.path.exists()
 
     def _settings(self, domains: Database) -> Settings:
         """A host without `configuration` has the defaults; an unreadable one is an error."""
