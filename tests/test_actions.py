@@ -29,11 +29,11 @@ def test_render_prints_the_fragment(server: Scratch) -> None:
 
 
 def test_render_refuses_an_unknown_target(server: Scratch) -> None:
-    assert outcome(server, "render", "morercpthosts") == (
-        3,
-        "",
-        'mxbackup: There is no target "morercpthosts". '
-        "Targets: smtpd_check_rules, rcpthosts, smtproutes, goodrcptto, qpsmtpd.\n",
+    status, out, errors = outcome(server, "render", "morercpthosts")
+    assert (status, out) == (2, "")
+    assert errors.splitlines()[-1] == (
+        "Error: Invalid value for 'TARGET': 'morercpthosts' is not one of 'smtpd_check_rules', 'rcpthosts', "
+        "'smtproutes', 'goodrcptto', 'qpsmtpd'."
     )
 
 

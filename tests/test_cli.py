@@ -39,7 +39,7 @@ COVERED = "It is covered by the domain rule dupontnet.com, and adds nothing to i
 DISABLED = "MX backup is disabled: nothing is accepted until you enable it.\n"
 NO_ROUTES = (
     "warning: /var/qmail/control/smtproutes: This server has no template for the file, and we leave it alone: the "
-    "routes of rules and the way around the smart host have no effect here (1 rules are concerned). "
+    "routes of rules and the way around the smart host have no effect here (rules concerned: 1). "
     "Write them by hand.\n"
 )
 LEFT_OUT = (
@@ -187,7 +187,7 @@ def test_add_with_everything(full: Scratch, mxbackup: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["com"], '"com" has no dot: it would stand for a whole top-level domain. Give a name such as com.com.'),
+        (["com"], '"com" has no dot: it would stand for a whole top-level domain. Give a name such as example.com.'),
         (["dupontnet.com"], 'There is a rule for "dupontnet.com" already. To change it: mxbackup set dupontnet.com'),
         (["example.org", "--kind", "zone"], 'The kind "zone" is unknown. Give "domain" or "host".'),
         (
@@ -314,10 +314,10 @@ def test_a_failed_event_is_status_3(full: Scratch, mxbackup: Run) -> None:
 # status, render
 
 
-STATUS = """\
+STATUS = f"""\
 MX backup is enabled.
 Rules: 3 for domains, 2 for hosts, 1 invalid.
-smtpd_check_rules: not on this host
+{LEFT_OUT}smtpd_check_rules: not on this host
 rcpthosts: up to date
 smtproutes: /var/qmail/control/smtproutes is out of date. Run: signal-event mxbackup-update
 goodrcptto: not on this host
@@ -345,7 +345,7 @@ def without_findings(status: str) -> str:
 
 def test_status(expanded: Scratch, mxbackup: Run) -> None:
     status, out, errors = mxbackup("status")
-    assert (status, without_findings(out), errors) == (1, STATUS, LEFT_OUT)
+    assert (status, without_findings(out), errors) == (1, STATUS, "")
 
 
 def test_status_of_a_server_in_order(server: Scratch, mxbackup: Run) -> None:

@@ -8,6 +8,7 @@ run the test, and read its diff.
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,6 +96,38 @@ def test_thousands_of_lines_are_summed_up(server: Scratch, mxbackup: Callable[..
     assert out.splitlines()[-2] == "... and 2980 more"
 
 
+def test_what_is_no_text_is_refused_and_not_shown(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    source = server.write("/program", b"\x7fELF\x01\n")
+    assert mxbackup("import", str(source)) == (2, "", f"mxbackup: {source} is not text.\n")
+    assert mxbackup("import", str(server.root)) == (
+        2,
+        "",
+        f"mxbackup: {server.root} cannot be read: Is a directory.\n",
+    )
+
+
+def test_lines_are_shown_without_control_characters(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    source = server.write("/list", b"a\tb.com\nsoci\xe9t\xe9\x9b.com\n")  # CSI in ISO-8859-1
+    assert mxbackup("import", "--dry-run", str(source)) == (
+        2,
+        "",
+        "Read as list. If it is not: --format FORM\nNothing was imported. To be mended first:\n"
+        "  1: a\\x09b.com: The name holds a control character. Type it again: letters, digits, hyphens, dots.\n"
+        "  2: société\\x9b.com: The name holds a control character. Type it again: letters, digits, hyphens, dots.\n",
+    )
+
+
+def test_names_of_every_machine_are_left_out(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    source = server.write("/list", "Localhost\nmail.localdomain\ndupontnet.com\n")
+    said = 'Every machine calls itself "{}", so it can be no rule. Give a name that the DNS knows.'
+    assert mxbackup("import", "--dry-run", str(source)) == (
+        0,
+        "added dupontnet.com (Domain)\nWould be added: 1, changed: 0, unchanged: 0.\n",
+        "Read as list. If it is not: --format FORM\nLeft out:\n"
+        f"  1: Localhost: {said.format('Localhost')}\n  2: mail.localdomain: {said.format('mail.localdomain')}\n",
+    )
+
+
 @pytest.mark.parametrize("form", list(Form))
 @given(text=st.text(alphabet=st.sampled_from('a.com:,;\n\r\t #*@{}[]"|=10éÿ\0')) | st.text())
 def test_any_text_is_read_or_refused_with_a_reason(form: Form, text: str) -> None:
@@ -106,10 +139,14 @@ def test_any_text_is_read_or_refused_with_a_reason(form: Form, text: str) -> Non
 
 
 @given(st.binary())
-def test_any_bytes_are_text(content: bytes) -> None:
+def test_any_bytes_without_control_characters_are_text(content: bytes) -> None:
+    if re.search(rb"[\0-\x08\x0b\x0e-\x1f\x7f]", content):
+        with pytest.raises(InvalidInput, match=r"^/the/file is not text\.$"):
+            importers.decode(content, "/the/file")
+        return
     utf_8 = _is_utf_8(content)
     expected = content.removeprefix(b"\xef\xbb\xbf") if utf_8 else content
-    assert importers.decode(content).encode("utf-8" if utf_8 else "iso-8859-1") == expected
+    assert importers.decode(content, "/the/file").encode("utf-8" if utf_8 else "iso-8859-1") == expected
 
 
 def _is_utf_8(content: bytes) -> bool:

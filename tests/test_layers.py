@@ -15,7 +15,7 @@ LAYERS = (
     "errors names rules",
     "delivery files esmithdb settings policies render",
     "dnsquery dnscheck interfaces mtasts smtpprobe",
-    "host lexicon states",
+    "host lexicon terminal states",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
     "facts dnsfindings mailfindings checks asking learning probing reporting remembering",

@@ -9,6 +9,7 @@ from mxbackup import names
 from mxbackup.errors import InvalidName
 
 LABEL = "a" * 63
+LOCAL = 'Every machine calls itself "{}", so it can be no rule. Give a name that the DNS knows.'
 LONGEST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
 
 
@@ -29,6 +30,8 @@ LONGEST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
         ("dupont。example.com", "dupont.example.com"),
         ("dupont.test", "dupont.test"),
         ("www.ck", "www.ck"),
+        ("localhost.example.org", "localhost.example.org"),
+        ("mylocaldomain.example.org", "mylocaldomain.example.org"),
         (LONGEST, LONGEST),
     ],
 )
@@ -43,7 +46,24 @@ def test_parse_normalises(text: str, name: str) -> None:
         ("  ", "The name is empty. Give a domain name such as example.com."),
         (
             "com",
-            '"com" has no dot: it would stand for a whole top-level domain. Give a name such as com.com.',
+            '"com" has no dot: it would stand for a whole top-level domain. Give a name such as example.com.',
+        ),
+        (
+            "durantcom",
+            '"durantcom" has no dot: it would stand for a whole top-level domain. Give a name such as durantcom.com.',
+        ),
+        ("LOCALHOST", LOCAL.format("LOCALHOST")),
+        ("localdomain", LOCAL.format("localdomain")),
+        ("localhost.localdomain", LOCAL.format("localhost.localdomain")),
+        ("Mail.LocalDomain.", LOCAL.format("mail.localdomain")),
+        ("www.localhost", LOCAL.format("www.localhost")),
+        (
+            "https://www.dupontnet.com/x",
+            '"https://www.dupontnet.com/x" is a web address. Give only: www.dupontnet.com',
+        ),
+        (
+            "HTTP://jean@dupontnet.com:8080",
+            '"HTTP://jean@dupontnet.com:8080" is a web address. Give only: dupontnet.com',
         ),
         ("a" + LONGEST, "The name has 254 characters; a domain name has at most 253."),
         (

@@ -78,7 +78,7 @@ def test_run_again_it_changes_nothing(server: Scratch, mxbackup: Callable[..., O
     server.with_events()
     mxbackup("import", "--old-contrib")
     before = [server.read(f"/home/e-smith/db/{name}") for name in ("domains", "configuration")]
-    assert mxbackup("import", "--old-contrib") == (0, "", "")
+    assert mxbackup("import", "--old-contrib") == (0, "Nothing to take over.\n", "")
     assert [server.read(f"/home/e-smith/db/{name}") for name in ("domains", "configuration")] == before
     assert server.events() == ["mxbackup-update"]
 

@@ -49,6 +49,13 @@ def controls(server: Scratch) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(server.path(CONTROL).iterdir())}
 
 
+def test_before_the_first_rule_there_is_none(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    assert mxbackup("list") == (0, "No rule yet. Make one: mxbackup add example.com\n", "")
+    _, out, errors = mxbackup("status")
+    assert (out.splitlines()[1], errors) == ("Rules: 0 for domains, 0 for hosts, 0 invalid.", "")
+    assert mxbackup("check") == (0, "Rules checked: 0; with errors: 0; with warnings: 0; fine: 0.\n", "")
+
+
 def test_a_rule_waits_for_apply(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
     assert mxbackup("add", "dupontnet.com") == (
         0,

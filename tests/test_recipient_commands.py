@@ -87,7 +87,7 @@ def test_import_and_export(smtpd: Scratch, mxbackup: Run, tmp_path: Path) -> Non
     file.write_text("Jean\nanne@www.dupontnet.com\n")
     assert mxbackup("recipients", "import", "dupontnet.com", str(file)) == (
         0,
-        "dupontnet.com has 2 recipients.\n",
+        "Recipients of dupontnet.com: 2.\n",
         "",
     )
     listed = "anne@www.dupontnet.com\njean@dupontnet.com\n"
@@ -100,7 +100,7 @@ def test_import_from_standard_input_for_a_rule_whose_policy_is_another(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"paul\n")))
     assert mxbackup("recipients", "import", "martin.fr", "--no-event") == (
         0,
-        "martin.fr has 1 recipients. No event was signalled: the mail files are as they were.\n"
+        "Recipients of martin.fr: 1. No event was signalled: the mail files are as they were.\n"
         "The list does not count yet. Let it count: mxbackup set martin.fr --recipients list\n",
         "",
     )
@@ -112,10 +112,27 @@ def test_import_of_what_is_no_list(smtpd: Scratch, mxbackup: Run, tmp_path: Path
     assert mxbackup("recipients", "import", "dupontnet.com", str(file)) == (
         2,
         "",
-        'mxbackup: Line 2: "\ufffdlise" is no address. Give one a line, such as jean@dupontnet.com.\n',
+        'mxbackup: Line 2: "élise" is no address. Give one a line, such as jean@dupontnet.com.\n',
     )
-    assert mxbackup("recipients", "export", "dupontnet.com") == (0, "", "")
+    assert mxbackup("recipients", "export", "dupontnet.com") == (0, "", "dupontnet.com has no list.\n")
     assert mxbackup("recipients", "export", "nobody.org")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"jean\n\0\n", "{path} is not text."),
+        (None, "{path} cannot be read: No such file or directory."),
+    ],
+)
+def test_import_of_what_cannot_be_read(
+    smtpd: Scratch, mxbackup: Run, tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    file = tmp_path / "addresses"
+    if content is not None:
+        file.write_bytes(content)
+    said = f"mxbackup: {message.format(path=file)}\n"
+    assert mxbackup("recipients", "import", "dupontnet.com", str(file)) == (2, "", said)
 
 
 def test_learn_where_nothing_is_to_be_learnt(server: Scratch, mxbackup: Run) -> None:
@@ -133,7 +150,7 @@ def test_status_before_anything_is_known(smtpd: Scratch, mxbackup: Run) -> None:
     assert known_lines(mxbackup) == [
         "dupontnet.com: the list is missing or damaged, so all recipients are put off. "
         "Import it: mxbackup recipients import dupontnet.com FILE",
-        "martin.fr: recipients are learnt, no answer yet",
+        "martin.fr: recipients are to be learnt; no answer yet",
     ]
     assert mxbackup("status")[0] == 1
 

@@ -143,7 +143,7 @@ def test_a_record_is_read(properties: dict[str, str], expected: Rule) -> None:
         (
             "com",
             {"Kind": "domain"},
-            '"com" has no dot: it would stand for a whole top-level domain. Give a name such as com.com.',
+            '"com" has no dot: it would stand for a whole top-level domain. Give a name such as example.com.',
         ),
     ],
 )

@@ -7,12 +7,13 @@ usage: tools/lexicon.py    rewrites en-us.xml, and prints what fr.xml lacks or h
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+import click
 import jinja2
 from jinja2 import nodes
 
@@ -29,10 +30,13 @@ def used() -> set[str]:
     for tree in _trees():
         found.update(_said(tree))
         # Sentences that are kept in tables: the lexicon tells which texts they are.
-        found.update(text for node in ast.walk(tree) for text in _texts(node) if text in french)
+        found.update(_known(tree, french))
+    # What click says itself: as much of it as is translated.
+    for path in Path(click.__file__).parent.glob("*.py"):
+        found.update(_known(ast.parse(path.read_text()), french))
     for path in (PACKAGE / "templates/panel").glob("*.html"):
         found.update(_said_in_template(path.read_text()))
-    return {sentence for sentence in found if any(char.isalpha() for char in _without_placeholders(sentence))}
+    return {sentence for sentence in found if _without_placeholders(sentence)}
 
 
 def entries(language: str) -> dict[str, str]:
@@ -48,6 +52,10 @@ def english() -> str:
         for sentence in sorted(used())
     ]
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<lexicon lang="en-us">\n{"".join(lines)}</lexicon>\n'
+
+
+def _known(tree: ast.Module, sentences: Set[str]) -> set[str]:
+    return {text for node in ast.walk(tree) for text in _texts(node) if text in sentences}
 
 
 @cache

@@ -11,6 +11,7 @@ NOT_POSSIBLE = 3
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
+    _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # records may hold bytes that no locale can say
     gc.disable()  # short-lived, and rules by the hundred thousand hold no cycles
@@ -22,7 +23,7 @@ def main() -> None:
 
 def _run() -> None:
     match sys.argv[1:]:
-        case ["render", target] if not target.startswith("-"):
+        case ["render", target] if _is_target(target):
             from mxbackup import actions
 
             sys.exit(actions.render(target))
@@ -35,9 +36,29 @@ def _run() -> None:
 
             panel.main()
         case _:
+            from mxbackup import lexicon, terminal
+
+            terminal.take_up(lexicon.load(lexicon.language_of_environment()))
             from mxbackup.cli import main as command_line
 
             command_line()
+
+
+def _is_target(text: str) -> bool:
+    from mxbackup.render import TARGETS
+
+    return text in TARGETS
+
+
+def _open_closed() -> None:
+    """Open what a shell closed with >&-, to nowhere: a database must not become the output of an event."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or open(os.devnull, mode)  # noqa: SIM115 - for as long as the process lives
+        for stream, mode in ((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w"))
+    )
 
 
 def _finish_output() -> None:

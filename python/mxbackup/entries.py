@@ -9,11 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mxbackup import names
-from mxbackup.errors import InvalidInput, InvalidName, MxBackupError
+from mxbackup.errors import InvalidInput, MxBackupError
 from mxbackup.names import Name
-
-# Names every machine has for itself, common in a `rcpthosts`.
-EVERYBODYS = frozenset({"localhost", "localhost.localdomain"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +46,11 @@ class Reading:
 
     def name(self, line: int, text: str, whole: str = "") -> Name | None:
         """Return the name that a rule can have, or record of the `whole` line why it can have none."""
-        if text.lower() in EVERYBODYS:
-            self.notes.append(
-                Remark(line, whole or text, InvalidName("Every machine calls itself that: it is no rule."))
-            )
-            return None
         try:
             return names.parse(text)
         except InvalidInput as reason:
-            self.problems.append(Remark(line, whole or text, reason))
+            remarks = self.notes if names.is_local(text) else self.problems
+            remarks.append(Remark(line, whole or text, reason))
             return None
 
 

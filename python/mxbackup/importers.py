@@ -25,8 +25,17 @@ class Form(StrEnum):
 QMAIL_FILES = frozenset({"rcpthosts", "morercpthosts", "smtproutes", "20QandD"})
 
 
-def decode(content: bytes) -> str:
-    """Return the text of a file: UTF-8, or the ISO-8859-1 of an SME Server before April 2008."""
+# What no text holds: the control characters of ASCII besides those that move to a new line, column or page.
+_CONTROL = re.compile(rb"[\0-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def decode(content: bytes, path: str) -> str:
+    """Return the text of a file: UTF-8, or the ISO-8859-1 of an SME Server before April 2008.
+
+    Raises InvalidInput, which names the `path`, when it is no text.
+    """
+    if _CONTROL.search(content):
+        raise InvalidInput("{path} is not text.", path=path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -4,12 +4,36 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 
 from mxbackup.errors import MxBackupError
 
 FALLBACK = "en-us"
 LANGUAGES = (FALLBACK, "fr")
+# What glibc and musl say of the errors that an administrator meets most.
+SYSTEM_REASONS = frozenset(
+    {
+        "Connection refused",
+        "Connection reset by peer",
+        "Connection timed out",
+        "Host is unreachable",
+        "I/O error",
+        "Input/output error",
+        "Is a directory",
+        "Network is unreachable",
+        "Network unreachable",
+        "No route to host",
+        "No space left on device",
+        "No such file or directory",
+        "Not a directory",
+        "Operation not permitted",
+        "Operation timed out",
+        "Permission denied",
+        "Read-only file system",
+        "timed out",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -21,15 +45,19 @@ class Lexicon:
 
     def text(self, template: str, /, **params: object) -> str:
         """Return the sentence in this language, with the placeholders filled in."""
-        return self.entries.get(template, template).format(
-            **{key: self.error(value) if isinstance(value, MxBackupError) else value for key, value in params.items()}
-        )
+        return self.entries.get(template, template).format(**{key: self._said(params[key]) for key in params})
+
+    def _said(self, value: object) -> object:
+        if isinstance(value, MxBackupError):
+            return self.error(value)
+        return self.entries.get(value, value) if isinstance(value, str) and value in SYSTEM_REASONS else value
 
     def error(self, error: MxBackupError) -> str:
         """Return what an error says, in this language."""
         return self.text(error.template, **error.params)
 
 
+@cache
 def load(language: str) -> Lexicon:
     """Return the lexicon of one of LANGUAGES, or English."""
     if language not in LANGUAGES or language == FALLBACK:

@@ -24,6 +24,9 @@ MAX_LABEL = 63
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # What needs no mapping: most stored names, by the hundred thousand.
 _PLAIN = re.compile(rf"(?=.{{1,{MAX_NAME}}}\Z)(?:(?!xn--){_LABEL}\.)+(?!xn--|[0-9]+\Z){_LABEL}\Z")
+# RFC 6761 section 6.3, and what Linux distributions call a machine without a name.
+_LOCAL = (".localhost", ".localdomain")
+_WEB = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
 
 
 def parse(text: str) -> Name:
@@ -33,6 +36,8 @@ def parse(text: str) -> Name:
     Raises InvalidName with one sentence that says what is wrong and what would be right.
     """
     name = parse_host(text)
+    if name.endswith(_LOCAL):
+        raise _local(name)
     if _public_suffixes().is_public(to_unicode(name)):
         raise InvalidName(
             '"{name}" is a public suffix, under which strangers register their names. '
@@ -68,6 +73,11 @@ def to_unicode(name: str) -> str:
         return name
 
 
+def is_local(text: str) -> bool:
+    """Tell whether the text is a name that every machine has for itself, common in a `rcpthosts`."""
+    return f".{text.strip().rstrip('.').lower()}".endswith(_LOCAL)
+
+
 def sort_key(name: str) -> str:
     """Sorts names by their labels from the right, so that a domain stands before what is in it."""
     # NUL sorts before whatever a label holds, and texts are compared faster than lists.
@@ -97,6 +107,8 @@ def _refuse_what_is_no_name(text: str) -> None:
         raise InvalidName("The name holds a control character. Type it again: letters, digits, hyphens, dots.")
     if _is_address(text):
         raise InvalidName('"{text}" is an IP address. Give the domain name that stands behind the @.', text=text)
+    if web := _WEB.match(text):
+        raise InvalidName('"{text}" is a web address. Give only: {host}', text=text, host=web[1])
     if "@" in text:
         behind = text.rpartition("@")[2]
         raise InvalidName(
@@ -109,6 +121,12 @@ def _refuse_what_is_no_name(text: str) -> None:
             text=text,
             bare=bare,
         )
+
+
+def _local(text: str) -> InvalidName:
+    return InvalidName(
+        'Every machine calls itself "{text}", so it can be no rule. Give a name that the DNS knows.', text=text
+    )
 
 
 def _is_address(text: str) -> bool:
@@ -163,9 +181,13 @@ def _refuse_bad_sizes_and_labels(name: str, text: str) -> None:
         if label.startswith("-") or label.endswith("-"):
             raise InvalidName('"{label}" begins or ends with a hyphen. Leave the hyphen out.', label=label)
     if len(labels) == 1:
+        if is_local(name):
+            raise _local(text)
+        known = _public_suffixes().is_public(to_unicode(name), accept_unknown=False)
         raise InvalidName(
-            '"{text}" has no dot: it would stand for a whole top-level domain. Give a name such as {text}.com.',
+            '"{text}" has no dot: it would stand for a whole top-level domain. Give a name such as {example}.',
             text=text,
+            example=f"example.{text}" if known else f"{text}.com",
         )
     if labels[-1].isdigit():
         raise InvalidName(

@@ -53,7 +53,7 @@ def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
         case Knowledge(accepts_all=True):
             return words.text("the primary accepts every recipient, so this server does too")
         case Knowledge(newest=None):
-            return words.text("recipients are learnt, no answer yet")
+            return words.text("recipients are to be learnt; no answer yet")
         case _:
             age = _age(known.newest or 0, words)
             said = "{count} recipients learnt, the newest answer is {age} old"

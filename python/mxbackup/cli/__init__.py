@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line, for administrators. Exit status: 0 done, 1 the answer is no, 2 wrong use, 3 not possible."""
 
+import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -33,15 +35,29 @@ def main() -> NoReturn:
     try:
         result = mxbackup.main(prog_name="mxbackup", standalone_mode=False)
     except MxBackupError as error:
-        _fail(words.error(error), exit_status(error))
+        denied = isinstance(error.__cause__, PermissionError) and os.geteuid() != 0
+        remedy = f" {_('Run the command as root.')}" if denied else ""
+        _fail(words.error(error) + remedy, exit_status(error))
     except click.ClickException as error:
         error.show()
         sys.exit(WRONG_USE)
     except click.Abort:
         _fail(_("Interrupted."), NOT_POSSIBLE)
     except OSError as error:
-        _fail(str(error), NOT_POSSIBLE)
+        _fail(_cannot(error), NOT_POSSIBLE)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _cannot(error: OSError) -> str:
+    """What has a file's name fell to nobody else; what has none is the output, which each command writes last."""
+    reason = error.strerror or error
+    if error.filename is not None:
+        return _("{path} cannot be used: {reason}.", path=error.filename, reason=reason)
+    return _(
+        "The output cannot be written: {reason}. If the command was to change something, that may be done: "
+        "see mxbackup list",
+        reason=reason,
+    )
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -52,6 +68,7 @@ def _fail(message: str, status: int) -> NoReturn:
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_("Say for which domains this server is backup MX, and see that it works."),
+    subcommand_metavar=_("COMMAND [ARGS]..."),
     epilog=examples("mxbackup add dupontnet.com", "mxbackup status"),
 )
 @click.option(
@@ -68,6 +85,48 @@ def mxbackup(ctx: click.Context, root: str) -> None:
     ctx.obj = Service.below(Path(root))
 
 
+# In the list of commands, where the first sentence of the help does not fit into a line.
+SUMMARIES = {
+    "add": _("Make a rule."),
+    "apply": _("Write qmail's files, where there is no e-smith."),
+    "check": _("Tell whether backup MX works for names."),
+    "completion": _("Print the completion script for a shell."),
+    "disable": _("Switch MX backup off."),
+    "export": _("Print all rules as JSON or CSV."),
+    "import": _("Take rules over from a file."),
+    "learn": _("Ask the primaries about recipients."),
+    "probe": _("Talk to a mail server as a stranger would."),
+    "recipients": _("Lists of recipients: import and export."),
+    "render": _("Print what we contribute to a mail file."),
+}
+SUMMARIES_OF_LISTS = {
+    "import": _("Make addresses the list of a rule."),
+}
+# The words that stand for values.
+METAVARS = {
+    "ADDRESS": _("ADDRESS"),
+    "FILE": _("FILE"),
+    "FORM": _("FORM"),
+    "HOST": _("HOST"),
+    "INTEGER RANGE": _("NUMBER"),
+    "FLOAT RANGE": _("NUMBER"),
+    "NAME": _("NAME"),
+    "RECIPIENT": _("RECIPIENT"),
+    "TARGET": _("TARGET"),
+    "TEXT": _("TEXT"),
+}
+
+
+def _put_into_words(command: click.Command, summaries: dict[str, str]) -> None:
+    """Give a command its line in the list of commands, and its values their words."""
+    command.short_help = summaries.get(command.name or "")
+    context = click.Context(command)
+    for param in command.params:
+        if not getattr(param, "is_flag", False):
+            written = param.make_metavar(context)
+            param.metavar = re.sub("[A-Z][A-Z ]*", lambda word: METAVARS.get(word[0], word[0]), written)
+
+
 for command in (
     *rule_commands.COMMANDS,
     *status_commands.COMMANDS,
@@ -76,4 +135,7 @@ for command in (
     *apply_commands.COMMANDS,
     *recipient_commands.COMMANDS,
 ):
+    _put_into_words(command, SUMMARIES)
     mxbackup.add_command(command)
+for command in recipient_commands.recipients.commands.values():
+    _put_into_words(command, SUMMARIES_OF_LISTS)

@@ -2,14 +2,16 @@
 """What the commands share: the user's language, options, tables, and how rules are said."""
 
 import json
+import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
-from mxbackup import lexicon, wording
-from mxbackup.errors import MxBackupError
+from mxbackup import lexicon, terminal, wording
+from mxbackup.errors import InvalidInput, MxBackupError
 from mxbackup.outcomes import Invalid, Inventory
 from mxbackup.rules import Rule
 from mxbackup.service import Service
@@ -39,6 +41,7 @@ event_option = click.option(
     "--no-event", "event", flag_value=False, type=bool, default=True,
     help=_("Change the database only: expand no file, restart nothing."),
 )  # fmt: skip
+file_type = click.Path(allow_dash=True)
 name_argument = click.argument("name", shell_complete=_complete_names)
 
 
@@ -52,6 +55,11 @@ def say(message: str, event: bool) -> None:
     click.echo(message)
 
 
+def labelled(label: object, value: str) -> str:
+    """Return a value behind its label, with the colon as the user's language sets it."""
+    return _("{label}: {value}", label=label, value=value)
+
+
 def kind_word(rule: Rule) -> str:
     """Return the kind in the user's language."""
     return wording.kind(rule, words)
@@ -62,11 +70,25 @@ def destination(rule: Rule, inventory: Inventory) -> str:
     return wording.destination(rule, inventory.settings, words)
 
 
-def print_invalid(invalid: Iterable[Invalid]) -> None:
-    """Tell of records that hold no rule, on stderr."""
+def contents(file: str) -> bytes:
+    """Return what is in the file that an argument names; - is standard input. Raises InvalidInput."""
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(terminal.path(file)).read_bytes()
+    except OSError as error:
+        raise InvalidInput("{path} cannot be read: {reason}.", path=file, reason=error.strerror) from error
+
+
+def escaped(text: str) -> str:
+    """Return a text that somebody wrote as it is safe on a terminal: control characters escaped."""
+    return re.sub(r"[\0-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def print_invalid(invalid: Iterable[Invalid], *, err: bool = True) -> None:
+    """Tell of records that hold no rule, and how to be rid of them."""
     for record in invalid:
-        reason = words.error(record.reason)
-        click.echo(_("Left out, the record {key} is no rule: {reason}", key=record.key, reason=reason), err=True)
+        click.echo(wording.left_out(record.key, record.reason, words), err=err)
 
 
 def print_table(rows: list[tuple[str, ...]]) -> None:
@@ -77,8 +99,8 @@ def print_table(rows: list[tuple[str, ...]]) -> None:
 
 
 def print_json(data: object) -> None:
-    """Print data as JSON, names in U-labels readable."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    """Print data as JSON, which is UTF-8 or ASCII (RFC 8259): names in U-labels readable where that can be."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=terminal.charset() != "utf-8"))
 
 
 def invalid_json(inventory: Inventory) -> list[dict[str, str]]:

@@ -2,12 +2,12 @@
 """The commands about recipients: lists in and out, learning from primaries; and how what is known is said."""
 
 import time
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from mxbackup import rules, wording
-from mxbackup.cli.common import _, event_option, examples, name_argument, say, words
+from mxbackup import importers, rules, wording
+from mxbackup.cli.common import _, contents, event_option, examples, file_type, name_argument, say, words
 from mxbackup.recipients import Knowledge
 from mxbackup.rules import Recipients, Rule
 from mxbackup.service import Service
@@ -22,7 +22,10 @@ unknown_option = click.option(
 )  # fmt: skip
 
 
-@click.group(help=_("Say which recipients a rule has, for rules whose recipients are a list."))
+@click.group(
+    subcommand_metavar=_("COMMAND [ARGS]..."),
+    help=_("Say which recipients a rule has, for rules whose recipients are a list."),
+)
 def recipients() -> None:
     """Hold the commands about lists."""
 
@@ -33,13 +36,13 @@ def recipients() -> None:
     epilog=examples("mxbackup recipients import dupontnet.com addresses.txt"),
 )
 @name_argument
-@click.argument("file", type=click.File(encoding="utf-8", errors="replace"), default="-")
+@click.argument("file", type=file_type, default="-")
 @event_option
 @click.pass_obj
-def import_(services: Service, name: str, file: TextIO, event: bool) -> None:
+def import_(services: Service, name: str, file: str, event: bool) -> None:
     """Replace a list and put it into force."""
-    rule, count = services.import_recipients(name, file.read(), event=event)
-    say(_("{name} has {count} recipients.", name=rules.shown(rule), count=count), event)
+    rule, count = services.import_recipients(name, importers.decode(contents(file), file), event=event)
+    say(_("Recipients of {name}: {count}.", name=rules.shown(rule), count=count), event)
     if rule.recipients != Recipients.LIST:
         click.echo(
             _("The list does not count yet. Let it count: mxbackup set {name} --recipients list", name=rule.name)
@@ -55,7 +58,11 @@ def import_(services: Service, name: str, file: TextIO, event: bool) -> None:
 @click.pass_obj
 def export(services: Service, name: str) -> None:
     """Print a list as import takes it."""
-    for address in services.recipients.of(services.get(name)):
+    rule = services.get(name)
+    addresses = services.recipients.of(rule)
+    if not addresses:
+        click.echo(_("{name} has no list.", name=rules.shown(rule)), err=True)
+    for address in addresses:
         click.echo(address)
 
 

@@ -14,6 +14,7 @@ from mxbackup.cli.common import (
     invalid_json,
     json_option,
     kind_word,
+    labelled,
     name_argument,
     print_invalid,
     print_json,
@@ -81,7 +82,7 @@ def show(services: Service, name: str, as_json: bool) -> None:
         (_("Recipients"), knowledge_words(rule, known)),
     ):
         if value:
-            click.echo(f"{label}: {value}")
+            click.echo(labelled(label, value))
     _print_remarks(Change(rule, inventory.covering(rule.name), inventory.settings))
 
 

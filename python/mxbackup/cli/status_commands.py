@@ -7,7 +7,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from mxbackup import render, rules
-from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, print_invalid, print_json, words
+from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, labelled, print_invalid, print_json, words
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.lint import Finding, Level
 from mxbackup.outcomes import Status, TargetStatus
@@ -38,7 +38,7 @@ def status(services: Service, as_json: bool) -> int:
     help=_("Print what we contribute to TARGET: {targets}.", targets=", ".join(render.TARGETS)),
     epilog=examples("mxbackup render rcpthosts"),
 )
-@click.argument("target", type=click.Choice(list(render.TARGETS)))
+@click.argument("target", metavar="TARGET", type=click.Choice(list(render.TARGETS)))
 @click.pass_obj
 def render_(services: Service, target: str) -> None:
     """Print one fragment."""
@@ -71,14 +71,14 @@ def _print_status(found: Status, plain: bool) -> None:
             invalid=len(inventory.invalid),
         )
     )
-    print_invalid(inventory.invalid)
+    print_invalid(inventory.invalid, err=False)  # they are part of the answer
     for target in found.targets:
-        click.echo(f"{target.target.name}: {_target_state(target, plain)}")
+        click.echo(labelled(target.target.name, _target_state(target, plain)))
     for finding in found.findings:
         click.echo(_finding(finding))
     for rule in inventory.rules:
         if rule.recipients != Recipients.ANY:
-            click.echo(f"{rules.shown(rule)}: {knowledge_words(rule, found.knowledge[rule.name])}")
+            click.echo(labelled(rules.shown(rule), knowledge_words(rule, found.knowledge[rule.name])))
     if not current.smarthost:
         click.echo(_("Smart host: none."))
         return

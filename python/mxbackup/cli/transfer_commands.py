@@ -4,12 +4,24 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import click
 
 from mxbackup import importers, rules, tables
-from mxbackup.cli.common import WRONG_USE, _, event_option, examples, kind_word, print_invalid, say, words
+from mxbackup.cli.common import (
+    WRONG_USE,
+    _,
+    contents,
+    escaped,
+    event_option,
+    examples,
+    file_type,
+    kind_word,
+    print_invalid,
+    say,
+    words,
+)
 from mxbackup.entries import Entry, Reading, Remark
 from mxbackup.importers import Form
 from mxbackup.merging import Merged
@@ -34,7 +46,7 @@ WORTH_A_BAR = 1000
         "mxbackup import --old-contrib",
     ),
 )
-@click.argument("file", type=click.File("rb"), required=False)
+@click.argument("file", type=file_type, required=False)
 @click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
 @click.option(
     "--format", "form", metavar="FORM",
@@ -44,7 +56,7 @@ WORTH_A_BAR = 1000
 @event_option
 @click.pass_obj
 def import_(
-    services: Service, file: BinaryIO | None, dry_run: bool, form: str | None, old_contrib: bool, event: bool
+    services: Service, file: str | None, dry_run: bool, form: str | None, old_contrib: bool, event: bool
 ) -> int:
     """Record the rules and put them into force."""
     if old_contrib == (file is not None) or (old_contrib and (dry_run or form)):
@@ -73,13 +85,14 @@ def export(services: Service, form: str) -> None:
     """Print the valid rules; a record that is none is told on stderr."""
     inventory = services.inventory()
     write = tables.write_csv if form == "csv" else tables.write_json
-    click.echo(write(inventory.rules), nl=False)
+    # What it prints is a file, for import here or elsewhere: UTF-8, whatever the terminal is.
+    click.echo(write(inventory.rules).encode("utf-8", "backslashreplace"), nl=False)
     print_invalid(inventory.invalid)
 
 
-def _read(file: BinaryIO, form: str | None) -> Reading:
-    text = importers.decode(file.read())
-    chosen = importers.form(form) if form else importers.recognise(text, Path(file.name).name)
+def _read(file: str, form: str | None) -> Reading:
+    text = importers.decode(contents(file), file)
+    chosen = importers.form(form) if form else importers.recognise(text, Path(file).name)
     if form is None:
         click.echo(_("Read as {form}. If it is not: --format FORM", form=chosen.value), err=True)
     return importers.read(text, chosen)
@@ -106,6 +119,8 @@ def _print_merged(merged: Merged, dry_run: bool, event: bool) -> None:
 
 def _carry_over(services: Service, event: bool) -> None:
     carried = services.carry_over(event=event)
+    if not (carried.added or carried.removed or carried.left):
+        click.echo(_("Nothing to take over."))
     _print_some(carried.added, lambda rule: _("added {rule}", rule=_rule_line(rule)))
     for path in carried.removed:
         click.echo(_("removed {path}", path=path))
@@ -120,7 +135,11 @@ def _print_remarks(heading: str, remarks: Sequence[Remark]) -> None:
     if remarks:
         click.echo(heading, err=True)
         ordered = sorted(remarks, key=lambda remark: remark.line)
-        _print_some(ordered, lambda remark: f"  {remark.line}: {remark.text}: {words.error(remark.reason)}", err=True)
+        _print_some(ordered, _remark_line, err=True)
+
+
+def _remark_line(remark: Remark) -> str:
+    return "  " + escaped(f"{remark.line}: {remark.text}: {words.error(remark.reason)}")
 
 
 def _print_some(items: Sequence[Item], line: Callable[[Item], str], *, err: bool = False) -> None:

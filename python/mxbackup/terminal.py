@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The terminal of an administrator: its charset, and the words of click in the user's language.
+
+The locale's variables decide, not the C library: musl takes every locale for UTF-8, and the shells of an SME
+Server before April 2008 are ISO-8859-1. Databases are UTF-8 everywhere.
+"""
+
+import codecs
+import gettext
+import io
+import locale
+import os
+import sys
+
+from mxbackup.lexicon import Lexicon
+
+# What the French sentences hold and ISO-8859-1 does not.
+_TYPED = {"’": "'", "“": '"', "”": '"'}
+
+
+def charset() -> str:
+    """Return the charset that LC_ALL, LC_CTYPE or LANG ask for, as locale(7) orders them; else utf-8."""
+    asked = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    try:
+        return codecs.lookup(locale.normalize(asked).partition(".")[2] or "utf-8").name
+    except LookupError:
+        return "utf-8"
+
+
+def take_up(words: Lexicon) -> None:
+    """Make the process talk as its terminal does. To be called before click is loaded."""
+    encoding = charset()
+    sys.argv = [os.fsencode(argument).decode(encoding, "surrogateescape") for argument in sys.argv]
+    codecs.register_error("mxbackup.typed", _typed)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=encoding, errors="mxbackup.typed")
+    if words.entries:
+        _translate_click(words)
+
+
+def path(argument: str) -> str:
+    """Return the file's path that an argument means: its bytes as they were typed."""
+    return os.fsdecode(argument.encode(charset(), "surrogateescape"))
+
+
+def _typed(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write what the terminal's charset lacks as typewriters do, or escaped."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    error.end = error.start + 1
+    char = error.object[error.start]
+    return (_TYPED[char], error.end) if char in _TYPED else codecs.backslashreplace_errors(error)
+
+
+def _translate_click(words: Lexicon) -> None:
+    """click takes these two functions by name when it is loaded; they would look for catalogues on the disk."""
+
+    def one(message: str) -> str:
+        return words.entries.get(message, message)
+
+    def counted(msgid1: str, msgid2: str, n: int) -> str:
+        return one(msgid1 if n == 1 else msgid2)
+
+    gettext.gettext = one
+    gettext.ngettext = counted
