@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands on rules and the state of the server: whole outputs, in both languages, and exit statuses."""
 
+import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -419,6 +422,21 @@ def test_a_missing_database_is_status_3(server: Scratch, mxbackup: Run) -> None:
     path = server.path("/home/e-smith/db/domains")
     path.unlink()
     assert mxbackup("list") == (3, "", f"mxbackup: There is no database {path}.\n")
+
+
+@pytest.mark.parametrize(("user", "remedy"), [(0, ""), (500, " Run the command as root.")])
+def test_who_is_not_root_is_told_so(
+    server: Scratch, mxbackup: Run, monkeypatch: pytest.MonkeyPatch, user: int, remedy: str
+) -> None:
+    path = server.path("/home/e-smith/db/domains")
+
+    def denied(self: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    said = f"mxbackup: The database {path} cannot be read: Permission denied.{remedy}\n"
+    assert mxbackup("list") == (3, "", said)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,13 @@ def test_an_error_is_said_with_the_errors_in_it() -> None:
     assert FRENCH.error(error) == "Not done: Pas de nom."
 
 
+def test_what_the_system_says_is_said_in_the_language() -> None:
+    french = Lexicon("fr", {"{path}: {reason}": "{path}\u00a0: {reason}", "Is a directory": "c’est un répertoire"})
+    assert french.text("{path}: {reason}", path="x", reason="Is a directory") == "x\u00a0: c’est un répertoire"
+    assert french.text("{path}: {reason}", path="x", reason="Never heard") == "x\u00a0: Never heard"
+    assert set(lexicon.load("fr").entries) >= lexicon.SYSTEM_REASONS
+
+
 def test_a_lexicon_is_read_from_its_xml() -> None:
     content = """<?xml version="1.0" encoding="ISO-8859-1"?>
 <lexicon lang="fr">

@@ -16,11 +16,16 @@ from mxbackup.lexicon import Lexicon
 
 # What the French sentences hold and ISO-8859-1 does not.
 _TYPED = {"’": "'", "“": '"', "”": '"'}
+# What Python itself sets LC_CTYPE to where the C library does not know the locale (PEP 538).
+_COERCED = {"C.UTF-8", "C.utf8", "UTF-8"}
 
 
 def charset() -> str:
     """Return the charset that LC_ALL, LC_CTYPE or LANG ask for, as locale(7) orders them; else utf-8."""
-    asked = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    variables = [os.environ.get("LC_ALL"), os.environ.get("LC_CTYPE"), os.environ.get("LANG")]
+    if variables[1] in _COERCED:
+        del variables[1]
+    asked = next(filter(None, variables), "")
     try:
         return codecs.lookup(locale.normalize(asked).partition(".")[2] or "utf-8").name
     except LookupError:
@@ -45,12 +50,16 @@ def path(argument: str) -> str:
 
 
 def _typed(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Write what the terminal's charset lacks as typewriters do, or escaped."""
+    """Write what the terminal's charset lacks as typewriters do, or escaped; bytes that are no UTF-8 as they are."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     error.end = error.start + 1
     char = error.object[error.start]
-    return (_TYPED[char], error.end) if char in _TYPED else codecs.backslashreplace_errors(error)
+    if char in _TYPED:
+        return _TYPED[char], error.end
+    if error.encoding != "utf-8" and "\udca0" <= char <= "\udcff":  # written by a shell of this charset
+        return bytes([ord(char) - 0xDC00]), error.end
+    return codecs.backslashreplace_errors(error)
 
 
 def _translate_click(words: Lexicon) -> None:
