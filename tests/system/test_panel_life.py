@@ -120,7 +120,8 @@ def test_the_words_of_the_how_to(browse: Callable[..., Browser]) -> None:
         ),
         (
             "com",
-            "« com » n’a pas de point : il désignerait tout un domaine de premier niveau. Donnez un nom comme com.com.",
+            "« com » n’a pas de point : il désignerait tout un domaine de premier niveau. "
+            "Donnez un nom comme example.com.",
         ),
         (
             "co.uk",
