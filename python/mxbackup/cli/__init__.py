@@ -75,7 +75,7 @@ def _fail(message: str, status: int) -> NoReturn:
     "--root",
     envvar="MXBACKUP_ROOT",
     default="/",
-    type=click.Path(file_okay=False),
+    type=click.Path(file_okay=False, readable=False),
     help=_("Directory put before every system path."),
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")

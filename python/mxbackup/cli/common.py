@@ -41,7 +41,7 @@ event_option = click.option(
     "--no-event", "event", flag_value=False, type=bool, default=True,
     help=_("Change the database only: expand no file, restart nothing."),
 )  # fmt: skip
-file_type = click.Path(allow_dash=True)
+file_type = click.Path(allow_dash=True, readable=False)  # what cannot be read is told by contents()
 name_argument = click.argument("name", shell_complete=_complete_names)
 
 
