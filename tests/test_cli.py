@@ -333,6 +333,22 @@ Smart host: smtp.provider.net.
 """
 
 
+def test_status_names_ten_rules_that_go_around_the_smart_host(server: Scratch, mxbackup: Run) -> None:
+    server.database("configuration", "SMTPSmartHost=smtp.provider.net")
+    server.database("domains", *(f"d{number:02}.example.com=mxbackup|Kind|host" for number in range(12)))
+    said = mxbackup("status")[1].splitlines()
+    assert said[said.index("Smart host: smtp.provider.net.") + 1 :] == [
+        *(f"  d{number:02}.example.com goes around it (MX)" for number in range(10)),
+        "  and 2 more: see mxbackup list",
+    ]
+
+
+def test_status_claims_no_way_around_where_routes_do_not_count(server: Scratch, mxbackup: Run) -> None:
+    server.database("configuration", "postfix=service|SMTPSmartHost|smtp.provider.net|SMTPSmartHostStatus|enabled")
+    server.database("domains", "dupontnet.com=mxbackup|Kind|host|Route|mail.dupontnet.com")
+    assert mxbackup("status")[1].endswith("Smart host: smtp.provider.net.\n")
+
+
 @pytest.fixture
 def expanded(full: Scratch) -> Scratch:
     """The full server with one file that holds the rules, and one that does not."""

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from mxbackup import render, rules
+from mxbackup import render, rules, wording
 from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, labelled, print_invalid, print_json, words
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.lint import Finding, Level
@@ -14,6 +14,7 @@ from mxbackup.outcomes import Status, TargetStatus
 from mxbackup.rules import Kind, Recipients
 from mxbackup.service import Service
 
+NAMED = 10  # rules that status names one by one
 _LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("note")}
 
 
@@ -83,10 +84,11 @@ def _print_status(found: Status, plain: bool) -> None:
         click.echo(_("Smart host: none."))
         return
     click.echo(_("Smart host: {host}.", host=current.smarthost))
-    for rule in inventory.rules:
-        if (kind := render.destination(rule, current)) != "smarthost":
-            around = rule.route if kind == "route" else _("MX")
-            click.echo("  " + _("{name} goes around it ({around})", name=rules.shown(rule), around=around))
+    around = [rule for rule in inventory.rules if wording.way(rule, current) != "smarthost"]
+    for rule in around[:NAMED]:
+        click.echo("  " + _("{name} goes around it ({around})", name=rules.shown(rule), around=rule.route or _("MX")))
+    if len(around) > NAMED:
+        click.echo("  " + _("and {count} more: see mxbackup list", count=len(around) - NAMED))
 
 
 def _target_state(target: TargetStatus, plain: bool) -> str:
@@ -117,7 +119,7 @@ def _finding(finding: Finding) -> str:
 def _status_json(found: Status) -> dict[str, Any]:
     inventory = found.inventory
     kinds = [rule.kind for rule in inventory.rules]
-    destinations = {rule.name: render.destination(rule, inventory.settings) for rule in inventory.rules}
+    destinations = {rule.name: wording.way(rule, inventory.settings) for rule in inventory.rules}
     return {
         "enabled": inventory.settings.enabled,
         "rules": {kind.value: kinds.count(kind) for kind in Kind},
