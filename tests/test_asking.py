@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a dialogue says of a recipient, whose turn it is to ask, and the plugin's journal."""
 
+import os
 import socketserver
 import threading
 import time
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from mxbackup import asking
 from mxbackup.asking import Note, Reply
 from tests.scratch import Scratch
+
+NOBODY = 65534
 
 
 class Primary(socketserver.ThreadingTCPServer):
@@ -49,8 +52,24 @@ def primary() -> Iterator[Primary]:
         server.shutdown()
 
 
-def lines(rcpt: str) -> tuple[str, ...]:
-    return ("220 primary", "250 primary", "250 ok", rcpt, "221 bye")
+def lines(rcpt: str, control: str = "250 ok") -> tuple[str, ...]:
+    """What a primary says that answers so to RCPT; `control` is for postmaster, where that comes next."""
+    return ("220 primary", "250 primary", "250 ok", rcpt, *([control] if rcpt.startswith("5") else []), "221 bye")
+
+
+# Refusals that mean us or the sender. Many servers accept postmaster all the same: qpsmtpd's dnsbl and SME do.
+OF_US = (
+    "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
+    "550 Relaying denied",
+    "550 Blocked - see http://www.spamhaus.org/query/bl?ip=192.0.2.10",
+    "550 192.0.2.10 is listed at zen.spamhaus.org",
+    "550 Access denied - Invalid HELO name",
+    "550 Sender verify failed",
+    "550 5.1.7 rejected",
+    "550 5.1.8 <>: rejected",
+    "550 5.1.9 rejected",
+    "550-no\r\n550 5.7.1 no",
+)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +78,22 @@ def lines(rcpt: str) -> tuple[str, ...]:
         (lines("250 ok"), Reply.GOOD),
         (lines("251 will forward"), Reply.GOOD),
         (lines("550 no such user"), Reply.BAD),
+        (lines("550 no such user", "550 no such user"), Reply.UNSETTLED),
+        (lines("550 no such user", "450 later"), Reply.UNSETTLED),
+        (lines("550 no such user", "421 too many errors"), Reply.UNSETTLED),
+        (lines("550 no such user")[:4], Reply.UNSETTLED),
         (lines("550 5.1.1 no such user"), Reply.BAD),
         (lines("551 5.1.6 moved"), Reply.BAD),
+        (lines("550 5.1.1 no such user", "550 5.1.1 no such user"), Reply.DOUBTFUL),
+        (lines("550 5.1.1 no such user")[:4], Reply.DOUBTFUL),
+        (lines("550 5.1.10 recipient not found, see https://example.org/"), Reply.BAD),
+        (lines("550 sorry, no mailbox here by that name. (#5.1.1)"), Reply.BAD),
+        (lines("550 #5.1.0 Address rejected."), Reply.BAD),
+        (lines("550 #5.1.0 Address rejected.", "550 #5.1.0 Address rejected."), Reply.UNSETTLED),
+        (lines("550 <sender5.7.1@blocked.org>: no such user"), Reply.BAD),
+        (lines("550 192.5.7.1 knows no such user"), Reply.BAD),
         (lines("553 bad name"), Reply.BAD),
+        *((lines(refusal), Reply.UNSETTLED) for refusal in OF_US),
         (lines("550 5.2.1 disabled"), Reply.BAD),
         (lines("550 5.7.1 you are blocked"), Reply.UNSETTLED),
         (lines("550 5.2.2 mailbox full"), Reply.UNSETTLED),
@@ -90,6 +122,12 @@ def test_the_dialogue(primary: Primary, tmp_path: Path) -> None:
     assert primary.heard == ["EHLO sme.durantcom.net", "MAIL FROM:<>", "RCPT TO:<x@dupontnet.com>", "QUIT", ""]
 
 
+def test_a_refusal_is_tried_against_postmaster(primary: Primary, tmp_path: Path) -> None:
+    primary.lines = lines("550 no such user")
+    asking.ask(tmp_path, primary.target, "x@dupontnet.com", "sme.durantcom.net", asking.probe)
+    assert primary.heard[2:] == ["RCPT TO:<x@dupontnet.com>", "RCPT TO:<postmaster@dupontnet.com>", "QUIT", ""]
+
+
 def test_nobody_listens(primary: Primary, tmp_path: Path) -> None:
     primary.server_close()
     assert asking.ask(tmp_path, primary.target, "x@dupontnet.com", "a.org", asking.probe) == Reply.SILENT
@@ -115,6 +153,41 @@ def test_questions_are_a_second_apart_and_a_silent_primary_is_left_alone(primary
     assert ask(*lines("250 ok")) == (Reply.GOOD, asking.BETWEEN)
     turn.write_text(f"{time.time() + asking.BACKOFF:.3f}")
     assert ask(*lines("250 ok"))[0] == Reply.NOT_NOW
+
+
+@pytest.mark.parametrize("there", ["hard link", "symbolic link", "pipe"])
+def test_only_a_file_of_the_user_of_the_directory_keeps_the_turns(primary: Primary, tmp_path: Path, there: str) -> None:
+    where, secret = tmp_path / "mxbackup", tmp_path / "secret"
+    where.mkdir()
+    secret.write_text("root:x\n")
+    lay(where / f"turn-{primary.target}", there, secret)
+    with pytest.raises(OSError, match=r"symbolic links|not permitted"):
+        asking.ask(where, primary.target, "x@dupontnet.com", "a.org", asking.probe)
+    assert (secret.read_text(), primary.heard) == ("root:x\n", [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_file_of_the_turns_is_the_plugins(primary: Primary, tmp_path: Path) -> None:
+    os.chown(tmp_path, NOBODY, NOBODY)
+    turn = tmp_path / f"turn-{primary.target}"
+    primary.lines = lines("250 ok")
+    for _ in range(2):
+        assert asking.ask(tmp_path, primary.target, "x@dupontnet.com", "a.org", asking.probe) == Reply.GOOD
+        assert (turn.stat().st_uid, turn.stat().st_gid, turn.stat().st_mode & 0o777) == (NOBODY, NOBODY, 0o600)
+    os.chown(turn, 0, 0)
+    with pytest.raises(OSError, match="not permitted"):
+        asking.ask(tmp_path, primary.target, "x@dupontnet.com", "a.org", asking.probe)
+
+
+def lay(path: Path, what: str, target: Path) -> None:
+    """Lay there what somebody with rights to the directory could, to have root use it."""
+    match what:
+        case "hard link":
+            path.hardlink_to(target)
+        case "symbolic link":
+            path.symlink_to(target)
+        case "pipe":
+            os.mkfifo(path)
 
 
 # The journal
@@ -158,10 +231,11 @@ def test_a_journal_is_gone_when_it_was_used_and_only_then(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_in_the_place_of_the_journal_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["hard link", "symbolic link", "pipe"])
+def test_what_lies_in_the_place_of_the_journal_and_is_none_is_not_used(tmp_path: Path, there: str) -> None:
     (tmp_path / "secret").write_text("1\task\tx@a.org\n")
-    (tmp_path / "journal").symlink_to("secret")
-    with pytest.raises(OSError, match="symbolic links"), asking.taken_journal(tmp_path):
+    lay(tmp_path / "journal", there, tmp_path / "secret")
+    with pytest.raises(OSError, match=r"symbolic links|not permitted"), asking.taken_journal(tmp_path):
         pass
 
 

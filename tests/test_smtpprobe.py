@@ -272,3 +272,22 @@ def test_the_test_message_is_not_taken(serve: Serve, answers: dict[str, bytes], 
     message = sample_message("admin@other.org", "jean.dupont@dupontnet.com")
     done = probe("127.0.0.1", QUESTION._replace(message=message), serve(scripted({**GOOD, **answers})))
     assert (done.outcome, done.sent, done.sent_reply) == (Outcome.ACCEPTED, sent, reply)
+
+
+@pytest.mark.parametrize(
+    ("answers", "control"),
+    [
+        ({"RCPT TO:<jean": b"550 no\r\n"}, Outcome.ACCEPTED),
+        ({"RCPT": b"550 no\r\n"}, Outcome.REFUSED),
+        ({"RCPT": b"450 later\r\n"}, None),
+        ({"MAIL": b"550 no\r\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_second_recipient_is_asked_for_where_the_first_is_refused(
+    serve: Serve, answers: dict[str, bytes], control: Outcome | None
+) -> None:
+    question = Question("jean@dupontnet.com", helo="a.org", control="postmaster@dupontnet.com")
+    done = probe("127.0.0.1", question, serve(scripted(answers)))
+    asked = "RCPT TO:<postmaster@dupontnet.com>" in done.transcript
+    assert (done.control, asked) == (control, control is not None)

@@ -6,10 +6,12 @@ dialogue and holds the time before which that primary is not to be asked again. 
 `time<TAB>good|bad|ask<TAB>address`.
 """
 
+import errno
 import fcntl
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,8 +31,16 @@ LONGEST_WAIT = 5.0  # seconds; what is longer is the pause after a silent primar
 TIMEOUT = 10.0  # seconds for one dialogue
 
 _NOTE = re.compile(r"([0-9]{1,12})\t(good|bad|ask)\t([a-z0-9!#$&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,253})")
-# RFC 3463: of the codes X.7.x and the like none speaks of the recipient.
-_NO_SUCH_RECIPIENT = re.compile(r"55[013](?!.5\.(?!1\.|2\.1\b))")
+# What a refusal says of the recipient, as in the plugin. Of the status codes (RFC 3463, RFC 7505) these say that there
+# is no such recipient, X.1.0 leaves it open, and all others, X.7.1 or X.1.8 say, speak of us or of the sender.
+_REFUSED = re.compile(r"55[013]")
+_STATUS = re.compile(r"(?<![0-9.])5\.([0-9]{1,3}\.[0-9]{1,3})(?!\.?[0-9])")
+_NOBODY = re.compile(r"1\.(?:[1236]|10)|2\.1")
+_UNCLEAR = "1.0"
+# Many servers give no status code. That others than the recipient are meant is seen by these words; that they accept
+# postmaster does not show it, as many let everybody write to that, also who is on a block list.
+_OTHER = re.compile(r"block|dnsbl|\brbl\b|spam|https?:|relay|sender|\bhelo\b", re.IGNORECASE)
+_ADDRESS = re.compile(r"\S*@\S*")  # may be made of any of the words
 
 Probe = Callable[[str, Question, int], Dialogue]
 
@@ -40,6 +50,7 @@ class Reply(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    DOUBTFUL = "doubtful"  # bad by its status code, but postmaster, whom every server has, is refused too
     UNSETTLED = "unsettled"  # the primary is there, and says neither
     SILENT = "silent"
     NOT_NOW = "not-now"  # it was silent a moment ago
@@ -79,7 +90,7 @@ def taken_journal(where: Path) -> Iterator[list[Note]]:
         with suppress(FileNotFoundError):
             journal.rename(taken)
     try:
-        with os.fdopen(os.open(taken, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        with os.fdopen(_open_shared(taken, os.O_RDONLY), "rb") as file:
             notes = parse_journal(file.read())
     except FileNotFoundError:
         notes = []
@@ -101,7 +112,8 @@ def ask(where: Path, target: str, address: str, helo: str, probe: Probe) -> Repl
             return Reply.NOT_NOW
         time.sleep(max(0.0, wait))
         host, _, port = target.rpartition(":")
-        dialogue = probe(host, Question(address, helo=helo), int(port))
+        postmaster = f"postmaster@{address.rpartition('@')[2]}"  # RFC 5321 section 4.5.1: there must be one
+        dialogue = probe(host, Question(address, helo=helo, control=postmaster), int(port))
         reply = judge(dialogue)
         pause = BACKOFF if reply == Reply.SILENT else BETWEEN
         os.ftruncate(turn, 0)
@@ -116,12 +128,23 @@ def judge(dialogue: Dialogue) -> Reply:
     match dialogue.outcome:
         case Outcome.ACCEPTED:
             return Reply.GOOD
-        case Outcome.REFUSED if _NO_SUCH_RECIPIENT.match(dialogue.reply):
-            return Reply.BAD
         case Outcome.REFUSED | Outcome.DEFERRED if not dialogue.reply.startswith("421"):
-            return Reply.UNSETTLED
+            return _refusal(dialogue)
         case _:
             return Reply.SILENT
+
+
+def _refusal(dialogue: Dialogue) -> Reply:
+    text = _ADDRESS.sub("", dialogue.reply)
+    if not _REFUSED.match(text):
+        return Reply.UNSETTLED
+    status = _STATUS.search(text)
+    surely = bool(status and _NOBODY.fullmatch(status[1]))
+    if not surely and ((status and status[1] != _UNCLEAR) or _OTHER.search(text)):
+        return Reply.UNSETTLED
+    if dialogue.control == Outcome.ACCEPTED:
+        return Reply.BAD
+    return Reply.DOUBTFUL if surely else Reply.UNSETTLED
 
 
 def nobody_at(host: str) -> str:
@@ -132,15 +155,37 @@ def nobody_at(host: str) -> str:
 @contextmanager
 def _turn(where: Path, target: str) -> Iterator[int]:
     """Lock the file of the turns at one primary; the plugin, which runs as the directory's owner, must open it too."""
-    descriptor = os.open(where / f"turn-{target}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    path = where / f"turn-{target}"
     try:
-        owner = where.stat()
-        if os.geteuid() == 0:
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        descriptor = _open_shared(path, os.O_RDWR)
+    else:
+        give(descriptor, where.stat())
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def give(descriptor: int, owner: os.stat_result) -> None:
+    """Give what root has made to the user who owns something. Raises OSError."""
+    if os.geteuid() == 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _open_shared(path: Path, flags: int) -> int:
+    """Open a file that is there. Raises OSError, also for what is no file of the directory's owner alone.
+
+    That user, whom the network talks to, could lay a link to any file of ours there, or a pipe to wait at.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != path.parent.stat().st_uid:
+        os.close(descriptor)
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+    return descriptor
 
 
 def _number(content: bytes) -> float:

@@ -42,7 +42,8 @@ class Question(NamedTuple):
     """What to find out: whether `recipient` is accepted, and then whether `refuse` is, unless empty.
 
     `message` is sent to the recipient at the end, unless None. `helo` is the name to greet with, by default this
-    machine's, or its address where that name has no dot (RFC 5321 section 4.1.4).
+    machine's, or its address where that name has no dot (RFC 5321 section 4.1.4). `control` is asked for beside a
+    recipient that is refused, unless empty.
     """
 
     recipient: str
@@ -50,6 +51,7 @@ class Question(NamedTuple):
     refuse: str = ""
     helo: str = ""
     message: EmailMessage | None = None
+    control: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,9 @@ class Dialogue:
     """What happened.
 
     `outcome` and `reply` (as `550 text`) are for the recipient, or of the step before at which it ended.
-    `refuse` and `sent` are for the address that must be refused and for the message, None when it did not come to
-    that. `trouble` says what was no SMTP. `size` is the announced limit in bytes (RFC 1870), 0 for none.
+    `refuse` and `sent` are for the address that must be refused and for the message, `control` is for the one beside
+    the recipient; None when it did not come to that. `trouble` says what was no SMTP. `size` is the announced limit
+    in bytes (RFC 1870), 0 for none.
     """
 
     outcome: Outcome = Outcome.BROKEN
@@ -72,6 +75,7 @@ class Dialogue:
     sent_reply: str = ""
     trouble: MxBackupError | None = None
     transcript: tuple[str, ...] = ()
+    control: Outcome | None = None
 
 
 class Trouble(MxBackupError):
@@ -237,6 +241,10 @@ class _Client(smtplib.SMTP):
         outcome, reply = self._ask(question.sender, question.recipient)
         self._done = replace(self._done, outcome=outcome, reply=reply)
         self._judged = True
+        asked = any(line.startswith("RCPT TO:") for line in self._transcript)
+        if question.control and asked and outcome == Outcome.REFUSED:
+            code, _ = self.docmd("RCPT", f"TO:<{question.control}>")
+            self._done = replace(self._done, control=_outcome(code))
         if question.refuse and not _closing(reply):
             self.rset()
             outcome, reply = self._ask(question.sender, question.refuse)

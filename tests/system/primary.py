@@ -4,7 +4,8 @@
 
 It has the users of USERS. The log gets the time and the address of every RCPT. The mood is read at each connection:
 well, hanging (says nothing), closing (421), greylisting (450 to every recipient), refusing (550 5.7.1 to MAIL and
-RCPT, as to a client that is blocked) or accepting (250 to every recipient).
+RCPT, as to a client that is blocked) or accepting (250 to every recipient). A mood that is a reply is said to every
+recipient but postmaster, and after the word "all" to that one too.
 """
 
 import socketserver
@@ -40,7 +41,12 @@ class Session(socketserver.StreamRequestHandler):
         """Note the question and return the answer to it."""
         with Path(sys.argv[3]).open("a") as log:
             log.write(f"{time.time():.3f} {address}\n")
-        known = address.partition("@")[0] in USERS
+        local = address.partition("@")[0]
+        if mood.startswith("all "):
+            return mood.removeprefix("all ")
+        if mood[0].isdigit() and local != "postmaster":
+            return mood
+        known = local in USERS
         return ANSWERS.get(mood, "250 2.1.5 ok" if known else "550 5.1.1 no such user")
 
     def say(self, line: str) -> None:

@@ -138,6 +138,73 @@ def test_the_nearest_rule_decides(server: Sandbox) -> None:
     assert codes(server, *wanted) == wanted
 
 
+# Local domains below a rule
+
+
+@pytest.fixture
+def shop(server: Sandbox) -> Iterator[None]:
+    """What qmail delivers here: the host shop.dupontnet.com, where marie is, and by virtualdomains others."""
+    goodrcptto = "/etc/e-smith/templates-custom/var/service/qpsmtpd/config/goodrcptto"
+    files = ("/var/qmail/control/locals", "/var/qmail/control/rcpthosts", "/var/service/qpsmtpd/config/goodrcptto")
+    expand = "; ".join(f"expand-template {file}" for file in files)
+    server.sh("db domains set shop.dupontnet.com domain Description shop Content Primary")
+    server.sh(f"mkdir -p {goodrcptto}; echo marie@shop.dupontnet.com > {goodrcptto}/60marie; {expand}")
+    server.write(
+        "/var/qmail/control/virtualdomains",
+        "# remark:x\n.Virtual.dupontnet.com:alias-virtual\nout.virtual.dupontnet.com:\none.dupontnet.com:one\n",
+    )
+    yield
+    server.sh(f"db domains delete shop.dupontnet.com; rm -r {goodrcptto} /var/qmail/control/virtualdomains; {expand}")
+
+
+HERE = {
+    "marie@shop.dupontnet.com": "250",
+    "marie@Shop.DupontNet.com": "250",
+    "nobody@shop.dupontnet.com": "550",
+    "nobody@a.virtual.dupontnet.com": "550",
+    "nobody@one.dupontnet.com": "550",
+}
+NOT_HERE = (
+    "x@dupontnet.com",
+    "x@below.shop.dupontnet.com",
+    "x@virtual.dupontnet.com",
+    "x@out.virtual.dupontnet.com",
+    "x@near.virtual.dupontnet.com",
+    "x@a.one.dupontnet.com",
+)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_rule_leaves_alone_what_is_delivered_here(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    mxbackup(server, "add", "near.virtual.dupontnet.com", "--kind", "host")
+    wanted = HERE | dict.fromkeys(NOT_HERE, "250")
+    assert codes(server, *wanted) == wanted
+    for name in ("dupontnet.com", "near.virtual.dupontnet.com"):
+        mxbackup(server, "set", name, "--recipients", "list")
+        mxbackup(server, "recipients", "import", name, input="jean\n")
+    wanted = HERE | dict.fromkeys(NOT_HERE, "550")
+    assert codes(server, *wanted) == wanted
+    server.sh(f"rm {CONFIG}")
+    wanted = HERE | dict.fromkeys(NOT_HERE, "450")
+    assert codes(server, *wanted) == wanted
+    server.run(["signal-event", "mxbackup-update"])
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_is_delivered_here_cannot_be_read(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    server.sh("chmod 600 /var/qmail/control/locals /var/qmail/control/virtualdomains")
+    wanted = {"marie@shop.dupontnet.com": "250", "nobody@shop.dupontnet.com": "250", "admin@durantcom.net": "250"}
+    assert codes(server, *wanted) == wanted
+    server.sh("chmod 644 /var/qmail/control/locals /var/qmail/control/virtualdomains")
+    me = server.read("/var/qmail/control/me")
+    server.sh("rm /var/qmail/control/locals; echo shop.dupontnet.com > /var/qmail/control/me")
+    wanted = HERE | {"x@dupontnet.com": "250"}
+    assert codes(server, *wanted) == wanted
+    server.write("/var/qmail/control/me", me)
+
+
 BREAKINGS = (
     f"rm {CONFIG}",
     f": > {CONFIG}",
@@ -210,13 +277,23 @@ def test_a_list(server: Sandbox) -> None:
 def test_a_list_that_lost_addresses_refuses_nobody_for_good(server: Sandbox) -> None:
     mxbackup(server, "add", "dupontnet.com", "--recipients", "list")
     wanted = {"jean@dupontnet.com": "250", "anne@dupontnet.com": "250", "x@dupontnet.com": "550"}
-    for breaking in ("rm {0}", ": > {0}", "head -n -1 {0} > /tmp/cut; cat /tmp/cut > {0}"):
+    for breaking in ("rm {0}", "head -n -1 {0} > /tmp/cut; cat /tmp/cut > {0}"):
         mxbackup(server, "recipients", "import", "dupontnet.com", input="jean\nanne\n")
         assert (breaking, codes(server, *wanted)) == (breaking, wanted)
         server.sh(breaking.format("/home/e-smith/db/mxbackup_recipients"))
         assert (breaking, codes(server, *wanted)) == (breaking, wanted)
         server.run(["signal-event", "mxbackup-update"])
         assert (breaking, codes(server, *wanted)) == (breaking, dict.fromkeys(wanted, "450"))
+
+
+def test_an_emptied_database_of_lists_is_an_error_and_what_was_in_force_stays(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com", "--recipients", "list")
+    mxbackup(server, "recipients", "import", "dupontnet.com", input="jean\n")
+    server.sh(": > /home/e-smith/db/mxbackup_recipients")
+    assert server.run(["signal-event", "mxbackup-update"], check=False).returncode == 1
+    wanted = {"jean@dupontnet.com": "250", "x@dupontnet.com": "550"}
+    assert codes(server, *wanted) == wanted
+    server.sh("rm /home/e-smith/db/mxbackup_recipients")
 
 
 # Learning
@@ -243,6 +320,61 @@ def test_unknown_recipients_are_asked_for_at_once(primary: Primary) -> None:
         "list_whole": True,
         "primary_accepts_all": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("mood", "code"),
+    [
+        ("550 no such user", "550"),
+        ("all 550 no such user", "250"),
+        ("all 550 5.1.1 no such user", "550"),
+        ("550 sorry, no mailbox here by that name. (#5.1.1)", "550"),
+        ("550 5.1.10 recipient not found, see https://example.org/", "550"),
+        ("550 #5.1.0 Address rejected.", "550"),
+        ("550 <sender5.7.1@blocked.org>: no such user", "550"),
+        ("550 192.5.7.1 knows no such user", "550"),
+        ("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "250"),
+        ("550 Relaying denied", "250"),
+        ("550 Blocked - see http://www.spamhaus.org/query/bl?ip=192.0.2.10", "250"),
+        ("550 192.0.2.10 is listed at zen.spamhaus.org", "250"),
+        ("550 Access denied - Invalid HELO name", "250"),
+        ("550 Sender verify failed", "250"),
+        ("550 5.1.7 rejected", "250"),
+        ("550 5.1.8 <>: rejected", "250"),
+        ("550 5.1.9 rejected", "250"),
+        ("550-no\r\n550 5.7.1 no", "250"),
+        ("550-5.7.1 no\r\n550 no", "250"),
+    ],
+)
+def test_only_a_refusal_that_means_the_recipient_counts(primary: Primary, mood: str, code: str) -> None:
+    learning(primary)
+    primary.mood(mood)
+    assert codes(primary.server, "x@dupontnet.com") == {"x@dupontnet.com": code}
+    primary.mood("well")
+
+
+def test_a_refusal_without_a_code_is_tried_against_postmaster(primary: Primary) -> None:
+    learning(primary)
+    before = len(primary.asked())
+    for mood in ("550 no such user", "550 5.1.1 no such user"):
+        primary.mood(mood)
+        codes(primary.server, f"x{mood[4]}@dupontnet.com")
+    primary.mood("well")
+    asked = [address for _, address in primary.asked()[before:]]
+    assert asked == ["xn@dupontnet.com", "postmaster@dupontnet.com", "x5@dupontnet.com"]
+
+
+def test_a_second_line_in_me_is_no_recipient(primary: Primary) -> None:
+    learning(primary)
+    server = primary.server
+    me = server.read("/var/qmail/control/me")
+    server.write("/var/qmail/control/me", f"{me}second.durantcom.net\n")
+    server.sh("sv t /service/qpsmtpd")
+    wait_until(lambda: codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "550"})
+    assert primary.asked()[-1][1] == "x@dupontnet.com"
+    server.write("/var/qmail/control/me", me)
+    server.sh("sv t /service/qpsmtpd")
+    wait_until(lambda: codes(server, "admin@durantcom.net") == {"admin@durantcom.net": "250"})
 
 
 @pytest.mark.parametrize(
