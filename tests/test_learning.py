@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One run of learning: what is asked, of whom, and what is made of the answers."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from mxbackup import learning, memory, rules
+from mxbackup import learning, memory, policies, rules
 from mxbackup.delivery import ABSENT, Answer, Outcome
 from mxbackup.errors import HostError
 from mxbackup.learning import Learned, Surroundings
@@ -30,7 +31,7 @@ ZONE = {
     ("us.durantcom.net", "A"): Answer(Outcome.FOUND, (OURS,)),
 }
 LEARN = rules.make("dupontnet.com", recipients="learn")
-USERS = ("jean", "anne")
+USERS = ("jean", "anne", "postmaster")
 
 
 class Primaries:
@@ -44,7 +45,11 @@ class Primaries:
         self.asked.append((f"{host}:{port}", question.recipient))
         reply = self.replies.get(host, self.knows)(question.recipient.partition("@")[0])
         outcome = {"2": Reply.ACCEPTED, "4": Reply.DEFERRED, "5": Reply.REFUSED, "": Reply.UNREACHABLE}[reply[:1]]
-        return Dialogue(outcome, reply, transcript=("RCPT TO:",) if reply else ())
+        control = None
+        if outcome == Reply.REFUSED:
+            accepted = self.replies.get(host, self.knows)("postmaster").startswith("2")
+            control = Reply.ACCEPTED if accepted else Reply.REFUSED
+        return Dialogue(outcome, reply, transcript=("RCPT TO:",) if reply else (), control=control)
 
     @staticmethod
     def knows(local: str) -> str:
@@ -101,6 +106,7 @@ def test_the_primary_is_found_and_asked_about_nobody_once_a_day(
 def test_what_the_plugin_could_not_ask_is_asked_of_the_primary_of_its_host(
     run: Callable[..., Learned], primaries: Primaries, kept: Memory, tmp_path: Path
 ) -> None:
+    run(LEARN)
     journal(tmp_path, "ask jean@dupontnet.com", "ask x@www.dupontnet.com", "ask y@martin.fr", "good z@dupontnet.com")
     assert run(LEARN) == Learned(good=1, bad=1)
     assert primaries.about() == [
@@ -165,6 +171,7 @@ def test_a_primary_that_accepts_everything(
 def test_the_last_note_about_an_address_counts_as_long_as_it_would_have(
     run: Callable[..., Learned], kept: Memory, tmp_path: Path
 ) -> None:
+    run(LEARN)
     journal(tmp_path, "ask x@dupontnet.com", "bad x@dupontnet.com", "good y@dupontnet.com", age=3 * 3600)
     run(LEARN)
     assert [answer.address for answer in kept.known({}).answers] == ["y@dupontnet.com"]
@@ -176,10 +183,67 @@ def test_the_last_note_about_an_address_counts_as_long_as_it_would_have(
 def test_a_good_answer_is_renewed_before_its_end(
     run: Callable[..., Learned], primaries: Primaries, kept: Memory
 ) -> None:
+    run(LEARN)
     kept.answer([Said("jean@dupontnet.com", True, int(time.time()) - 25 * 86400)])
     assert run(LEARN) == Learned(good=1)
     (answer,) = kept.known({}).answers
     assert answer.asked >= int(time.time()) - 60
+
+
+@pytest.mark.parametrize(
+    ("reply", "postmaster", "good"),
+    [
+        ("550 Blocked - see http://www.spamhaus.org/query/bl?ip=192.0.2.10", "250 ok", True),
+        ("550 no such user", "550 no such user", True),
+        ("550 5.1.1 no such user", "550 5.1.1 no such user", True),
+        ("550 5.1.1 no such user", "250 ok", False),
+        ("550 no such user", "250 ok", False),
+    ],
+)
+def test_a_good_answer_stands_until_its_primary_surely_takes_it_back(
+    run: Callable[..., Learned], primaries: Primaries, kept: Memory, reply: str, postmaster: str, good: bool
+) -> None:
+    run(LEARN)
+    kept.answer([Said("jean@dupontnet.com", True, int(time.time()) - 25 * 86400)])
+    primaries.replies[DUPONT] = lambda local: postmaster if local == "postmaster" else reply
+    run(LEARN)
+    assert [answer.good for answer in kept.known({}).answers] == [good]
+
+
+def test_with_another_primary_what_the_first_one_said_is_forgotten(
+    run: Callable[..., Learned], primaries: Primaries, kept: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    martin = rules.make("martin.fr", recipients="learn", route=BELOW)
+    routed = rules.make("dupontnet.com", recipients="learn", route=ROUTE)
+
+    def known_after(rule: Rule) -> list[str]:
+        now = int(time.time())
+        kept.answer([Said("jean@dupontnet.com", True, now), Said("anne@martin.fr", True, now)])
+        run(rule, martin)
+        return [answer.address for answer in kept.known({}).answers]
+
+    run(LEARN, martin)
+    assert known_after(LEARN) == ["anne@martin.fr", "jean@dupontnet.com"]
+    assert known_after(routed) == ["anne@martin.fr"]
+    assert known_after(routed) == ["anne@martin.fr", "jean@dupontnet.com"]
+    assert known_after(LEARN) == ["anne@martin.fr"]
+    monkeypatch.setitem(ZONE, ("mail.dupontnet.com", "A"), Answer(Outcome.FOUND, (ROUTE,)))
+    assert known_after(LEARN) == ["anne@martin.fr"]
+    for addresses in ((ROUTE, "192.0.2.99"), ("192.0.2.99", ROUTE)):
+        monkeypatch.setitem(ZONE, ("mail.dupontnet.com", "A"), Answer(Outcome.FOUND, addresses))
+        assert known_after(LEARN) == ["anne@martin.fr", "jean@dupontnet.com"]
+    monkeypatch.delitem(ZONE, ("dupontnet.com", "MX"))
+    assert known_after(LEARN) == ["anne@martin.fr", "jean@dupontnet.com"]
+
+
+def test_what_primaries_of_hosts_below_say_counts_where_the_name_itself_has_none(
+    run: Callable[..., Learned], kept: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(ZONE, ("dupontnet.com", "MX"))
+    journal(tmp_path, "ask anne@www.dupontnet.com")
+    for _ in range(2):
+        run(LEARN)
+        assert ("<anne@www.dupontnet.com>" in dict(policies.table([LEARN], kept.known({})))) is True
 
 
 def test_there_is_an_end_to_a_run(run: Callable[..., Learned], primaries: Primaries, tmp_path: Path) -> None:
@@ -193,6 +257,24 @@ def test_only_one_run_at_a_time(server: Scratch) -> None:
     with learning._alone(server.path("/var/spool/qpsmtpd/mxbackup")), pytest.raises(HostError, match="runs already"):
         learning.run(server.host, [], Settings())
     assert learning.run(server.host, [], Settings()) == Learned()
+
+
+def test_a_link_in_the_place_of_the_directory_is_not_followed(server: Scratch) -> None:
+    server.path("/var/spool/qpsmtpd").mkdir(parents=True)
+    server.path("/root").mkdir()
+    server.path("/var/spool/qpsmtpd/mxbackup").symlink_to(server.path("/root"))
+    with pytest.raises(HostError, match="/var/spool/qpsmtpd/mxbackup cannot be used: Not a directory"):
+        learning.run(server.host, [], Settings())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+def test_the_directory_is_made_for_the_owner_of_the_one_above(server: Scratch) -> None:
+    spool = server.path("/var/spool/qpsmtpd")
+    spool.mkdir(parents=True)
+    os.chown(spool, 65534, 65534)
+    learning.run(server.host, [], Settings())
+    made = (spool / "mxbackup").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (65534, 65534, 0o700)
 
 
 def test_a_spool_that_is_not_there_is_told(server: Scratch) -> None:

@@ -35,6 +35,35 @@ def test_an_answer_settles_the_question_and_takes_the_place_of_the_one_before(pa
     assert memory.known(path, {}).answers == [Answer(BAD.address, True, NOW + 5)]
 
 
+@pytest.mark.parametrize(
+    ("before", "said", "surely", "kept"),
+    [
+        (GOOD, Answer(GOOD.address, False, NOW + 1), False, "before"),
+        (GOOD, Answer(GOOD.address, False, NOW + 1), True, "said"),
+        (GOOD, Answer(GOOD.address, False, NOW + GOOD_LIFE - 1), False, "before"),
+        (GOOD, Answer(GOOD.address, False, NOW + GOOD_LIFE), False, "said"),
+        (GOOD, Answer(GOOD.address, True, NOW - 1), True, "before"),
+        (GOOD, Answer(GOOD.address, True, NOW + 1), False, "said"),
+        (BAD, Answer(BAD.address, True, NOW - 1), True, "before"),
+        (BAD, Answer(BAD.address, False, NOW + 1), False, "said"),
+    ],
+)
+def test_the_later_answer_stands_and_a_good_one_until_another_is_sure(
+    path: Path, before: Answer, said: Answer, surely: bool, kept: str
+) -> None:
+    with memory.opened(path) as opened:
+        opened.answer([before])
+        opened.answer([said], surely=surely)
+        assert opened.known({}).answers == [{"before": before, "said": said}[kept]]
+
+
+def test_answers_can_be_forgotten(path: Path) -> None:
+    with memory.opened(path) as kept:
+        kept.answer([GOOD, BAD])
+        kept.forget_answers([GOOD.address, "nobody@dupontnet.com"])
+        assert kept.known({}).answers == [BAD]
+
+
 def test_questions_come_oldest_first_then_the_good_answers_that_end_within_a_week(path: Path) -> None:
     with memory.opened(path) as kept:
         kept.answer([GOOD, BAD, Answer("anne@dupontnet.com", True, NOW - 1)])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup import render, rules
-from mxbackup.policies import BAD_LIFE, GOOD_LIFE, NOTHING, Answer, Known, Primary, nearest, table
+from mxbackup.policies import BAD_LIFE, GOOD_LIFE, NOTHING, NOWHERE, Answer, Known, Primary, nearest, table
 from mxbackup.settings import Settings
 
 LEARN = rules.make("dupontnet.com", recipients="learn", unknown="defer")
@@ -65,13 +65,37 @@ def test_answers_carry_the_time_until_which_they_count_and_belong_to_rules_that_
         Answer("paul@martin.fr", True, 1000),
         Answer("y@nowhere.org", True, 1000),
     ]
-    assert table([LEARN, LIST], Known(answers=answers)) == [
+    found = Known(primaries={"dupontnet.com": NOWHERE, "martin.fr": NOWHERE}, answers=answers)
+    assert table([LEARN, LIST], found) == [
         (".dupontnet.com", "learn - defer"),
         (".martin.fr", "defer"),
         ("<jean@dupontnet.com>", f"good {1000 + GOOD_LIFE}"),
         ("<x@a.dupontnet.com>", f"bad {2000 + BAD_LIFE}"),
         ("dupontnet.com", "learn - defer"),
         ("martin.fr", "defer"),
+    ]
+
+
+def test_answers_of_the_primary_of_another_route_are_none() -> None:
+    found = Known(primaries={"dupontnet.com": NOWHERE}, answers=[Answer("jean@dupontnet.com", True, 1000)])
+    assert table([ROUTED], found) == [
+        (".dupontnet.com", "learn - accept"),
+        ("dupontnet.com", "learn - accept"),
+    ]
+
+
+def test_a_list_says_nothing_of_the_names_of_nearer_rules() -> None:
+    below = [rules.make(f"{name}.martin.fr", kind="host", recipients=name) for name in ("list", "learn")]
+    listed = ("paul@martin.fr", "x@list.martin.fr", "x@learn.martin.fr", "x@www.martin.fr")
+    found = Known(lists={"martin.fr": listed, "list.martin.fr": ["y@list.martin.fr"]})
+    assert table([LIST, *below], found) == [
+        (".martin.fr", "list"),
+        ("<paul@martin.fr>", "good"),
+        ("<x@www.martin.fr>", "good"),
+        ("<y@list.martin.fr>", "good"),
+        ("learn.martin.fr", "learn - accept"),
+        ("list.martin.fr", "list"),
+        ("martin.fr", "list"),
     ]
 
 

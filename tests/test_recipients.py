@@ -42,7 +42,7 @@ def test_a_database_that_cannot_be_read_is_an_error_and_no_empty_list(server: Sc
 def test_knowledge() -> None:
     known = Known(
         {"dupontnet.com": ["a@dupontnet.com", "b@dupontnet.com"]},
-        {"all.org": Primary("192.0.2.1:25", accepts_all=True)},
+        {"all.org": Primary("192.0.2.1:25", accepts_all=True), "martin.fr": Primary("192.0.2.2:25")},
         [
             Answer("a@martin.fr", True, 5),
             Answer("b@www.martin.fr", True, 7),

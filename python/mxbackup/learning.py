@@ -4,9 +4,9 @@
 import fcntl
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mxbackup import asking, delivery, interfaces, memory
@@ -18,7 +18,7 @@ from mxbackup.errors import HostError
 from mxbackup.host import Host
 from mxbackup.memory import Memory
 from mxbackup.names import Name
-from mxbackup.policies import Answer, Primary, nearest, primary_key
+from mxbackup.policies import NOWHERE, Answer, Primary, nearest, primary_key
 from mxbackup.rules import Recipients, Rule
 from mxbackup.settings import Settings
 
@@ -59,8 +59,13 @@ class Surroundings:
     def target(self, rule: Rule, host: str) -> str | None:
         """Return where mail for `host`, which the rule decides about, goes, as `address:port`; None if nowhere now."""
         routes = {key: rule.route for key in (str(rule.name), f".{rule.name}") if rule.route}
-        found = delivery.decide(host, routes, self.lookup, self.own)
+        found = delivery.decide(host, routes, self._in_order, self.own)
         return str(found.to[0]) if found.verdict == Verdict.DELIVER and found.to[0].address not in self.own else None
+
+    def _in_order(self, name: str, kind: str) -> delivery.Answer:
+        """Name servers turn the order of addresses round; the primary is to be the same one each time."""
+        answer = self.lookup(name, kind)
+        return replace(answer, records=tuple(sorted(answer.records)))
 
     def ask(self, target: str, address: str) -> Reply:
         """Ask one question."""
@@ -93,9 +98,11 @@ def learn(rules: Iterable[Rule], known: Memory, around: Surroundings, longest: f
     end = around.clock() + longest
     with asking.taken_journal(around.where) as notes:
         _keep(notes, known)
+    met = known.primaries()
+    _forget_answers({rule.name for rule in learning if primary_key(rule) not in met}, by_name, known)
     for rule in learning:
         if around.clock() < end:
-            _meet_primary(rule, known, around, done)
+            _meet_primary(rule, by_name, known, around, done)
     for address in known.due(_now()):
         if around.clock() >= end:
             break
@@ -114,18 +121,29 @@ def _keep(notes: Iterable[Note], known: Memory) -> None:
     known.ask((note.address for note in last if note.word == "ask"), now)
 
 
-def _meet_primary(rule: Rule, known: Memory, around: Surroundings, done: Learned) -> None:
+def _forget_answers(changed: Collection[Name], rules: Mapping[Name, Rule], known: Memory) -> None:
+    """Forget what others than the primaries of now said of the recipients of these rules."""
+    if changed:
+        owners = ((one.address, nearest(one.host, rules)) for one in known.known({}).answers)
+        known.forget_answers(address for address, owner in owners if owner and owner.name in changed)
+
+
+def _meet_primary(rule: Rule, rules: Mapping[Name, Rule], known: Memory, around: Surroundings, done: Learned) -> None:
     """Find the rule's primary, and whether it accepts everything; what is not known now stays as it was."""
     key = primary_key(rule)
     before, tested = known.primaries().get(key, (None, 0))
     target = around.target(rule, rule.name)
     if target is None:
         done.silent[rule.name] = rule.name
+        if before is None:  # hosts below may have primaries all the same, and what those say counts
+            known.set_primary(key, NOWHERE, 0)
     elif before is None or before.target != target or tested <= _now() - TEST_EVERY:
+        if before and before.target != target:
+            _forget_answers({rule.name}, rules, known)
         match around.ask(target, asking.nobody_at(rule.name)):
             case Reply.GOOD:
                 known.set_primary(key, Primary(target, accepts_all=True), _now())
-            case Reply.BAD:
+            case Reply.BAD | Reply.DOUBTFUL:
                 known.set_primary(key, Primary(target), _now())
             case _:
                 # Whether it accepts everything is not known, so the next run asks again.
@@ -149,8 +167,8 @@ def _settle(address: str, rules: dict[Name, Rule], known: Memory, around: Surrou
         case Reply.GOOD:
             known.answer([Answer(address, True, _now())])
             done.good += 1
-        case Reply.BAD:
-            known.answer([Answer(address, False, _now())])
+        case Reply.BAD | Reply.DOUBTFUL as reply:
+            known.answer([Answer(address, False, _now())], surely=reply == Reply.BAD)
             done.bad += 1
         case Reply.SILENT | Reply.NOT_NOW:
             done.silent[target] = rule.name
@@ -164,12 +182,14 @@ def _answered_by_any(rule: Rule, host: str, done: Learned) -> bool:
 @contextmanager
 def _alone(where: Path) -> Iterator[None]:
     """Make the directory that the plugin would make, for the same owner, and let only one run be there at a time."""
+    made = False
     with suppress(FileExistsError):
         where.mkdir(mode=0o700)
-        owner = where.parent.stat()
-        os.chown(where, owner.st_uid, owner.st_gid)
-    descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY)
+        made = True
+    descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        if made:
+            asking.give(descriptor, where.parent.stat())
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:

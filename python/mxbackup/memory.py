@@ -27,6 +27,11 @@ CREATE TABLE IF NOT EXISTS primaries (
 );
 """
 _ASK = "INSERT OR IGNORE INTO questions SELECT ?, ? WHERE (SELECT count(*) FROM questions) < ?"
+_ANSWER = """
+INSERT INTO answers VALUES (?1, ?2, ?3)
+ON CONFLICT (address) DO UPDATE SET good = ?2, asked = ?3
+WHERE asked <= ?3 AND (?2 OR ?4 OR NOT good OR asked + ?5 <= ?3)
+"""
 _TOO_MANY = """
 DELETE FROM answers WHERE address IN (SELECT address FROM answers ORDER BY good DESC, asked DESC LIMIT -1 OFFSET ?)
 """
@@ -38,11 +43,14 @@ class Memory:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def answer(self, answers: Iterable[Answer]) -> None:
-        """Keep what primaries said; it settles the questions."""
+    def answer(self, answers: Iterable[Answer], *, surely: bool = False) -> None:
+        """Keep what primaries said; it settles the questions.
+
+        What was said later stands, and so does a good answer that counts, unless the other is given `surely`.
+        """
         with self._db:
             for one in answers:
-                self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", one)
+                self._db.execute(_ANSWER, (*one, surely, GOOD_LIFE))
                 self._db.execute("DELETE FROM questions WHERE address = ?", (one.address,))
 
     def ask(self, addresses: Iterable[str], now: int) -> None:
@@ -55,6 +63,11 @@ class Memory:
         """Drop a question."""
         with self._db:
             self._db.execute("DELETE FROM questions WHERE address = ?", (address,))
+
+    def forget_answers(self, addresses: Iterable[str]) -> None:
+        """Drop what was said of these addresses."""
+        with self._db:
+            self._db.executemany("DELETE FROM answers WHERE address = ?", [(address,) for address in addresses])
 
     def due(self, now: int) -> list[str]:
         """Return the addresses to be asked about: the questions, oldest first, then good answers near their end."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which recipients qpsmtpd accepts for each rule: the sorted table that its plugin searches. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +22,11 @@ class Answer(NamedTuple):
     asked: int
 
     @property
+    def host(self) -> str:
+        """The host of the address."""
+        return self.address.rpartition("@")[2]
+
+    @property
     def until(self) -> int:
         """When the answer no longer counts, in seconds since 1970."""
         return self.asked + (GOOD_LIFE if self.good else BAD_LIFE)
@@ -32,6 +37,9 @@ class Primary(NamedTuple):
 
     target: str
     accepts_all: bool = False
+
+
+NOWHERE = Primary("-")
 
 
 @dataclass(frozen=True)
@@ -55,13 +63,23 @@ def table(rules: Iterable[Rule], known: Known) -> list[tuple[str, str]]:
         if rule.kind == Kind.DOMAIN:
             lines["." + rule.name] = _policy_below(rule, own)
         if rule.recipients == Recipients.LIST:
-            lines |= {f"<{address}>": "good" for address in known.lists.get(rule.name, ())}
-    for answer in known.answers:
-        owner = nearest(answer.address.rpartition("@")[2], by_name)
-        if owner and owner.recipients == Recipients.LEARN:
-            lines[f"<{answer.address}>"] = f"{'good' if answer.good else 'bad'} {answer.until}"
+            listed = known.lists.get(rule.name, ())
+            lines |= {f"<{one}>": "good" for one in listed if nearest(one.rpartition("@")[2], by_name) is rule}
+    for answer, _ in counting(by_name, known):
+        lines[f"<{answer.address}>"] = f"{'good' if answer.good else 'bad'} {answer.until}"
     # All are ASCII, so the order of characters is that of bytes.
     return [(key, lines[key]) for key in sorted(lines)]
+
+
+def counting(rules: Mapping[Name, Rule], known: Known) -> Iterator[tuple[Answer, Rule]]:
+    """Yield the answers, and the rule of each, whose primary, with the route of now, is known.
+
+    Those of another primary are no answers.
+    """
+    for answer in known.answers:
+        rule = nearest(answer.host, rules)
+        if rule and rule.recipients == Recipients.LEARN and primary_key(rule) in known.primaries:
+            yield answer, rule
 
 
 def primary_key(rule: Rule) -> str:
@@ -80,7 +98,7 @@ def policy(rule: Rule, known: Known) -> str:
         case Recipients.LIST:
             return "list" if known.lists.get(rule.name) else "defer"
         case Recipients.LEARN:
-            primary = known.primaries.get(primary_key(rule), Primary("-"))
+            primary = known.primaries.get(primary_key(rule), NOWHERE)
             return "any" if primary.accepts_all else f"learn {primary.target} {rule.unknown}"
 
 

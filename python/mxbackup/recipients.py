@@ -8,7 +8,7 @@ from mxbackup import recipientlists
 from mxbackup.errors import DatabaseMissing
 from mxbackup.esmithdb import Database, Store, log_to_syslog
 from mxbackup.host import Host
-from mxbackup.policies import NOTHING, Known, nearest, primary_key
+from mxbackup.policies import NOTHING, Known, counting, primary_key
 from mxbackup.rules import Recipients, Rule
 
 
@@ -65,10 +65,9 @@ def knowledge(rules: Sequence[Rule], known: Known) -> dict[str, Knowledge]:
     by_name = {rule.name: rule for rule in rules}
     good = dict.fromkeys(by_name, 0)
     newest: dict[str, int] = {}
-    for answer in known.answers:
-        if rule := nearest(answer.address.rpartition("@")[2], by_name):
-            good[rule.name] += answer.good
-            newest[rule.name] = max(newest.get(rule.name, 0), answer.asked)
+    for answer, rule in counting(by_name, known):
+        good[rule.name] += answer.good
+        newest[rule.name] = max(newest.get(rule.name, 0), answer.asked)
     return {rule.name: _of(rule, known, good[rule.name], newest.get(rule.name)) for rule in rules}
 
 
