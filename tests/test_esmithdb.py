@@ -218,6 +218,7 @@ def test_a_database_without_even_its_comments_is_damaged_and_stays_as_it_is(stor
             attempt()
         assert str(refused.value) == (f"The database {store.path} is empty: it was damaged. Restore it from a backup.")
     assert store.path.read_bytes() == b""
+    assert Store(store.path, disposable=True).read().raw == {}
 
 
 def test_blanks_around_keys_and_values_do_not_count() -> None:

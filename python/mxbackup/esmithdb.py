@@ -106,11 +106,13 @@ class Database:
 class Store:
     """One database file at an explicit path, read without a lock and changed under the host's lock.
 
-    `log` receives the lines that the host would send to syslog.
+    `log` receives the lines that the host would send to syslog. `disposable` is a database that can be made anew:
+    that it was emptied is no reason to stop.
     """
 
-    def __init__(self, path: Path, log: Callable[[list[str]], None] | None = None) -> None:
+    def __init__(self, path: Path, log: Callable[[list[str]], None] | None = None, *, disposable: bool = False) -> None:
         self.path = path
+        self.disposable = disposable
         self._log = log or log_to_syslog
 
     def read(self) -> Database:
@@ -121,7 +123,7 @@ class Store:
             raise DatabaseMissing("There is no database {path}.", path=self.path) from None
         except OSError as error:
             raise _cannot("The database {path} cannot be read: {reason}.", self.path, error) from error
-        if not content:
+        if not content and not self.disposable:
             # Whoever keeps to the format writes the comments at least: this is no database without records.
             raise DatabaseError(
                 "The database {path} is empty: it was damaged. Restore it from a backup.", path=self.path

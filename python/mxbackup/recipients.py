@@ -32,7 +32,7 @@ class Register:
     """The lists and the memory of one host. The memory is opened only where a rule learns."""
 
     def __init__(self, host: Host) -> None:
-        self.lists = Store(host.database(recipientlists.DATABASE), _log_in_short)
+        self.lists = Store(host.database(recipientlists.DATABASE), _log_in_short, disposable=True)
         self._host = host
 
     def known(self, rules: Collection[Rule]) -> Known:

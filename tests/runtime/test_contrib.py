@@ -186,7 +186,7 @@ def test_an_old_server(host: Host, nameserver: str) -> None:
 
     head, _, page = must(host, "/etc/e-smith/web/functions/mxbackup", **CGI).partition("\n\n")
     assert head.startswith("Status: 200 OK\n")
-    assert "<strong>dupontnet.com</strong>" in page
+    assert "<strong>dupontnet.<wbr>com</strong>" in page
     assert page.endswith("</html>")
     unknown["panel"] = host.unknown_calls()
 

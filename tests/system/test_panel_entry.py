@@ -143,7 +143,7 @@ def test_a_hostile_environment_does_not_reach_root(server: Sandbox) -> None:
     }
     done = enter(server, CGI | hostile)
     assert done.startswith("Status: 200 OK\n")
-    assert "<strong>dupontnet.com</strong>" in done
+    assert "<strong>dupontnet.<wbr>com</strong>" in done
     assert "<script" not in done
     assert server.sh("ls /tmp/evil | grep mark || true") == ""
 
@@ -160,7 +160,7 @@ def test_without_suidperl_the_page_says_what_is_missing(server: Sandbox) -> None
     finally:
         server.run(["chmod", "4750", ENTRY])
     assert "The server-manager does not run this page as root" in page
-    assert "<strong>dupontnet.com</strong>" in page
+    assert "<strong>dupontnet.<wbr>com</strong>" in page
     assert "<button" not in page
 
 
