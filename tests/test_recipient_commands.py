@@ -165,6 +165,7 @@ def test_status_of_what_is_known(
     monkeypatch.setattr(time, "time", lambda: now)
     smtpd.database("mxbackup_recipients", "dupontnet.com=list|Count|1", "dupontnet.com:a@dupontnet.com=recipient")
     with memory.opened(smtpd.path("/var/lib/mxbackup/recipients.sqlite")) as kept:
+        kept.set_primary("martin.fr", Primary("192.0.2.25:25"), now)
         kept.answer([Answer("a@martin.fr", True, now - age), Answer("b@martin.fr", False, now - age)])
     assert known_lines(mxbackup) == [
         "dupontnet.com: 1 recipients by list",
