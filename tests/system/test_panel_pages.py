@@ -14,6 +14,7 @@ import pytest
 
 from mxbackup import lexicon
 from tests.system.browser import Browser, published
+from tests.system.internet import Internet
 from tests.system.machine import Sandbox
 
 AXE = Path(__file__).parent / "axe"
@@ -28,10 +29,27 @@ db domains set bad_name.example mxbackup Kind domain
 db configuration set SMTPSmartHost smtp.provider.net
 signal-event mxbackup-update
 """
+NS = "@ NS dns1.example.net.\n@ NS dns2.example.net.\n"
+# All is well with the first, and of the second, which has no rule yet, we are the best MX.
+ZONES = {
+    "dupontnet.com": f"1 {NS}mail A 192.0.2.25\n@ MX 0 mail\n@ MX 5 mail.durantcom.net.",
+    "dupont.com": f"1 {NS}mail A 192.0.2.25\n@ MX 5 mail\n@ MX 0 mail.durantcom.net.",
+    "durantcom.net": f"1 {NS}mail A 192.0.2.10",
+    "example.net": "1 @ NS dns1\ndns1 A 192.0.2.53\ndns2 A 192.0.2.54",
+}
+
+
+def delegations(top: str) -> str:
+    """The zone of a top-level domain."""
+    below = [NS.replace("@", f"{zone}.") for zone in ZONES if zone.endswith(f".{top}")]
+    return "1 @ NS parent.example.net.\n" + "".join(below)
 
 
 @pytest.fixture(scope="module")
 def address(server: Sandbox) -> Iterator[str]:
+    glue = "parent.example.net. A 192.0.2.1\ndns1.example.net. A 192.0.2.53\ndns2.example.net. A 192.0.2.54"
+    parent = {"com": delegations("com"), "net": delegations("net") + glue}
+    Internet(server).serve(parent, ZONES, ZONES)
     server.sh(RULES)
     with published(server) as address:
         yield address
@@ -66,7 +84,7 @@ def pages(browser: Browser, language: str) -> Iterator[str]:
     browser.fill(say("Name"), "jean@dupont.example")
     browser.press(say("Next"))
     yield "wrong"
-    browser.fill(say("Name"), "dupont.example")
+    browser.fill(say("Name"), "dupont.com")
     browser.press(say("Next"))
     yield "confirm"
     browser.open("?page=edit&rule=martin.example.org")
