@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from email import message_from_string
+from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
@@ -160,7 +160,7 @@ def test_in_french(dns_port: int) -> None:
     assert reporting.lines(checker(dns_port).check("only.test"), words) == [
         "only.test mail is handled (pri=10) by self.test",
         "Le courrier pour only.test est renvoyé aussitôt à l’expéditeur (5.4.6).",
-        "ERREUR : Ce serveur est le seul serveur de courrier (MX) de only.test : "
+        "ERREUR : Ce serveur est le seul serveur de courrier (MX) de only.test : "
         "il n’y a pas de primaire à qui transmettre le courrier. [only-mx]",
         "    Faites ajouter un enregistrement MX pour le primaire, avec une préférence inférieure à 10.",
     ]
@@ -450,7 +450,7 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
 ) -> None:
     rules_in_force(server, ok, rule("only"))
     (mail,) = night()
-    message = message_from_string(mail)
+    message = message_from_bytes(mail.encode())
     assert (message["To"], message["Subject"]) == ("admin@durantcom.net", "MX-Backup : erreur pour only.test")
     text = text_of(message)
     assert "Ce serveur est le seul serveur de courrier (MX) de only.test" in text
@@ -459,9 +459,9 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
     assert night() == []
     rules_in_force(server, ok, ok.replace("ok", "only"))
     (mail,) = night()
-    message = message_from_string(mail)
+    message = message_from_bytes(mail.encode())
     assert message["Subject"] == "MX-Backup : de nouveau en ordre : only.test"
-    assert text_of(message) == "De nouveau en ordre : only.test.\n"
+    assert text_of(message) == "De nouveau en ordre\u00a0: only.test.\n"
     assert night() == []
 
 
