@@ -13,7 +13,7 @@ from tests.system.machine import CHECKOUT, DIST, Sandbox
 
 LEGACY, UTF8 = "smeserver-mxbackup", "smeserver-mxbackup-utf8"
 OURS = (
-    r"find / -xdev \( -path /proc -o -path /tmp -o -path /work -o -path /var/lib/rpm \) -prune"
+    rf"find / -xdev \( -path /proc -o -path /tmp -o -path {CHECKOUT} -o -path /var/lib/rpm \) -prune"
     " -o -name '*mxbackup*' -print | sort"
 )
 
