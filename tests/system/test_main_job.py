@@ -218,7 +218,7 @@ for n in range(200):
 
 def test_eight_writers_lose_nothing(server: Sandbox) -> None:
     server.write("/tmp/store.py", STORE_WRITER)
-    server.write("/home/e-smith/db/crowd", "")
+    server.write("/home/e-smith/db/crowd", "# no record yet\n")
     server.sh(
         "for writer in 1 2 3 4; do python3 /tmp/store.py $writer & { n=0; while [ $n -lt 200 ]; do"
         " db crowd set db$writer-$n.com mxbackup Kind domain; n=$((n+1)); done; } & done; wait"
