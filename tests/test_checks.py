@@ -129,10 +129,9 @@ def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
     ]
 
 
-def test_text(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
-    assert mxbackup("check", "ok.test", "été.test", "--nameserver", nameserver) == (
-        1,
-        f"""\
+def look_up_of_ok(nameserver: str, smtp_port: int) -> str:
+    """What check prints before the findings of ok.test."""
+    return f"""\
 Using domain server:
 Name: 127.0.0.1
 Address: 127.0.0.1#{nameserver.partition(":")[2]}
@@ -142,6 +141,14 @@ ok.test mail is handled (pri=10) by prim.test
 ok.test mail is handled (pri=20) by self.test
 Mail for ok.test is delivered to 127.0.0.2:{smtp_port}.
 127.0.0.2:{smtp_port}: 220 mail.dupontnet.com ESMTP
+"""
+
+
+def test_text(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
+    assert mxbackup("check", "ok.test", "été.test", "--nameserver", nameserver) == (
+        1,
+        f"""\
+{look_up_of_ok(nameserver, smtp_port)}\
 Everything is as it should be.
 
 été.test mail is handled (pri=10) by self.test
@@ -178,15 +185,7 @@ def test_a_name_without_a_rule(mxbackup: Run, server: Scratch, nameserver: str, 
     assert mxbackup("check", "ok.test", "--nameserver", nameserver)[:2] == (
         1,
         f"""\
-Using domain server:
-Name: 127.0.0.1
-Address: 127.0.0.1#{nameserver.partition(":")[2]}
-Aliases:
-
-ok.test mail is handled (pri=10) by prim.test
-ok.test mail is handled (pri=20) by self.test
-Mail for ok.test is delivered to 127.0.0.2:{smtp_port}.
-127.0.0.2:{smtp_port}: 220 mail.dupontnet.com ESMTP
+{look_up_of_ok(nameserver, smtp_port)}\
 ERROR: There is no rule for ok.test: this server refuses its mail. [no-rule]
     To make one: mxbackup add ok.test
 

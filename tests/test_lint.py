@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup import lint, render
-from mxbackup.lint import CHECK_RULES, MORERCPTHOSTS, RCPTHOSTS, SMTPROUTES, Finding, Level
+from mxbackup.host import MORERCPTHOSTS
+from mxbackup.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, Finding, Level
 from mxbackup.names import Name
 from mxbackup.render import BEGIN, END
 from mxbackup.rules import Rule
@@ -257,10 +258,14 @@ def test_status_tells_and_answers_no(server: Scratch, mxbackup: Callable[..., Ou
     }
 
 
-def test_status_tells_what_is_wrong_in_the_settings(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
-    server.database("configuration", "mxbackup=service|PublicAddress|foo|status|enabled")
+def no_rules_in_force(server: Scratch) -> None:
     for name in ("rcpthosts", "smtproutes"):
         server.write(f"/var/qmail/control/{name}", f"{BEGIN}\n{END}\n")
+
+
+def test_status_tells_what_is_wrong_in_the_settings(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    server.database("configuration", "mxbackup=service|PublicAddress|foo|status|enabled")
+    no_rules_in_force(server)
     status, out, _ = mxbackup("status")
     assert (status, out.splitlines()[-2]) == (
         1,
@@ -271,8 +276,7 @@ def test_status_tells_what_is_wrong_in_the_settings(server: Scratch, mxbackup: C
 
 def test_a_note_alone_is_sound(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
     server.database("configuration", "postfix=service|SMTPSmartHost||SMTPSmartHostStatus|disabled|status|enabled")
-    for name in ("rcpthosts", "smtproutes"):
-        server.write(f"/var/qmail/control/{name}", f"{BEGIN}\n{END}\n")
+    no_rules_in_force(server)
     status, out, _ = mxbackup("status")
     assert (status, out.splitlines()[-2]) == (
         0,

@@ -29,6 +29,7 @@ SERVICES = Path("/service")
 INIT_SCRIPTS = Path("/etc/rc.d/init.d")
 PLUGIN_LISTS = tuple(Path("/var/service/qpsmtpd/config/peers") / name for name in ("0", "local"))
 RENDERED = "MXBACKUP_RENDERED"
+_OURS = re.compile(r"[0-9]{2}mxbackup")
 COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
 
 
@@ -89,11 +90,13 @@ class Host:
         """
         fragments = {fragment.name: fragment for fragment in self._fragments(path)}
         filled = [name for name, fragment in fragments.items() if self.path(fragment).stat().st_size]
-        return not filled or not all(re.fullmatch(r"[0-9]{2}mxbackup|template-(begin|end)", name) for name in filled)
+        return not filled or not all(
+            _OURS.fullmatch(name) or name in ("template-begin", "template-end") for name in filled
+        )
 
     def _expands(self, path: Path) -> bool:
         names = [fragment.name for fragment in self._fragments(path)]
-        only_ours = names and all(re.fullmatch(r"[0-9]{2}mxbackup", name) for name in names)
+        only_ours = names and all(_OURS.fullmatch(name) for name in names)
         return self.path(path).parent.is_dir() and not only_ours
 
     def _fragments(self, path: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mxbackup import importers
 from mxbackup.errors import MxBackupError
-from mxbackup.host import DATABASES, TEMPLATES, Host
+from mxbackup.host import DATABASES, MORERCPTHOSTS, TEMPLATES, Host
 from mxbackup.importers import Form
 from mxbackup.render import BEGIN, END, TARGETS, destination
 from mxbackup.rules import Rule
@@ -22,7 +22,6 @@ from mxbackup.settings import Settings
 
 OURS, CUSTOM = TEMPLATES
 RCPTHOSTS = TARGETS["rcpthosts"].path
-MORERCPTHOSTS = RCPTHOSTS.with_name("morercpthosts")
 SMTPROUTES = TARGETS["smtproutes"].path
 CHECK_RULES = TARGETS["smtpd_check_rules"].path
 PEERS = tuple(Path("/var/service/qpsmtpd/config/peers") / peer for peer in ("0", "local"))

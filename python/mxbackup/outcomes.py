@@ -78,6 +78,11 @@ class TargetStatus:
     current: bool
     reason: HostError | None = None
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the host has the target and its file does not hold the rules."""
+        return self.present and not self.current
+
 
 @dataclass(frozen=True)
 class Status:
@@ -93,7 +98,7 @@ class Status:
         """Whether every record is a rule, every file holds them, and no mistake is in files and lists."""
         from mxbackup.lint import Level
 
-        in_force = all(target.current for target in self.targets if target.present)
+        in_force = not any(target.outdated for target in self.targets)
         mistakes = any(finding.level != Level.NOTE for finding in self.findings)
         lists = all(known.whole for known in self.knowledge.values())
         return not self.inventory.invalid and in_force and not mistakes and lists

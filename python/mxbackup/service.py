@@ -226,7 +226,7 @@ class Service:
     def outdated(self, inventory: Inventory) -> list[Path]:
         """Return the mail files that do not hold these rules. Raises DatabaseError."""
         targets = self.files.status(inventory, self.recipients.known(inventory.rules))
-        found = [target.target.path for target in targets if target.present and not target.current]
+        found = [target.target.path for target in targets if target.outdated]
         if any(rule.recipients == Recipients.LEARN for rule in inventory.rules):
             # During a run of `learn` its answers are ahead of the table, and no rule is the worse for that.
             return [path for path in found if path != render.TARGETS["qpsmtpd"].path]

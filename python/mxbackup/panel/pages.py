@@ -17,7 +17,7 @@ def front(visit: Visit) -> Page:
     """What MX backup is, whether it is on, the rules, and what is wrong."""
     status = visit.service.status()
     enabled = status.inventory.settings.enabled
-    outdated = [target for target in status.targets if target.present and not target.current]
+    outdated = [target for target in status.targets if target.outdated]
     return Page(
         "front.html",
         {
