@@ -16,6 +16,7 @@ LAYERS = (
     "delivery files esmithdb settings policies render",
     "dnsquery dnscheck interfaces mtasts smtpprobe",
     "host lexicon terminal states",
+    "queue",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
     "facts dnsfindings mailfindings checks asking learning probing reporting remembering",

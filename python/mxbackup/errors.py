@@ -67,3 +67,7 @@ class RenderError(MxBackupError):
 
 class HostError(MxBackupError):
     """The host did not do what it was asked: an event, an expansion or a restart failed."""
+
+
+class QueueError(MxBackupError):
+    """The mail queue could not be read or changed; what it holds is as it was."""
