@@ -29,6 +29,9 @@ SERVICES = Path("/service")
 INIT_SCRIPTS = Path("/etc/rc.d/init.d")
 PLUGIN_LISTS = tuple(Path("/var/service/qpsmtpd/config/peers") / name for name in ("0", "local"))
 RENDERED = "MXBACKUP_RENDERED"
+# What the letters of supervise(8) are for systemd, which signals the main process only.
+_SYSTEMCTL = {"t": ("restart",), "a": ("kill", "--kill-who=main", "--signal=ALRM")}
+_PID = slice(12, 16)  # of supervise/status, both daemontools' and runit's; zero while the service is down
 _OURS = re.compile(r"[0-9]{2}mxbackup")
 COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
 
@@ -216,8 +219,29 @@ class Host:
 
         Raises HostError when there is a supervisor and none could do it.
         """
+        return self._signal(service, "t", "{service} could not be restarted: {failures}.")
+
+    def alarm(self, service: str) -> str:
+        """Send ALRM to a service, through whatever supervises it and never by process number; return what was used.
+
+        Raises HostError when nothing supervises it here, it does not run, or no supervisor could do it.
+        """
+        if self._is_down(service):
+            raise HostError("{service} is not running.", service=service)
+        used = self._signal(service, "a", "{service} could not be sent a signal: {failures}.")
+        if not used:
+            raise HostError("Nothing supervises {service} on this server, so no signal can reach it.", service=service)
+        return used
+
+    def _is_down(self, service: str) -> bool:
+        try:
+            return not any(self.path(SERVICES / service / "supervise/status").read_bytes()[_PID])
+        except OSError:
+            return False
+
+    def _signal(self, service: str, letter: str, failed: str) -> str:
         failures = []
-        for label, attempt in self._ways_to_restart(service):
+        for label, attempt in self._ways_to_signal(service, letter):
             try:
                 attempt()
             except (HostError, OSError) as error:
@@ -225,26 +249,28 @@ class Host:
             else:
                 return label
         if failures:
-            raise HostError(
-                "{service} could not be restarted: {failures}.", service=service, failures="; ".join(failures)
-            )
+            raise HostError(failed, service=service, failures="; ".join(failures))
         return ""
 
-    def _ways_to_restart(self, service: str) -> Iterator[tuple[str, Callable[[], None]]]:
-        """What this host has of the supervisors of E-SMITH, the newest way of addressing each first."""
+    def _ways_to_signal(self, service: str, letter: str) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What this host has of the supervisors of E-SMITH, the newest way of addressing each first.
+
+        `letter` is the one that supervise(8) takes: t for TERM, upon which it starts the service anew, a for ALRM.
+        """
         directory = SERVICES / service
         if self.path(directory).is_dir():
-            for name, option in (("sv", "t"), ("svc", "-t")):
+            for name, option in (("sv", letter), ("svc", f"-{letter}")):
                 if command := self._find(name):
                     yield f"{name} {option} {directory}", partial(self._must, command, option, self.path(directory))
         systemctl, unit = self._find("systemctl"), f"{service}.service"
         if systemctl and self._run([systemctl, "cat", unit]).returncode == 0:
-            yield f"systemctl restart {service}", partial(self._must, systemctl, "restart", unit)
+            words = _SYSTEMCTL[letter]
+            yield f"systemctl {' '.join(words)} {service}", partial(self._must, systemctl, *words, unit)
         fifo = self.path(directory) / "supervise/control"
         if fifo.exists() and stat.S_ISFIFO(fifo.stat().st_mode):
-            yield str(directory / "supervise/control"), partial(_send, fifo, b"t")
+            yield str(directory / "supervise/control"), partial(_send, fifo, letter.encode())
         init = self.path(INIT_SCRIPTS / service)
-        if os.access(init, os.X_OK):
+        if letter == "t" and os.access(init, os.X_OK):
             yield f"{INIT_SCRIPTS / service} restart", partial(self._must, init, "restart")
 
     def _find(self, name: str) -> Path | None:
