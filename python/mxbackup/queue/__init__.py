@@ -5,7 +5,38 @@ Those are to have it tried now (`tcpto`, then `alarm`) and to keep it from expir
 beside a running qmail-send. May import errors, names and rules; the host and the rules' names are handed in.
 """
 
+from mxbackup.queue.flushing import make_due
+from mxbackup.queue.holding import Renewal, expiry, renew, renewals
+from mxbackup.queue.lifetime import QUEUELIFETIME, read_lifetime
 from mxbackup.queue.messages import Channel, Message, Recipient, Sender, next_try, retry
 from mxbackup.queue.reading import QUEUE, read
+from mxbackup.queue.sendlog import LOGS, Deferral, SendLog, read_log
+from mxbackup.queue.summary import Held, Summary, summarise
+from mxbackup.queue.tcpto import TimeOut, read_time_outs
 
-__all__ = ["QUEUE", "Channel", "Message", "Recipient", "Sender", "next_try", "read", "retry"]
+__all__ = [
+    "LOGS",
+    "QUEUE",
+    "QUEUELIFETIME",
+    "Channel",
+    "Deferral",
+    "Held",
+    "Message",
+    "Recipient",
+    "Renewal",
+    "SendLog",
+    "Sender",
+    "Summary",
+    "TimeOut",
+    "expiry",
+    "make_due",
+    "next_try",
+    "read",
+    "read_lifetime",
+    "read_log",
+    "read_time_outs",
+    "renew",
+    "renewals",
+    "retry",
+    "summarise",
+]
