@@ -15,6 +15,7 @@ from sandbox.namespaces import CHECKOUT, UNSHARE, assemble, environment
 from sandbox.profiles import COMMON, PROFILES
 
 BASE = CHECKOUT / "sandbox/base"
+RUNNER = CHECKOUT / "sandbox/queuerunner"
 BUILD = CHECKOUT / "build/sandbox"
 HOSTNAME = "sme.durantcom.net"
 NETWORK = {
@@ -43,8 +44,13 @@ def fingerprint(profile: str) -> str:
     """Return a short digest of everything that goes into the image of PROFILE."""
     digest = hashlib.sha256(repr((PROFILES[profile], COMMON)).encode())
     parts = [BASE / "parts" / part for part in PROFILES[profile].parts]
-    sources = [BASE / "sme-sandbox-base.spec", BASE / "root", *parts]
-    files = [file for source in sources for file in (sorted(source.rglob("*")) if source.is_dir() else [source])]
+    sources = [BASE / "sme-sandbox-base.spec", BASE / "root", RUNNER, *parts]
+    files = [
+        file
+        for source in sources
+        for file in (sorted(source.rglob("*")) if source.is_dir() else [source])
+        if "__pycache__" not in file.parts
+    ]
     for file in [*files, Path(__file__), Path(__file__).with_name("namespaces.py"), *MACHINE]:
         digest.update(f"{file} {file.stat().st_mode}\n".encode())
         if file.is_file():
