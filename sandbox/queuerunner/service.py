@@ -36,8 +36,6 @@ def clock() -> float:
 
 def main() -> None:
     """Run the queue until TERM."""
-    with STARTS.open("a") as starts:
-        starts.write(f"{time.ctime()} start {os.getpid()}\n")
     syslog.openlog("qmail", syslog.LOG_PID, syslog.LOG_MAIL)
     woken, waker = _pipe()
     _note_signals(waker)
@@ -51,6 +49,8 @@ def main() -> None:
             int(_line("queuelifetime", str(LIFETIME))), clock, executor, on_end=lambda: _wake(waker),
         )  # fmt: skip
         runner.start()
+        with STARTS.open("a") as starts:
+            starts.write(f"{time.ctime()} start {os.getpid()}\n")
         while _heed(runner, woken):
             runner.step()
             select.select([woken, runner.trigger], [], [], min(runner.wake(), 1))

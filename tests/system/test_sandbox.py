@@ -477,7 +477,7 @@ def test_mailfront_takes_what_rcpthosts_holds(new_sandbox: Maker) -> None:
 
 
 @pytest.mark.parametrize("port", [25, 2525])
-def test_accepted_mail_is_queued(new_sandbox: Maker, port: int) -> None:
+def test_accepted_mail_is_delivered(new_sandbox: Maker, port: int) -> None:
     machine = new_sandbox()
     session = machine.smtp(
         "HELO anything.other.org",
@@ -492,9 +492,13 @@ def test_accepted_mail_is_queued(new_sandbox: Maker, port: int) -> None:
         port=port,
     )
     assert "\n354 " in session
-    envelope, _, message = machine.sh("cat /var/qmail/queue/mess/*").partition("\n\n")
-    assert envelope == "Fadmin@anything.other.org\nTjean.durant@durantcom.net"
+    wait_until(lambda: "\nend msg" in re.sub("(?m)^@[0-9a-f]{24} ", "", machine.read("/var/log/qmail/current")))
+    log = machine.read("/var/log/qmail/current")
+    assert " from <admin@anything.other.org> qp " in log
+    assert " to local jean.durant@durantcom.net\n" in log
+    message = machine.sh("cat /var/qmail/delivered/jean.durant@durantcom.net/*")
     assert message.endswith("Subject: Test\n\nEssai particulièrement brillant !\n")
+    assert machine.sh("find /var/qmail/queue -type f ! -path '*/lock/*'") == ""
 
 
 # Profiles
