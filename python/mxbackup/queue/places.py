@@ -18,7 +18,7 @@ _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class NotOurs(Exception):
-    """The file is no plain file of its directory's owner with one name."""
+    """The file is no plain file, or it has another name elsewhere."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def directory(queue: Path, *below: str) -> Iterator[int]:
 def file(inside: int, name: str, flags: int = os.O_RDONLY) -> Iterator[int]:
     """Yield a descriptor of a plain file in the directory of descriptor `inside`.
 
-    Raises OSError; NotOurs for anything but a plain file with one name that belongs to the directory's owner.
+    Raises OSError; NotOurs for anything but a plain file that has no other name.
     """
     descriptor = os.open(name, flags | _FILE, dir_fd=inside)
     try:
