@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
 LAYERS = (
     "errors names rules",
     "delivery files esmithdb settings policies render",
-    "dnsquery dnscheck interfaces mtasts smtpprobe",
+    "clock dnsquery dnscheck interfaces mtasts smtpprobe",
     "host lexicon terminal states",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
