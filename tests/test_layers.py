@@ -18,7 +18,7 @@ LAYERS = (
     "host lexicon terminal states",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
-    "facts dnsfindings mailfindings checks asking learning probing reporting remembering",
+    "facts dnsfindings mailfindings contacts inquiry checks asking learning probing reporting remembering",
     "outcomes mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}

@@ -17,6 +17,7 @@ SMTP_PORT = 25
 # dns.c: the room for an answer, PACKETSZ of <arpa/nameser.h>, in bytes.
 ROOM_FOR_ANSWER = 512
 CNAME_LIMIT = 10
+NOBODY_ANSWERS = "4.4.1"
 # ipme.c: "this host, this network" (RFC 1122 section 3.2.1.3) is always ourselves.
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -189,7 +190,7 @@ def outcomes(
         if reached := [target for target in tier if target.port and target not in unreachable]:
             verdicts = (Verdict.LOOP if leads_to_us(target, own, public) else Verdict.DELIVER for target in reached)
             return tuple(Delivery(verdict, "", to) for verdict in dict.fromkeys(verdicts))
-    return (Delivery(Verdict.DEFER, "4.4.1", to),)
+    return (Delivery(Verdict.DEFER, NOBODY_ANSWERS, to),)
 
 
 def tiers(

@@ -61,6 +61,10 @@ class Status(StrEnum):
     UNROUTED = "unrouted"  # this machine has no way there, as to IPv6 addresses without IPv6
 
 
+UNKNOWN = (Status.SERVFAIL, Status.REFUSED, Status.FORMERR, Status.SILENT, Status.UNROUTED)
+"""How a look-up ends that tells neither what there is nor that there is nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A server's reply. `message` is there unless nothing came back."""

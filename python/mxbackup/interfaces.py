@@ -34,7 +34,7 @@ class Own:
 
     def __contains__(self, address: object) -> bool:
         found = IPv4Address(str(address))
-        here = 32 if address in self.interfaces else _narrowest((IPv4Network("127.0.0.0/8"), *self.more), found)
+        here = 32 if address in self.interfaces else _narrowest(self.more, found)
         return here > _narrowest(self.less, found)
 
 
