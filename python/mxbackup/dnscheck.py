@@ -134,7 +134,8 @@ class Dns:
         self._questions -= 1
         left = self._clock.left()
         reply = ask(server, name, kind, min(self._timeout, left), recurse=recurse, checking=checking)
-        if reply.status == Status.SILENT and left < self._timeout:
+        # In less time than that it was not waited for: its machine said that no server is there.
+        if reply.status == Status.SILENT and left < self._timeout and self._clock.left() < left / 2:
             self._clock.over()  # with all of its time the server might have answered
         return reply
 
