@@ -290,6 +290,21 @@ def test_the_panel_needs_no_rule_for_one_that_is_planned(server: Scratch, namese
     ]
 
 
+def test_the_panel_shows_what_kept_a_rule_from_being_checked(
+    server: Scratch, nameserver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(facts: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(checks, "judge", fail)
+    service = server.service
+    found = checking.check(service, service.inventory(), rules.make("new.test"), lexicon.load("en-us"))
+    assert (found.state, found.verdict, found.late) == ("unchecked", "", False)
+    assert [one.sentence for one in found.findings] == [
+        "new.test could not be checked because of a fault in this program: ZeroDivisionError()"
+    ]
+
+
 def test_without_names_all_rules_are_checked(mxbackup: Run, server: Scratch, nameserver: str, ok: str) -> None:
     rules_in_force(server, ok, "broken|=mxbackup", "only.test=mxbackup|Kind|host")
     status, out, err = mxbackup("check", "--nameserver", nameserver, "--json")
