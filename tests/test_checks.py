@@ -4,18 +4,21 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
 import pytest
 
-from mxbackup import checks, lexicon, reporting, rules
+from mxbackup import checks, contacts, delivery, inquiry, lexicon, remembering, reporting, rules, smtpprobe
+from mxbackup.contacts import Contacts, Probe
 from mxbackup.delivery import Delivery, Target, Verdict
 from mxbackup.dnscheck import Dns
 from mxbackup.dnsquery import Server
@@ -43,7 +46,20 @@ best MX 10 self
 best MX 20 prim
 xn--t-9fab MX 10 self
 only MX 10 self
+alias CNAME only
+dice MX 10 prim
+dice MX 10 out
+dice MX 20 self
+out A 127.0.0.8
+more MX 10 out
+odd MX 10 a\\.b\\032c
+odd MX 20 self
+a\\.b\\032c A 127.0.0.2
 """
+# Thirteen exchangers: more than 512 bytes.
+ZONE += "big MX 10 prim\nbig MX 20 self\n" + "".join(f"big MX 30 mail-{'x' * 40}-{host}\n" for host in range(11))
+ZONE += "".join(f"many MX 10 m{host}\n" for host in range(20)) + "many MX 20 self\n"
+ZONE += "".join(f"m{host} A 127.7.{host}.{last}\n" for host in range(20) for last in range(50))
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +290,21 @@ def test_the_panel_needs_no_rule_for_one_that_is_planned(server: Scratch, namese
     ]
 
 
+def test_the_panel_shows_what_kept_a_rule_from_being_checked(
+    server: Scratch, nameserver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(facts: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(checks, "judge", fail)
+    service = server.service
+    found = checking.check(service, service.inventory(), rules.make("new.test"), lexicon.load("en-us"))
+    assert (found.state, found.verdict, found.late) == ("unchecked", "", False)
+    assert [one.sentence for one in found.findings] == [
+        "new.test could not be checked because of a fault in this program: ZeroDivisionError()"
+    ]
+
+
 def test_without_names_all_rules_are_checked(mxbackup: Run, server: Scratch, nameserver: str, ok: str) -> None:
     rules_in_force(server, ok, "broken|=mxbackup", "only.test=mxbackup|Kind|host")
     status, out, err = mxbackup("check", "--nameserver", nameserver, "--json")
@@ -328,10 +359,22 @@ def test_a_public_address_that_is_none_is_told(mxbackup: Run, server: Scratch, n
     ]
 
 
-def checker(dns_port: int, probe: checks.Probe | None = None, routes: dict[str, str] | None = None) -> checks.Checker:
-    us = Us(frozenset({"127.0.0.1"}), frozenset(), Settings())
-    server = Server("127.0.0.1", dns_port)
-    return checks.Checker(Dns([server], port=dns_port), us, routes, probe or (lambda *_: Dialogue(Outcome.ACCEPTED)))
+US = Us(frozenset({"127.0.0.1"}), frozenset(), Settings())
+
+
+def accept(host: str, question: Question, port: int, seconds: float) -> Dialogue:
+    return Dialogue(Outcome.ACCEPTED)
+
+
+def checker(
+    dns_port: int,
+    probe: Probe = accept,
+    routes: dict[str, str] | None = None,
+    us: Us = US,
+    log: list[str] | None = None,
+) -> checks.Checker:
+    dns = Dns([Server("127.0.0.1", dns_port)], port=dns_port)
+    return checks.Checker(dns, us, routes, Contacts(probe), ([] if log is None else log).extend)
 
 
 def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: str, smtp_port: int) -> None:
@@ -349,7 +392,7 @@ def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: s
 def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:
     together = threading.Barrier(4, timeout=20)
 
-    def meet(host: str, question: Question, port: int) -> Dialogue:
+    def meet(host: str, question: Question, port: int, seconds: float) -> Dialogue:
         together.wait()
         return Dialogue(Outcome.ACCEPTED)
 
@@ -361,18 +404,172 @@ def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:
     assert {report.delivery for report in found} == {Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 25),))}
 
 
-def test_a_check_is_given_up_when_its_budget_is_spent(dns_port: int) -> None:
-    released = threading.Event()
+@pytest.fixture
+def hanging() -> Iterator[socket.socket]:
+    """A primary that takes connections and says nothing, on a port of 127.0.0.2."""
+    with socket.create_server(("127.0.0.2", 0)) as listener:
+        yield listener
 
-    def hang(host: str, question: Question, port: int) -> Dialogue:
-        released.wait()
-        return Dialogue()
 
-    assert checks.check_within(checker(dns_port, hang), "ok.test", None, 0.1) is None
-    released.set()
+def test_a_check_is_given_up_when_its_budget_is_spent(dns_port: int, hanging: socket.socket) -> None:
+    subject = checker(dns_port, smtpprobe.probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"})
+    begin = time.monotonic()
+    assert checks.check_within(subject, "ok.test", None, 0.3) is None
+    assert time.monotonic() - begin < 2
     report = checks.check_within(checker(dns_port), "ok.test", None, 20)
     assert report is not None
     assert report.state == "fine"
+
+
+def test_a_hanging_primary_is_waited_for_once(
+    dns_port: int, hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "CONTACT_LIMIT", 0.5)
+    asked: list[str] = []
+
+    def probe(host: str, question: Question, port: int, seconds: float) -> Dialogue:
+        asked.append(question.recipient)
+        return smtpprobe.probe(host, question, port, seconds)
+
+    names = [(f"n{number}.test", None) for number in range(24)]
+    begin = time.monotonic()
+    found = checks.check_all(checker(dns_port, probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"}), names)
+    assert len(asked) <= contacts.AT_ONCE_EACH
+    assert time.monotonic() - begin < 4
+    assert {tuple(finding.code for finding in report.findings) for report in found} == {
+        ("no-such-name", "smarthost", "primary-broken")
+    }
+
+
+def test_what_the_time_is_not_enough_for_is_not_checked(dns_port: int, hanging: socket.socket) -> None:
+    subject = checker(dns_port, smtpprobe.probe, {".test": f"127.0.0.2:{hanging.getsockname()[1]}"})
+    begin = time.monotonic()
+    found = checks.check_all(subject, [(f"n{number}.test", None) for number in range(40)], limit=0.5)
+    assert time.monotonic() - begin < 3
+    assert {report.state for report in found} == {"unchecked"}
+    assert reporting.lines(found[-1], lexicon.load("en-us")) == [
+        "Warning: n39.test was not checked to the end: the limit of 0.5 s is over. [not-checked]",
+        "    Check it alone: mxbackup check n39.test. More time for all: --limit SECONDS",
+    ]
+
+
+def break_one(host: str, question: Question, port: int, seconds: float) -> Dialogue:
+    if question.recipient == "postmaster@n1.test":
+        raise AttributeError("no attribute \x1b[31m")
+    return Dialogue(Outcome.ACCEPTED)
+
+
+@pytest.mark.parametrize("threads", ["threads", "no_threads"])
+def test_the_trouble_with_one_name_is_not_that_of_others(
+    dns_port: int, threads: str, request: pytest.FixtureRequest
+) -> None:
+    if threads == "no_threads":
+        request.getfixturevalue(threads)
+    log: list[str] = []
+    subject = checker(dns_port, break_one, {"": "127.0.0.2"}, log=log)
+    found = checks.check_all(subject, [(f"n{number}.test", None) for number in range(3)])
+    assert [report.state for report in found] == ["error", "unchecked", "error"]
+    assert reporting.lines(found[1], lexicon.load("en-us")) == [
+        "Warning: n1.test could not be checked because of a fault in this program: "
+        "AttributeError('no attribute \\x1b[31m') [check-failed]",
+        "    Please report it, with the lines about n1.test in /var/log/messages.",
+    ]
+    assert log[0] == "check of n1.test: Traceback (most recent call last):"
+    report = checks.check_within(subject, "n1.test", None, 20)
+    assert report is not None
+    assert [finding.code for finding in report.findings] == ["check-failed"]
+
+
+def test_so_many_connections_and_no_more(dns_port: int) -> None:
+    asked: list[str] = []
+
+    def down(host: str, question: Question, port: int, seconds: float) -> Dialogue:
+        asked.append(host)
+        return Dialogue(Outcome.UNREACHABLE)
+
+    report = checker(dns_port, down).check("many.test")
+    assert len(asked) == inquiry.CONNECTIONS
+    assert (report.delivery.verdict, report.delivery.code, len(report.delivery.to)) == (Verdict.DEFER, "4.4.1", 1000)
+    assert len(reporting.lines(report, lexicon.load("en-us"))[20]) < 200
+    assert "not-all-tried" in [finding.code for finding in report.findings]
+
+
+def test_more_records_than_can_be_asked_for(dns_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "QUESTIONS", 30)
+    report = checker(dns_port).check("many.test")
+    assert (report.state, report.delivery.verdict) == ("unchecked", Verdict.UNKNOWN)
+    assert "more than 30 questions" in reporting.sentence(report.findings[0], lexicon.load("en-us"))
+
+
+def told(report: checks.Report) -> list[str]:
+    return reporting.lines(report, lexicon.load("en-us"))[-4:]
+
+
+def test_kinds_of_qmail_differ_about_aliases(dns_port: int) -> None:
+    assert told(checker(dns_port).check("alias.test")) == [
+        "ERROR: This server is the only mail exchanger of alias.test: there is no primary to pass the mail on to. "
+        "[only-mx]",
+        "    Have an MX record for the primary added, with a lower preference number than 10.",
+        "Warning: Kinds of qmail differ: mail for alias.test is sent back to the sender at once (5.4.6) by "
+        "notqmail 1.09, and sent in circles through 127.0.0.1:25 by qmail 1.03, netqmail 1.06, notqmail 1.08, "
+        "SME Server. [qmail-differs]",
+        "    Set the primary's address as route, which makes all do the same: mxbackup set alias.test --route ADDRESS",
+    ]
+    report = checker(dns_port, us=replace(US, kinds=(delivery.LATER,))).check("alias.test")
+    assert (report.delivery, len(report.findings)) == (Delivery(Verdict.BOUNCE, "5.4.6"), 1)
+
+
+def test_kinds_of_qmail_differ_about_large_answers(dns_port: int) -> None:
+    report = checker(dns_port).check("big.test")
+    assert report.delivery == Delivery(Verdict.DEFER, "4.1.2")
+    assert told(report)[-2] == (
+        "Warning: Kinds of qmail differ: mail for big.test is kept in the queue for now (4.1.2) by qmail 1.03, "
+        "netqmail 1.06, notqmail 1.08, and delivered to 127.0.0.2:25 by notqmail 1.09, SME Server. [qmail-differs]"
+    )
+    report = checker(dns_port, us=replace(US, kinds=(delivery.PATCHED,))).check("big.test")
+    assert (report.delivery.verdict, report.state) == (Verdict.DELIVER, "fine")
+
+
+def test_chance_decides_between_exchangers_of_equal_preference(dns_port: int) -> None:
+    report = checker(dns_port, us=replace(US, public=frozenset({"127.0.0.8"}))).check("dice.test")
+    assert report.delivery.verdict == Verdict.LOOP
+    assert told(report)[-2:] == [
+        "Warning: Exchangers of dice.test have equal preference, so chance decides: its mail is sent in circles "
+        "through 127.0.0.8:25, 127.0.0.2:25, or delivered to 127.0.0.8:25, 127.0.0.2:25. [by-chance]",
+        "    Give this server a higher preference number than the primary's, or set the primary's address as route: "
+        "mxbackup set dice.test --route ADDRESS",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict"), [(b"\0control/moreipme\0", "bounce 5.4.6"), (b"\0control/me\0", "loop"), (None, "loop")]
+)
+def test_moreipme_counts_where_qmail_reads_it(
+    server: Scratch, dns_port: int, program: bytes | None, verdict: str
+) -> None:
+    shutil.rmtree(server.path("/home/e-smith"))
+    server.write("/var/qmail/control/moreipme", "127.0.0.8\n")
+    if program is not None:
+        server.write("/var/qmail/bin/qmail-remote", program)
+    servers = [Server("127.0.0.1", dns_port)]
+    found = checks.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
+    assert f"{found.verdict} {found.code}".strip() == (verdict if program else "bounce 5.4.6")
+    server.write("/var/qmail/control/notipme", "127.0.0.8\n")
+    found = checks.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
+    assert found.verdict != Verdict.BOUNCE
+
+
+def test_our_own_address_on_a_port_where_nothing_listens(dns_port: int) -> None:
+    port = free_port()
+    report = checker(dns_port, smtpprobe.probe, {"ok.test": f"127.0.0.1:{port}"}).check("ok.test")
+    assert report.delivery == Delivery(Verdict.DEFER, "4.4.1", (Target("127.0.0.1", port),))
+    assert [finding.code for finding in report.findings] == ["primary-unreachable"]
+
+
+def test_an_exchanger_with_an_escaped_dot_in_its_name(dns_port: int) -> None:
+    report = checker(dns_port).check("odd.test")
+    assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 25),))
+    assert reporting.lines(report, lexicon.load("en-us"))[0] == (r"odd.test mail is handled (pri=10) by a\.b\032c.test")
 
 
 @pytest.fixture
@@ -389,7 +586,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_threads_names_are_checked_one_after_the_other(dns_port: int) -> None:
     asked: list[str] = []
 
-    def probe(host: str, question: Question, port: int) -> Dialogue:
+    def probe(host: str, question: Question, port: int, seconds: float) -> Dialogue:
         asked.append(question.recipient)
         return Dialogue(Outcome.ACCEPTED)
 
@@ -403,16 +600,17 @@ def test_without_threads_names_are_checked_one_after_the_other(dns_port: int) ->
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_without_threads_one_check_takes_its_time(dns_port: int) -> None:
-    report = checks.check_within(checker(dns_port), "ok.test", None, 0)
+def test_without_threads_one_check_has_its_time_too(dns_port: int) -> None:
+    report = checks.check_within(checker(dns_port), "ok.test", None, 20)
     assert report is not None
     assert report.state == "fine"
+    assert checks.check_within(checker(dns_port), "ok.test", None, 0) is None
 
 
 def test_unreachable_targets_are_tried_in_turn_until_one_answers(dns_port: int) -> None:
     asked: list[tuple[str, int]] = []
 
-    def down(host: str, question: Question, port: int) -> Dialogue:
+    def down(host: str, question: Question, port: int, seconds: float) -> Dialogue:
         asked.append((host, port))
         return Dialogue(Outcome.UNREACHABLE)
 
@@ -494,6 +692,41 @@ def test_what_is_remembered(
     rules_in_force(server, ok)
     night()
     assert [line.partition("=")[0] for line in server.records("mxbackup_checks")] == ["ok.test"]
+
+
+def test_what_could_not_be_checked_is_remembered_as_it_was(
+    server: Scratch, mxbackup: Run, nameserver: str, hanging: socket.socket
+) -> None:
+    rules_in_force(server, f"{rule('ok')}|Route|prim.test:{hanging.getsockname()[1]}")
+    server.database("mxbackup_checks", "gone.test=fine|Time|1078866000", "ok.test=error|Codes|nat|Time|1078866000")
+    words = ("check", "--nameserver", nameserver, "--limit", "0.5")
+    status, out, err = mxbackup(*words, "--json")
+    (report,) = json.loads(out)
+    assert (status, err) == (3, "Not checked: ok.test.\n")
+    assert (report["state"], report["verdict"], report["code"]) == ("unchecked", "unknown", None)
+    status, out, err = mxbackup(*words, "--remember")
+    assert (status, err) == (3, "Not checked: ok.test.\n")
+    assert out.endswith("Rules checked: 0; with errors: 0; with warnings: 0; fine: 0.\n")
+    assert server.records("mxbackup_checks") == ["ok.test=error|Codes|nat|Time|1078866000"]
+
+
+def test_an_error_is_an_answer_whatever_could_not_be_checked(
+    mxbackup: Run, server: Scratch, nameserver: str, hanging: socket.socket
+) -> None:
+    rules_in_force(server, f"{rule('ok')}|Route|prim.test:{hanging.getsockname()[1]}", rule("only"))
+    status, out, _ = mxbackup("check", "--nameserver", nameserver, "--limit", "1", "--json")
+    assert (status, [report["state"] for report in json.loads(out)]) == (1, ["unchecked", "error"])
+
+
+def test_a_check_that_remembers_runs_alone(mxbackup: Run, server: Scratch, nameserver: str) -> None:
+    lock = server.path("/var/lock/mxbackup-check")
+    with remembering.alone(lock):
+        assert mxbackup("check", "only.test", "--remember", "--nameserver", nameserver) == (
+            3, "", "mxbackup: Another check with --remember is running. Wait for its end.\n"
+        )  # fmt: skip
+        assert mxbackup("check", "only.test", "--nameserver", nameserver)[0] == 1
+    assert mxbackup("check", "only.test", "--remember", "--nameserver", nameserver)[0] == 1
+    assert lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_mail_that_could_not_be_sent_is_sent_the_next_night(

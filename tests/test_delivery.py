@@ -11,17 +11,23 @@ from hypothesis import strategies as st
 from mxbackup.delivery import (
     ABSENT,
     FAILED,
+    KINDS,
+    LATER,
+    UNPATCHED,
     Answer,
     Delivery,
     Lookup,
     Outcome,
+    Qmail,
     Route,
     Target,
     Verdict,
     decide,
     literal,
+    outcomes,
     parse_routes,
     route,
+    worst,
 )
 from tests.recorded import DATA, RECORDED, Case
 
@@ -42,12 +48,13 @@ def zone_lookup(text: str) -> Lookup:
             return target if target.outcome == Outcome.FOUND else Answer(Outcome.FOUND)
         if found is None:
             return ABSENT
+        size = 12 + len(name) + 6 + sum(12 + len(record.to_wire()) for record in found)
         if kind == "MX":
             exchangers = tuple((mx.preference, mx.exchange.to_text(omit_final_dot=True)) for mx in found)
-            return Answer(Outcome.FOUND, exchangers=tuple((p, "" if e == "." else e) for p, e in exchangers))
+            return Answer(Outcome.FOUND, exchangers=tuple((p, "" if e == "." else e) for p, e in exchangers), size=size)
         if kind == "CNAME":
             return Answer(Outcome.FOUND, (found[0].target.to_text(omit_final_dot=True),))
-        return Answer(Outcome.FOUND, tuple(a.address for a in found))
+        return Answer(Outcome.FOUND, tuple(a.address for a in found), size=size)
 
     return lookup
 
@@ -64,7 +71,7 @@ def decided(zone_text: str, smtproutes: bytes = b"", name: str = "x.test", publi
 @pytest.mark.parametrize("case", RECORDED, ids=lambda case: " ".join([case["domain"], *case["smtproutes"]]))
 def test_recorded_verdicts(case: Case) -> None:
     routes = parse_routes("".join(f"{line}\n" for line in case["smtproutes"]).encode())
-    found = decide(case["domain"], routes, RECORDED_ZONE, {SELF}, unreachable={Target(DEAD, 25)})
+    found = decide(case["domain"], routes, RECORDED_ZONE, {SELF}, unreachable={Target(DEAD, 25)}, qmail=UNPATCHED)
     verdict = "deliver" if found.verdict == Verdict.LOOP else found.verdict
     assert f"{verdict} {found.code}".strip() == case["verdict"]
     if "to" in case:
@@ -153,6 +160,51 @@ def test_by_smtproutes(smtproutes: bytes, verdict: str) -> None:
     assert f"{found.verdict} {found.code} {' '.join(map(str, found.to))}".split() == verdict.split()
 
 
+@pytest.mark.parametrize(
+    ("zone_text", "unpatched", "later"),
+    [
+        ("x CNAME y\ny MX 10 self", "loop", "bounce 5.4.6"),
+        ("x CNAME y\ny MX 10 prim", "deliver", "deliver"),
+        ("x CNAME elsewhere.example.", "defer 4.4.3", "bounce 5.4.4"),
+        ("x MX 10 big", "deliver", "deliver"),
+        ("x A 127.0.0.2", "deliver", "deliver"),
+        ("".join(f"x MX 10 mail-{'x' * 30}-{number}\n" for number in range(13)), "defer 4.1.2", "bounce 5.4.4"),
+        ("".join(f"x A 127.1.0.{number}\n" for number in range(60)), "defer 4.1.2", "deliver"),
+        ("x MX 0 six\nsix AAAA ::1\nx MX 5 big", "deliver", "deliver"),
+    ],
+)
+def test_kinds_of_qmail(zone_text: str, unpatched: str, later: str) -> None:
+    big = "".join(f"big A 127.1.0.{number}\n" for number in range(60))
+    lookup = zone_lookup(BASE + big + zone_text)
+    found = [decide("x.test", {}, lookup, {SELF}, qmail=kind) for kind in (UNPATCHED, LATER)]
+    assert [f"{one.verdict} {one.code}".strip() for one in found] == [unpatched, later]
+
+
+@pytest.mark.parametrize(
+    ("zone_text", "verdicts"),
+    [
+        ("x MX 10 prim\nx MX 10 out", ["deliver", "loop"]),
+        ("x MX 10 dead\nx MX 10 out", ["loop"]),
+        ("x MX 5 prim\nx MX 10 out", ["deliver"]),
+        ("x MX 5 dead\nx MX 10 prim\nx MX 10 out", ["deliver", "loop"]),
+        ("x MX 10 both\nboth A 127.0.0.2\nboth A 192.0.2.1", ["deliver", "loop"]),
+        ("x MX 10 prim\nx MX 10 self", ["bounce"]),
+        ("x CNAME y\ny MX 10 prim\ny MX 10 self", ["deliver", "loop"]),
+        ("x MX 10 dead\nx MX 20 dead", ["defer"]),
+    ],
+)
+def test_all_that_chance_may_come_to(zone_text: str, verdicts: list[str]) -> None:
+    lookup = zone_lookup(BASE + "out A 192.0.2.1\n" + zone_text)
+    found = outcomes("x.test", {}, lookup, {SELF}, {"192.0.2.1"}, {Target(DEAD, 25)}, UNPATCHED)
+    assert sorted(one.verdict for one in found) == verdicts
+    assert worst(found) == decide("x.test", {}, lookup, {SELF}, {"192.0.2.1"}, {Target(DEAD, 25)}, UNPATCHED)
+    assert worst(found).verdict == verdicts[-1]
+
+
+def test_an_exchanger_of_another_name_for_the_escaped_octet() -> None:
+    assert decided("x MX 10 a\\032b\na\\032b A 127.0.0.2") == Delivery(Verdict.DELIVER, "", (Target(PRIMARY, 25),))
+
+
 def test_route_looks_up_the_name_then_its_suffixes_then_the_default() -> None:
     routes = parse_routes(b".b.c:one\n.c:two:26\n:three\nb.c:\n")
     assert [route(name, routes) for name in ("a.b.c", "b.c", "x.c", "c", "other")] == [
@@ -183,10 +235,11 @@ def test_literal_is_an_ipv4_address_bare_or_in_brackets() -> None:
 
 NAMES = st.sampled_from(["a.test", "b.test", "c.test", "d.test", "e.test", ""])
 ADDRESSES = st.sampled_from([SELF, PRIMARY, DEAD, "127.0.0.3", "192.0.2.1", "0.0.0.0"])
+SIZES = st.sampled_from([0, 100, 600])
 HOSTS = st.one_of(
     st.just(ABSENT),
     st.just(FAILED),
-    st.builds(Answer, st.just(Outcome.FOUND), st.lists(ADDRESSES, max_size=3).map(tuple)),
+    st.builds(Answer, st.just(Outcome.FOUND), st.lists(ADDRESSES, max_size=3).map(tuple), size=SIZES),
 )
 EXCHANGERS = st.lists(st.tuples(st.integers(0, 65535), NAMES), min_size=1, max_size=5).map(tuple)
 MX_ANSWERS = st.one_of(
@@ -213,15 +266,16 @@ def asked_of(world: dict[tuple[str, str], Answer]) -> Lookup:
     return lambda name, kind: world.get((name, kind), ABSENT)
 
 
-@given(worlds(), ROUTES, st.frozensets(ADDRESSES), st.frozensets(ADDRESSES), TARGETS)
+@given(worlds(), ROUTES, st.frozensets(ADDRESSES), st.frozensets(ADDRESSES), TARGETS, st.sampled_from(KINDS))
 def test_there_is_a_verdict_for_every_input(
     world: dict[tuple[str, str], Answer],
     smtproutes: bytes,
     own: frozenset[str],
     public: frozenset[str],
     unreachable: frozenset[Target],
+    qmail: Qmail,
 ) -> None:
-    found = decide("a.test", parse_routes(smtproutes), asked_of(world), own, public, unreachable)
+    found = decide("a.test", parse_routes(smtproutes), asked_of(world), own, public, unreachable, qmail)
     assert bool(found.code) == (found.verdict in (Verdict.BOUNCE, Verdict.DEFER))
     assert found.code[:1] == {Verdict.BOUNCE: "5", Verdict.DEFER: "4"}.get(found.verdict, "")
     if found.verdict in (Verdict.DELIVER, Verdict.LOOP):

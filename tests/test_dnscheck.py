@@ -8,12 +8,21 @@ from pathlib import Path
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.query
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from mxbackup.clock import Clock, TimeIsUp
 from mxbackup.delivery import ABSENT, FAILED, Answer, Outcome
-from mxbackup.dnscheck import Dns, ServerFacts
-from mxbackup.dnsquery import Server, Status, ask, dns_name, system_resolvers
+from mxbackup.dnscheck import SERVERS_ASKED, Dns, ServerFacts, TooMany
+from mxbackup.dnsquery import Server, Status, ask, dns_name, host, system_resolvers
 from tests.nameserver import Knot, free_port
 
 SOA = "@ SOA ns h {serial} 60 60 60 60\n"
@@ -36,6 +45,10 @@ dangling CNAME nowhere.example.
 null MX 0 .
 prim A 127.0.0.2
 prim AAAA 2001:db8::2
+odd MX 10 a\\032b
+odd MX 20 a\\.b
+a\\032b A 127.0.0.7
+a\\.b A 127.0.0.8
 {MANY}
 """
 OLD = f"{SOA.format(serial=1)}@ NS ns1\n@ NS ns2\nns1 A 127.0.0.2\nns2 A 127.0.0.3\n@ MX 10 old\n"
@@ -187,4 +200,128 @@ def test_resolvers_of_the_system(tmp_path: Path) -> None:
 
 def test_a_name_is_what_stands_between_the_dots() -> None:
     assert dns_name("").labels == (b"",)
-    assert dns_name("a b\\c.test").labels == (b"a b\\c", b"test", b"")
+    assert dns_name("a b\\032c\\.d.@.\xe9.test").labels == (b"a b c.d", b"@", b"\xe9", b"test", b"")
+    assert dns_name("@").labels == (b"@", b"")
+    assert dns_name("a\\.").labels == (b"a.", b"")
+
+
+@given(st.lists(st.binary(min_size=1, max_size=9), max_size=5))
+def test_every_name_comes_back_from_its_presentation(labels: list[bytes]) -> None:
+    name = dns.name.Name([*labels, b""])
+    assert dns_name(host(name)) == name
+
+
+CLASSES = st.sampled_from([1, 1, 1, 3, 4, 254, 255, 9999]).map(dns.rdataclass.RdataClass.make)
+TYPES = st.sampled_from(["A", "AAAA", "MX", "NS", "SOA", "CNAME", "TXT", "PTR"])
+OWNERS = st.sampled_from([".", "test.", "ok.test.", "x.ok.test."])
+DATA = {
+    "A": "127.0.0.1",
+    "AAAA": "::1",
+    "MX": "10 ok.test.",
+    "NS": "ok.test.",
+    "SOA": "ns.test. h.test. 7 1 1 1 1",
+    "CNAME": "x.ok.test.",
+    "TXT": '"a" "b"',
+    "PTR": "ok.test.",
+}
+
+
+@st.composite
+def record_sets(draw: st.DrawFn) -> dns.rrset.RRset:
+    """Records of any class: the data of the type, or of another one, or any octets."""
+    kind, class_ = draw(TYPES), draw(CLASSES)
+    owner = dns.name.from_text(draw(OWNERS))
+    found = dns.rrset.RRset(owner, class_, dns.rdatatype.from_text(kind))
+    if class_ == dns.rdataclass.IN and draw(st.booleans()):
+        found.add(dns.rdata.from_text(class_, kind, DATA[kind]), 60)
+    else:
+        found.add(dns.rdata.GenericRdata(class_, dns.rdatatype.from_text(kind), draw(st.binary(max_size=20))), 60)
+    return found
+
+
+SECTIONS = st.tuples(*[st.lists(record_sets(), max_size=3)] * 3)
+REPLY_CODES = st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 9])
+
+
+class Liar:
+    """A name server that answers every question with the records that it was told last."""
+
+    def __init__(self) -> None:
+        self.sections: tuple[list[dns.rrset.RRset], ...] = ([], [], [])
+        self.code = 0
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            wire, client = self._socket.recvfrom(4096)
+            answer = dns.message.make_response(dns.message.from_wire(wire))
+            answer.answer, answer.authority, answer.additional = map(list, self.sections)
+            answer.set_rcode(dns.rcode.Rcode.make(self.code))
+            self._socket.sendto(answer.to_wire(), client)
+
+
+@pytest.fixture(scope="module")
+def liar() -> Liar:
+    return Liar()
+
+
+@given(SECTIONS, REPLY_CODES)
+@settings(max_examples=40)
+def test_whatever_a_server_answers_is_an_answer(
+    liar: Liar, sections: tuple[list[dns.rrset.RRset], ...], code: int
+) -> None:
+    liar.sections, liar.code = sections, code
+    asked = Dns([Server("127.0.0.1", liar.port)], port=liar.port, timeout=0.05)
+    for kind in ("A", "AAAA", "CNAME", "MX", "TXT"):
+        assert isinstance(asked.lookup("ok.test", kind), Answer)
+    assert all(facts.serial in (None, 7) for facts in asked.facts("ok.test"))
+    assert isinstance(asked.bogus("ok.test", "MX"), bool)
+
+
+def test_an_answer_of_another_class_is_none(liar: Liar) -> None:
+    hesiod = dns.rrset.RRset(dns.name.from_text("ok.test."), dns.rdataclass.HS, dns.rdatatype.AAAA)
+    hesiod.add(dns.rdata.GenericRdata(dns.rdataclass.HS, dns.rdatatype.AAAA, bytes(16)), 60)
+    liar.sections, liar.code = ([hesiod], [], [hesiod]), 0
+    asked = Dns([Server("127.0.0.1", liar.port)], port=liar.port)
+    assert asked.lookup("ok.test", "AAAA") == Answer(Outcome.FOUND)
+    assert asked.facts("ok.test") == ()
+
+
+def test_a_server_that_does_not_understand_says_no_to_qmail(liar: Liar) -> None:
+    liar.sections, liar.code = ([], [], []), 1
+    asked = Dns([Server("127.0.0.1", liar.port)], port=liar.port)
+    assert (asked.resolve("ok.test", "MX").status, asked.lookup("ok.test", "MX")) == (Status.FORMERR, ABSENT)
+
+
+def test_the_size_of_an_answer_is_that_of_the_message(dns_: Dns) -> None:
+    assert dns_.lookup("ok.test", "MX").size < 512 < dns_.lookup("many.test", "MX").size
+
+
+def test_escaped_characters_in_an_exchanger_are_those_octets(dns_: Dns) -> None:
+    assert dns_.lookup("odd.test", "MX") == mx((10, r"a\032b.test"), (20, r"a\.b.test"))
+    assert dns_.lookup(r"a\032b.test", "A") == Answer(Outcome.FOUND, ("127.0.0.7",))
+    assert dns_.lookup(r"a\.b.test", "A") == Answer(Outcome.FOUND, ("127.0.0.8",))
+    assert dns_.lookup("a.b.test", "A") == ABSENT
+
+
+def test_one_part_has_so_much_time_and_so_many_questions(dns_: Dns) -> None:
+    part = dns_.within(Clock(20), 2)
+    part.lookup("ok.test", "A")
+    part.lookup("ok.test", "MX")
+    part.lookup("ok.test", "A")
+    with pytest.raises(TooMany, match="more than 2 questions"):
+        part.lookup("ok.test", "TXT")
+    silent = Dns([Server("127.0.0.1", answering())], timeout=5).within(Clock(0.2), 9)
+    with pytest.raises(TimeIsUp, match=r"0\.2 s"):
+        silent.lookup("ok.test", "A")
+
+
+def test_so_many_servers_are_asked(liar: Liar) -> None:
+    hosts = dns.rrset.from_text("test.", 60, "IN", "NS", *(f"ns{number}.test." for number in range(60)))
+    glue = [dns.rrset.from_text(f"ns{number}.test.", 60, "IN", "A", "127.0.0.1") for number in range(60)]
+    liar.sections, liar.code = ([hosts], [], glue), 0
+    asked = Dns([Server("127.0.0.1", liar.port)], port=liar.port)
+    assert len(asked.authoritative("ok.test")) == SERVERS_ASKED

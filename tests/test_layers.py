@@ -14,12 +14,12 @@ PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
 LAYERS = (
     "errors names rules",
     "delivery files esmithdb settings policies render",
-    "dnsquery dnscheck interfaces mtasts smtpprobe",
+    "clock dnsquery dnscheck interfaces mtasts smtpprobe",
     "host lexicon terminal states",
     "queue",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
-    "facts dnsfindings mailfindings checks asking learning probing reporting remembering",
+    "facts dnsfindings mailfindings contacts inquiry checks asking learning probing reporting remembering",
     "outcomes mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}

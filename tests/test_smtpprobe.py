@@ -291,3 +291,15 @@ def test_a_second_recipient_is_asked_for_where_the_first_is_refused(
     done = probe("127.0.0.1", question, serve(scripted(answers)))
     asked = "RCPT TO:<postmaster@dupontnet.com>" in done.transcript
     assert (done.control, asked) == (control, control is not None)
+
+
+def test_a_resolver_that_takes_all_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = socket.getaddrinfo("127.0.0.1", 25, type=socket.SOCK_STREAM)
+
+    def slow(*arguments: object, **options: object) -> object:
+        time.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    dialogue = probe("mail.example.com", Question("jean@example.com"), 25, 0.1)
+    assert (dialogue.outcome, dialogue.late) == (Outcome.UNREACHABLE, True)

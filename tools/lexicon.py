@@ -69,6 +69,8 @@ def _said(tree: ast.Module) -> Iterator[str]:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in SAYING and node.args:
                 yield from _texts(node.args[0])
+            elif name == "Finding":  # code, severity, sentence, advice
+                yield from [text for argument in node.args[2:4] for text in _texts(argument)]
             elif name in _errors():
                 yield from [text for argument in node.args for text in _texts(argument)][-1:]
 

@@ -1,49 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Will it work? Finds out all about a name, and judges it. Nothing here prints or raises for what it finds."""
+"""Will it work? Finds out all about names, and judges it. Nothing here prints or raises for what it finds."""
 
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mxbackup import delivery, dnsfindings, interfaces, mailfindings, mtasts, render, smtpprobe
-from mxbackup.delivery import Delivery, Route, Target, Verdict
-from mxbackup.dnscheck import Dns
-from mxbackup.dnsquery import Server, Status, system_resolvers
-from mxbackup.facts import Exchanger, Facts, Finding, Severity, Us
+from mxbackup import delivery, dnsfindings, interfaces, mailfindings, render
+from mxbackup.clock import Clock, TimeIsUp
+from mxbackup.contacts import Contacts
+from mxbackup.delivery import KINDS, PATCHED, Delivery, Qmail, Verdict
+from mxbackup.dnscheck import Dns, TooMany
+from mxbackup.dnsquery import Server, system_resolvers
+from mxbackup.esmithdb import log_to_syslog
+from mxbackup.facts import Facts, Finding, Severity, Us
 from mxbackup.host import CONTROL, Host
+from mxbackup.inquiry import QUESTIONS, Inquiry
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
-from mxbackup.smtpprobe import Dialogue, Question
 
 AT_ONCE = 16
-# qpsmtpd of an SME Server takes five connections from one address and puts the sixth off.
-AT_ONCE_EACH = 4
-CONTACT_LIMIT = 10.0  # seconds
+NAME_LIMIT = 60.0  # seconds for one name
+RUN_LIMIT = 1200.0  # seconds for all names
+UNCHECKED = "unchecked"
 SMTPROUTES = CONTROL / "smtproutes"
+QMAIL_REMOTE = Path("/var/qmail/bin/qmail-remote")
 RESOLV_CONF = Path("/etc/resolv.conf")
-
-Probe = Callable[[str, Question, int], Dialogue]
-
-
-def contact(host: str, question: Question, port: int) -> Dialogue:
-    """Hold a dialogue with a primary, in a time that a check of many can take."""
-    return smtpprobe.probe(host, question, port, CONTACT_LIMIT)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found out about one name, errors first."""
+    """What was found out about one name, errors first. Without `checked` nothing is known but why."""
 
     name: str
     delivery: Delivery
     findings: tuple[Finding, ...]
     facts: Facts
+    checked: bool = True
 
     @property
     def state(self) -> str:
-        """The worst severity, or `fine`."""
+        """The worst severity, or `fine`; UNCHECKED is neither."""
+        if not self.checked:
+            return UNCHECKED
         worst = next((s for s in Severity if any(found.severity == s for found in self.findings)), None)
         return "fine" if worst in (None, Severity.NOTE) else str(worst)
 
@@ -56,106 +58,62 @@ class Report:
 class Checker:
     """Checks names against the DNS and the mail servers, as this server sees them. May be used by several threads.
 
-    `routes` are the entries of smtproutes on disk, None where there is no such file. `probe` holds the dialogue.
+    `routes` are the entries of smtproutes on disk, None where there is no such file. `log` takes the lines of what
+    went wrong in the program itself.
     """
 
-    def __init__(self, dns: Dns, us: Us, routes: Mapping[str, str] | None, probe: Probe = contact) -> None:
+    def __init__(
+        self,
+        dns: Dns,
+        us: Us,
+        routes: Mapping[str, str] | None,
+        contacts: Contacts | None = None,
+        log: Callable[[list[str]], None] = log_to_syslog,
+    ) -> None:
         self._dns = dns
         self._us = us
         self._routes = routes
-        self._probe = probe
-        self._turns: dict[str, threading.Semaphore] = {}
+        self._contacts = contacts or Contacts()
+        self._log = log
 
-    def check(self, name: str, rule: Rule | None = None) -> Report:
-        """Check one name. `rule` is the one that decides about its mail, if there is one."""
-        facts = self._facts(name, rule)
-        findings = judge(facts)
-        return Report(name, facts.delivery, findings, facts)
+    def check(self, name: str, rule: Rule | None = None, clock: Clock | None = None) -> Report:
+        """Check one name, in NAME_LIMIT seconds of the clock's time. `rule` is the one that decides about its mail.
 
-    def _facts(self, name: str, rule: Rule | None) -> Facts:
-        answer = self._dns.resolve(name, "MX")
-        # Until the mail servers are asked, an address that accepts no connection is not known to be one.
-        contacts = self._contacts(name, self._decide(name, ()).to)
-        dead = {target for target, dialogue in contacts.items() if dialogue.outcome == smtpprobe.Outcome.UNREACHABLE}
-        route = delivery.route(name, dict(self._routes or {}))
-        failed = answer.status in (Status.SERVFAIL, Status.REFUSED, Status.SILENT)
-        policy, trouble = (None, "") if failed else self._policy(name)
-        own = self._dns.resolve(name, "MX", own_resolver=True) if self._dns.nameservers else answer
-        return Facts(
-            name=name,
-            us=self._us,
-            delivery=self._decide(name, dead),
-            rule=rule,
-            mx=answer.status,
-            bogus=failed and self._dns.bogus(name, "MX"),
-            exchangers=tuple(self._exchanger(*mx) for mx in answer.answer("MX").exchangers),
-            resolver_exchangers=own.answer("MX").exchangers if own.status == Status.ANSWER else None,
-            servers=self._dns.facts(name),
-            route=route,
-            expected_route=self._expected(name, rule),
-            contacts=contacts,
-            policy=policy,
-            policy_trouble=trouble,
-        )
-
-    def _decide(self, name: str, unreachable: Iterable[Target]) -> Delivery:
-        if name in self._us.settings.local_names:
-            return Delivery(Verdict.LOCAL)
-        return delivery.decide(
-            name,
-            dict(self._routes or {}),
-            self._dns.lookup,
-            self._us.interfaces,
-            self._us.public,
-            frozenset(unreachable),
-        )
-
-    def _contacts(self, name: str, targets: Sequence[Target]) -> dict[Target, Dialogue]:
-        """Connect to the targets in turn, up to the first that can be reached, as qmail does."""
-        contacts: dict[Target, Dialogue] = {}
-        question = Question(f"postmaster@{name}", helo=self._helo())
-        for target in dict.fromkeys(targets):
-            if target.address in self._us.interfaces or target.address in self._us.public:
-                break
-            with self._turns.setdefault(target.address, threading.Semaphore(AT_ONCE_EACH)):
-                contacts[target] = self._probe(target.address, question, target.port)
-            if contacts[target].outcome != smtpprobe.Outcome.UNREACHABLE:
-                break
-        return contacts
-
-    def _helo(self) -> str:
-        settings = self._us.settings
-        return f"{settings.system_name}.{settings.domain_name}" if settings.domain_name else ""
-
-    def _exchanger(self, preference: int, name: str) -> Exchanger:
-        if not name or delivery.literal(name):
-            return Exchanger(preference, name)
-        look_up = self._dns.lookup
-        alias = bool(look_up(name, "CNAME").records)
-        return Exchanger(preference, name, look_up(name, "A"), look_up(name, "AAAA"), alias)
-
-    def _expected(self, name: str, rule: Rule | None) -> Route | None:
-        """What smtproutes must say of the name; None where there is no rule in force, or nothing to say."""
-        if rule is None or self._routes is None or not self._us.settings.enabled:
-            return None
-        key = rule.name if name == rule.name else f".{rule.name}"
-        match render.destination(rule, self._us.settings):
-            case "route":
-                return delivery.route(name, {key: rule.route})
-            case "bypass":
-                return Route(key)
-            case _:
-                return None
-
-    def _policy(self, name: str) -> tuple[mtasts.Policy | None, str]:
-        if not mtasts.announced(self._dns.lookup(f"_mta-sts.{name}", "TXT").records):
-            return None, ""
+        Never raises: what kept it from being checked is a finding.
+        """
         try:
-            return mtasts.fetch(name), ""
-        except mtasts.NoTls:
-            return None, "no-tls"
-        except mtasts.Unreadable:
-            return None, "unreadable"
+            facts = self._facts(name, rule, Clock(NAME_LIMIT, clock))
+            return Report(name, facts.delivery, judge(facts), facts)
+        except (TimeIsUp, TooMany) as error:
+            finding = _not_checked(name, error)
+        except Exception as error:  # the trouble with one name is not to be that of all others
+            with suppress(Exception):  # where there is no syslog the finding alone tells it
+                self._log([f"check of {name}: {line}" for line in traceback.format_exc().splitlines()])
+            finding = _failed(name, error)
+        nothing = Delivery(Verdict.UNKNOWN)
+        return Report(name, nothing, (finding,), Facts(name, self._us, nothing, rule=rule), checked=False)
+
+    def _facts(self, name: str, rule: Rule | None, clock: Clock) -> Facts:
+        dns = self._dns.within(clock, QUESTIONS)
+        return Inquiry(name, rule, self._us, self._routes, dns, self._contacts, clock).facts()
+
+
+def _not_checked(name: str, reason: TimeIsUp | TooMany) -> Finding:
+    return Finding(
+        "not-checked", Severity.WARNING,
+        "{name} was not checked to the end: {reason}.",
+        "Check it alone: mxbackup check {name}. More time for all: --limit SECONDS",
+        {"name": name, "reason": reason},
+    )  # fmt: skip
+
+
+def _failed(name: str, error: Exception) -> Finding:
+    return Finding(
+        "check-failed", Severity.WARNING,
+        "{name} could not be checked because of a fault in this program: {error}",
+        "Please report it, with the lines about {name} in /var/log/messages.",
+        {"name": name, "error": ascii(error)[:300]},
+    )  # fmt: skip
 
 
 def judge(facts: Facts) -> tuple[Finding, ...]:
@@ -177,37 +135,33 @@ def threads_start() -> bool:
 
 
 def check_all(
-    checker: Checker, names: Sequence[tuple[str, Rule | None]], done: Callable[[], object] = lambda: None
+    checker: Checker,
+    names: Sequence[tuple[str, Rule | None]],
+    done: Callable[[], object] = lambda: None,
+    limit: float = RUN_LIMIT,
 ) -> list[Report]:
-    """Check many names, calling `done` after each. Returns the reports in the order of the names.
+    """Check many names in `limit` seconds, calling `done` after each. Returns the reports in the order of the names.
 
-    AT_ONCE at a time; one after the other where no thread can start.
+    AT_ONCE at a time; one after the other where no thread can start. What the time is not enough for is UNCHECKED.
     """
+    clock = Clock(limit)
     if not threads_start():
         reports = []
         for name, rule in names:
-            reports.append(checker.check(name, rule))
+            reports.append(checker.check(name, rule, clock))
             done()
         return reports
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = [pool.submit(checker.check, name, rule) for name, rule in names]
+        running = [pool.submit(checker.check, name, rule, clock) for name, rule in names]
         for _ in as_completed(running):
             done()
     return [one.result() for one in running]
 
 
 def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) -> Report | None:
-    """Check one name in `budget` seconds; None when that was too short. The rest of the check is given up.
-
-    Where no thread can start, the check takes the time that it takes: its own time-outs end it.
-    """
-    if not threads_start():
-        return checker.check(name, rule)
-    found: list[Report] = []
-    worker = threading.Thread(target=lambda: found.append(checker.check(name, rule)), daemon=True)
-    worker.start()
-    worker.join(budget)
-    return found[0] if found else None
+    """Check one name in `budget` seconds; None when that was too short."""
+    report = checker.check(name, rule, Clock(budget))
+    return None if any(found.code == "not-checked" for found in report.findings) else report
 
 
 def checker_for(
@@ -222,10 +176,10 @@ def checker_for(
 
     `public` addresses count beside those of the settings. A `planned` rule is checked as if smtproutes held it
     already. `outdated` files do not hold the rules; None on a machine without rules.
-    Raises OSError when smtproutes cannot be read.
+    Raises OSError when a control file cannot be read.
     """
-    path = host.path(SMTPROUTES)
-    routes = delivery.parse_routes(path.read_bytes()) if path.exists() else None
+    content = _control(host, SMTPROUTES.name)
+    routes = None if content is None else delivery.parse_routes(content)
     if planned and routes is not None and settings.routes:
         routes = _with_planned(routes, planned, settings)
     us = Us(
@@ -234,8 +188,25 @@ def checker_for(
         settings,
         None if outdated is None else tuple(outdated),
         "mxbackup apply" if host.plain else "signal-event mxbackup-update",
+        kinds=(PATCHED,) if outdated is not None and not host.plain else _kinds(host),
+        more=interfaces.parse_networks(_control(host, "moreipme") or b""),
+        less=interfaces.parse_networks(_control(host, "notipme") or b""),
     )
     return Checker(Dns(system_resolvers(host.path(RESOLV_CONF)), nameservers), us, routes)
+
+
+def _control(host: Host, name: str) -> bytes | None:
+    path = host.path(CONTROL / name)
+    return path.read_bytes() if path.exists() else None
+
+
+def _kinds(host: Host) -> tuple[Qmail, ...]:
+    """The kinds of qmail that may be here: one that reads moreipme has the file's name in it."""
+    try:
+        reads = b"control/moreipme" in host.path(QMAIL_REMOTE).read_bytes()
+    except OSError:
+        return KINDS
+    return tuple(dict.fromkeys(replace(kind, reads_moreipme=reads) for kind in KINDS))
 
 
 def _with_planned(routes: Mapping[str, str], rule: Rule, settings: Settings) -> dict[str, str]:

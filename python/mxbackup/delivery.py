@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What qmail-remote will do with a message for a name. Pure: whoever calls it brings the answers of the DNS.
 
-Follows qmail-remote.c, dns.c, ip.c and ipme.c of notqmail 1.08, and qmail-control(5) for smtproutes.
+Follows qmail-remote.c, dns.c, ip.c and ipme.c of notqmail 1.08, and qmail-control(5) for smtproutes; what other kinds
+of qmail do otherwise is in `Qmail`.
 """
 
 import re
 import string
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import groupby
 from typing import NamedTuple
 
 SMTP_PORT = 25
+# dns.c: the room for an answer, PACKETSZ of <arpa/nameser.h>, in bytes.
+ROOM_FOR_ANSWER = 512
 CNAME_LIMIT = 10
+NOBODY_ANSWERS = "4.4.1"
 # ipme.c: "this host, this network" (RFC 1122 section 3.2.1.3) is always ourselves.
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -28,14 +33,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question. `records` are addresses, or (preference, exchanger), or a CNAME's target.
+    """The answer to one question. `records` are addresses, or a CNAME's target; `exchangers` come with preferences.
 
-    An answer that consists of aliases alone is FOUND, without records.
+    An answer that consists of aliases alone is FOUND, without records. `size` is that of the whole message in bytes,
+    0 where it is not known.
     """
 
     outcome: Outcome
     records: tuple[str, ...] = ()
     exchangers: tuple[tuple[int, str], ...] = ()
+    size: int = field(default=0, compare=False)
 
 
 ABSENT = Answer(Outcome.ABSENT)
@@ -43,6 +50,27 @@ FAILED = Answer(Outcome.FAILED)
 
 Lookup = Callable[[str, str], Answer]
 """Takes a name without trailing dot and one of the types A, CNAME, MX."""
+
+
+@dataclass(frozen=True, slots=True)
+class Qmail:
+    """A kind of qmail, by what kinds do differently.
+
+    `follows_cname`: it looks up whether the name is an alias, and then does not check whether it is itself an
+    exchanger. `big_answers`: it uses answers of the DNS that are larger than ROOM_FOR_ANSWER, which others take for
+    no answer. `reads_moreipme`: `control/moreipme` and `notipme` change which addresses it takes for its own.
+    """
+
+    name: str
+    follows_cname: bool
+    big_answers: bool
+    reads_moreipme: bool
+
+
+UNPATCHED = Qmail("qmail 1.03, netqmail 1.06, notqmail 1.08", True, False, False)
+LATER = Qmail("notqmail 1.09", False, True, False)
+PATCHED = Qmail("SME Server", True, True, True)
+KINDS = (UNPATCHED, LATER, PATCHED)
 
 
 class Target(NamedTuple):
@@ -56,20 +84,24 @@ class Target(NamedTuple):
 
 
 class Verdict(StrEnum):
-    """What becomes of the message. LOCAL is for qmail-send, which does not hand it to qmail-remote."""
+    """What becomes of the message, the best first. UNKNOWN is for who could not find out.
 
+    LOCAL is for qmail-send, which does not hand it to qmail-remote.
+    """
+
+    UNKNOWN = "unknown"
     LOCAL = "local"
     DELIVER = "deliver"
-    BOUNCE = "bounce"
     DEFER = "defer"
     LOOP = "loop"
+    BOUNCE = "bounce"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """The verdict, its enhanced status code (RFC 3463; empty where mail gets through), the targets as tried.
 
-    Exchangers of equal preference are in the order of the answer; qmail-remote shuffles them.
+    Those of equal preference are in the order of the answers; chance decides in which they are tried.
     """
 
     verdict: Verdict
@@ -110,7 +142,7 @@ def parse_routes(content: bytes) -> dict[str, str]:
     return entries
 
 
-def route(name: str, routes: dict[str, str]) -> Route | None:
+def route(name: str, routes: Mapping[str, str]) -> Route | None:
     """Return the entry of smtproutes for `name`, if any: the name, then `.suffix`, then the default."""
     lower = _lower(name)
     starts = [0, *(at for at, char in enumerate(lower) if char == "." and at), len(lower)]
@@ -125,31 +157,73 @@ def route(name: str, routes: dict[str, str]) -> Route | None:
 
 def decide(
     name: str,
-    routes: dict[str, str],
+    routes: Mapping[str, str],
     lookup: Lookup,
-    own: Collection[str],
-    public: Collection[str] = (),
-    unreachable: Collection[Target] = (),
+    own: Container[str],
+    public: Container[str] = (),
+    unreachable: Container[Target] = (),
+    qmail: Qmail = PATCHED,
 ) -> Delivery:
-    """Return what qmail-remote does with a message for `name`.
+    """Return the worst that qmail-remote may do with a message for `name`, see `outcomes`."""
+    return worst(outcomes(name, routes, lookup, own, public, unreachable, qmail))
 
-    `own` are the IPv4 addresses of the interfaces, by which qmail knows itself; `public` further ones that lead to
-    us without qmail knowing; `unreachable` the targets that accept no connection.
+
+def outcomes(
+    name: str,
+    routes: Mapping[str, str],
+    lookup: Lookup,
+    own: Container[str],
+    public: Container[str] = (),
+    unreachable: Container[Target] = (),
+    qmail: Qmail = PATCHED,
+) -> tuple[Delivery, ...]:
+    """Return what qmail-remote does with a message for `name`: more than one thing where chance decides.
+
+    `own` are the IPv4 addresses by which that kind of qmail knows itself; `public` further ones that lead to us
+    without qmail knowing; `unreachable` the targets that accept no connection.
+    """
+    found = tiers(name, routes, lookup, own, qmail)
+    if isinstance(found, Delivery):
+        return (found,)
+    to = tuple(target for tier in found for target in tier)
+    for tier in found:
+        if reached := [target for target in tier if target.port and target not in unreachable]:
+            verdicts = (Verdict.LOOP if leads_to_us(target, own, public) else Verdict.DELIVER for target in reached)
+            return tuple(Delivery(verdict, "", to) for verdict in dict.fromkeys(verdicts))
+    return (Delivery(Verdict.DEFER, NOBODY_ANSWERS, to),)
+
+
+def tiers(
+    name: str, routes: Mapping[str, str], lookup: Lookup, own: Container[str], qmail: Qmail = PATCHED
+) -> tuple[tuple[Target, ...], ...] | Delivery:
+    """Return the targets that qmail-remote tries, in tiers, or what it does when there are none.
+
+    Within a tier chance decides: exchangers of equal preference are shuffled, and name servers turn round the
+    addresses of each.
     """
     relay = route(name, routes)
     if relay and relay.host is not None:
-        hops, failure = _addresses(lookup, relay.host, 0)
-        return failure or _connect(hops, relay.port, {*own, *public}, unreachable)
-    alias, failure = _follow_aliases(lookup, name)
-    if failure:
-        return failure
-    hops, failure = _exchangers(lookup, name)
-    if failure:
-        return failure
+        found = _addresses(lookup, relay.host, qmail)
+        return found if isinstance(found, Delivery) else _targets([found], relay.port)
+    alias = _follows_alias(lookup, name, qmail)
+    if isinstance(alias, Delivery):
+        return alias
+    hops = _exchangers(lookup, name, qmail)
+    if isinstance(hops, Delivery):
+        return hops
     usable = hops if alias else _better_than_ours(hops, own)
-    if not usable:
-        return Delivery(Verdict.BOUNCE, "5.4.6")
-    return _connect(usable, SMTP_PORT, {*own, *public}, unreachable)
+    return _targets(usable, SMTP_PORT) if usable else Delivery(Verdict.BOUNCE, "5.4.6")
+
+
+def leads_to_us(target: Target, own: Container[str], public: Container[str]) -> bool:
+    """Whether a message for this target comes back to us: on port 25 of one of our own addresses."""
+    address = target.address
+    return target.port == SMTP_PORT and (address in own or address in public or address == ANY_ADDRESS)
+
+
+def worst(deliveries: Iterable[Delivery]) -> Delivery:
+    """Return the worst of some deliveries, which is what counts where it is not known which of them it will be."""
+    return max(deliveries, key=lambda delivery: list(Verdict).index(delivery.verdict))
 
 
 def literal(host: str) -> str | None:
@@ -163,73 +237,79 @@ def literal(host: str) -> str | None:
     return ".".join(str(_scan(number, 1 << 8)) for number in found.groups()[1:5])
 
 
-def _follow_aliases(lookup: Lookup, name: str) -> tuple[bool, Delivery | None]:
-    """Whether the name is an alias (then qmail-remote leaves out the check for itself), or the failure."""
+def _follows_alias(lookup: Lookup, name: str, qmail: Qmail) -> bool | Delivery:
+    """Whether the name is known to be an alias (then qmail-remote leaves out the check for itself), or the failure."""
     current = name
-    for count in range(CNAME_LIMIT):
-        answer = lookup(current, "CNAME") if current else ABSENT
+    for count in range(CNAME_LIMIT if qmail.follows_cname else 0):
+        answer = _ask(lookup, current, "CNAME", qmail) if current else ABSENT
         if answer.outcome == Outcome.FAILED:
-            return False, Delivery(Verdict.DEFER, "4.4.3")
+            return Delivery(Verdict.DEFER, "4.4.3")
         if not answer.records:
-            return count > 0, None
+            return count > 0
         current = answer.records[0]
-    return True, None
+    return qmail.follows_cname
 
 
-def _exchangers(lookup: Lookup, name: str) -> tuple[list[Hop], Delivery | None]:
+def _exchangers(lookup: Lookup, name: str, qmail: Qmail) -> list[list[Hop]] | Delivery:
     """dns_mxip: the addresses of all exchangers by preference, or of the name itself where it has no MX."""
-    answer = lookup(name, "MX")
+    answer = _ask(lookup, name, "MX", qmail)
     if answer.outcome == Outcome.FAILED:
-        return [], Delivery(Verdict.DEFER, "4.1.2")
+        return Delivery(Verdict.DEFER, "4.1.2")
     if not answer.exchangers:
-        return _addresses(lookup, name, 0)
-    hops: list[Hop] = []
+        found = _addresses(lookup, name, qmail)
+        return found if isinstance(found, Delivery) else [found]
+    by_preference: list[list[Hop]] = []
     failed = False
-    for preference, exchanger in sorted(answer.exchangers, key=lambda mx: mx[0]):
-        found = _resolve(lookup, exchanger)
-        failed = failed or found.outcome == Outcome.FAILED
-        # A literal is kept with preference 0 whatever the MX record says.
-        hops += [Hop(0 if literal(exchanger) else preference, address) for address in found.records]
-    if hops:
-        return hops, None
-    return [], Delivery(Verdict.DEFER, "4.1.2") if failed else Delivery(Verdict.BOUNCE, "5.4.4")
+    for preference, group in groupby(sorted(answer.exchangers, key=lambda mx: mx[0]), key=lambda mx: mx[0]):
+        hops: list[Hop] = []
+        for _, exchanger in group:
+            resolved = _resolve(lookup, exchanger, qmail)
+            failed = failed or resolved.outcome == Outcome.FAILED
+            # A literal is kept with preference 0 whatever the MX record says.
+            hops += [Hop(0 if literal(exchanger) else preference, address) for address in resolved.records]
+        by_preference += [hops] if hops else []
+    if by_preference:
+        return by_preference
+    return Delivery(Verdict.DEFER, "4.1.2") if failed else Delivery(Verdict.BOUNCE, "5.4.4")
 
 
-def _addresses(lookup: Lookup, host: str, preference: int) -> tuple[list[Hop], Delivery | None]:
+def _addresses(lookup: Lookup, host: str, qmail: Qmail) -> list[Hop] | Delivery:
     """dns_ip: the addresses of one host, or why there is none."""
-    found = _resolve(lookup, host)
+    found = _resolve(lookup, host, qmail)
     if found.outcome == Outcome.FAILED:
-        return [], Delivery(Verdict.DEFER, "4.1.2")
+        return Delivery(Verdict.DEFER, "4.1.2")
     if found.outcome == Outcome.ABSENT:
-        return [], Delivery(Verdict.BOUNCE, "5.1.2")
+        return Delivery(Verdict.BOUNCE, "5.1.2")
     if not found.records:
-        return [], Delivery(Verdict.BOUNCE, "5.4.4")
-    return [Hop(preference, address) for address in found.records], None
+        return Delivery(Verdict.BOUNCE, "5.4.4")
+    return [Hop(0, address) for address in found.records]
 
 
-def _resolve(lookup: Lookup, host: str) -> Answer:
+def _resolve(lookup: Lookup, host: str, qmail: Qmail) -> Answer:
     if address := literal(host):
         return Answer(Outcome.FOUND, (address,))
     # The root, which a null MX (RFC 7505) names, gives qmail no answer.
-    return lookup(host, "A") if host else FAILED
+    return _ask(lookup, host, "A", qmail) if host else FAILED
 
 
-def _better_than_ours(hops: Iterable[Hop], own: Collection[str]) -> list[Hop]:
+def _ask(lookup: Lookup, name: str, kind: str, qmail: Qmail) -> Answer:
+    """What that kind of qmail makes of an answer: one that is cut off is a failure, but the addresses before count."""
+    answer = lookup(name, kind)
+    if answer.size <= ROOM_FOR_ANSWER or qmail.big_answers:
+        return answer
+    return replace(answer, outcome=Outcome.FAILED, exchangers=())
+
+
+def _better_than_ours(by_preference: Iterable[list[Hop]], own: Container[str]) -> list[list[Hop]]:
     """Drop every address whose preference is equal to or worse than the best of our own."""
-    hops = list(hops)
-    ours = min((hop.preference for hop in hops if hop.address in own or hop.address == ANY_ADDRESS), default=None)
-    return hops if ours is None else [hop for hop in hops if hop.preference < ours]
+    hops = [hop for tier in by_preference for hop in tier]
+    ours = min((hop.preference for hop in hops if hop.address in own or hop.address == ANY_ADDRESS), default=1 << 16)
+    better = ([hop for hop in tier if hop.preference < ours] for tier in by_preference)
+    return [tier for tier in better if tier]
 
 
-def _connect(hops: Iterable[Hop], port: int, ours: Collection[str], unreachable: Collection[Target]) -> Delivery:
-    """Try each in turn; on port 25 of one of our own addresses the message comes back to us."""
-    to = tuple(Target(hop.address, port) for hop in hops)
-    first = next((target for target in to if target.port and target not in unreachable), None)
-    if first is None:
-        return Delivery(Verdict.DEFER, "4.4.1", to)
-    if first.port == SMTP_PORT and (first.address in ours or first.address == ANY_ADDRESS):
-        return Delivery(Verdict.LOOP, "", to)
-    return Delivery(Verdict.DELIVER, "", to)
+def _targets(by_preference: Iterable[list[Hop]], port: int) -> tuple[tuple[Target, ...], ...]:
+    return tuple(tuple(Target(hop.address, port) for hop in tier) for tier in by_preference)
 
 
 def _scan(text: str, modulus: int) -> int:

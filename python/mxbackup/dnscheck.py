@@ -2,17 +2,24 @@
 """What the DNS says of a name: through this server's resolver, and from each authoritative server itself."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import dns.name
-import dns.rrset
+from dns.rdtypes.ANY.NS import NS
+from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.AAAA import AAAA
 
+from mxbackup.clock import Clock
 from mxbackup.delivery import Answer
 from mxbackup.dnsquery import DNS_PORT, Reply, Server, Status, ask, dns_name, host
+from mxbackup.errors import MxBackupError
 
 TIMEOUT = 3.0
 REFERRAL_LIMIT = 10
+SERVERS_ASKED = 16  # addresses of authoritative servers; the root has 26, and nobody needs more
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +41,15 @@ class ServerFacts:
 
 
 class Delegation(NamedTuple):
-    """A zone, the NS records that say who serves it, and the reply they came in, perhaps with addresses."""
+    """A zone, the hosts that serve it, and the reply that said so, perhaps with addresses."""
 
     zone: dns.name.Name
-    records: list[dns.rrset.RRset]
+    hosts: frozenset[dns.name.Name]
     reply: Reply
+
+
+class TooMany(MxBackupError):
+    """What a name has in the DNS would take more questions than are allowed."""
 
 
 class Dns:
@@ -61,6 +72,17 @@ class Dns:
         self._port = port
         self._timeout = timeout
         self._replies: dict[tuple[str, str, bool], Reply] = {}
+        self._clock = Clock(float("inf"))
+        self._allowed = self._questions = 1 << 62
+
+    def within(self, clock: Clock, questions: int) -> "Dns":
+        """Return one that shares what is remembered, and stops when the time or the number of questions is used up.
+
+        Its methods raise TimeIsUp or TooMany then.
+        """
+        part = copy(self)
+        part._clock, part._allowed, part._questions = clock, questions, questions  # it is one of us
+        return part
 
     def lookup(self, name: str, kind: str) -> Answer:
         """Return what qmail is told, see `delivery.Lookup`. `kind` is A, AAAA, CNAME, MX or TXT."""
@@ -81,8 +103,8 @@ class Dns:
     def bogus(self, name: str, kind: str) -> bool:
         """Whether the resolver withholds an answer because DNSSEC disproves it (RFC 4035 section 5.5)."""
         return any(
-            ask(server, name, kind, self._timeout).status == Status.SERVFAIL
-            and ask(server, name, kind, self._timeout, checking=False).status in (Status.ANSWER, Status.EMPTY)
+            self._ask(server, name, kind).status == Status.SERVFAIL
+            and self._ask(server, name, kind, checking=False).status in (Status.ANSWER, Status.EMPTY)
             for server in self.resolvers
         )
 
@@ -104,19 +126,30 @@ class Dns:
             if deeper is None:
                 break
             delegation = deeper
-        return tuple(self._servers(delegation)) if delegation else ()
+        return tuple(islice(self._servers(delegation), SERVERS_ASKED)) if delegation else ()
+
+    def _ask(self, server: Server, name: str, kind: str, *, recurse: bool = True, checking: bool = True) -> Reply:
+        if self._questions <= 0:
+            raise TooMany("it takes more than {count} questions to the DNS", count=self._allowed)
+        self._questions -= 1
+        left = self._clock.left()
+        reply = ask(server, name, kind, min(self._timeout, left), recurse=recurse, checking=checking)
+        # In less time than that it was not waited for: its machine said that no server is there.
+        if reply.status == Status.SILENT and left < self._timeout and self._clock.left() < left / 2:
+            self._clock.over()  # with all of its time the server might have answered
+        return reply
 
     def _facts_of(self, server: Server, name: str) -> ServerFacts:
-        reply = ask(server, name, "MX", self._timeout, recurse=False)
+        reply = self._ask(server, name, "MX", recurse=False)
         if reply.status in (Status.SILENT, Status.UNROUTED):
             return ServerFacts(server, reply.status, False)
-        serial = ask(server, name, "SOA", self._timeout, recurse=False).serial()
+        serial = self._ask(server, name, "SOA", recurse=False).serial()
         return ServerFacts(server, reply.status, reply.authoritative, reply.answer("MX").exchangers, serial)
 
     def _of_given(self, name: str, kind: str) -> Reply | None:
         """Return what the given name servers know; None when the name is none of theirs."""
         for server in self.nameservers:
-            reply = ask(server, name, kind, self._timeout)
+            reply = self._ask(server, name, kind)
             if reply.authoritative or reply.recursive or reply.status in (Status.SERVFAIL, Status.SILENT):
                 return reply
         return None
@@ -125,8 +158,8 @@ class Dns:
         """Return the first useful reply, going on to the next resolver after a failure as resolv.conf(5) says."""
         reply = Reply(Server(""), Status.SILENT)
         for server in self.resolvers:
-            reply = ask(server, name, kind, self._timeout)
-            if reply.status in (Status.ANSWER, Status.EMPTY, Status.MISSING):
+            reply = self._ask(server, name, kind)
+            if reply.status in (Status.ANSWER, Status.EMPTY, Status.MISSING, Status.FORMERR):
                 break
         return reply
 
@@ -136,33 +169,34 @@ class Dns:
         while above != dns.name.root:
             above = above.parent()
             reply = self.resolve(host(above), "NS", own_resolver=True)
-            if records := reply.rrsets("answer", "NS"):
-                return Delegation(above, records, reply)
+            if hosts := frozenset(ns.target for ns in reply.records("answer", NS)):
+                return Delegation(above, hosts, reply)
         return None
 
     def _referral(self, above: Delegation, wanted: dns.name.Name) -> Delegation | None:
         """Ask for the next zone on the way from `above` to `wanted`; None when there is none."""
         for server in self._servers(above):
-            reply = ask(server, host(wanted), "NS", self._timeout, recurse=False)
+            reply = self._ask(server, host(wanted), "NS", recurse=False)
             if reply.status not in (Status.ANSWER, Status.EMPTY):
                 continue
             for rrset in (*reply.rrsets("answer", "NS"), *reply.rrsets("authority", "NS")):
                 zone = rrset.name
                 if zone != above.zone and zone.is_subdomain(above.zone) and wanted.is_subdomain(zone):
-                    return Delegation(zone, [rrset], reply)
+                    return Delegation(zone, frozenset(ns.target for ns in rrset if isinstance(ns, NS)), reply)
             return None
         return None
 
     def _servers(self, delegation: Delegation) -> Iterator[Server]:
         """Yield the servers with each of their addresses, those that came along before asking for others."""
-        targets = {record.target for rrset in delegation.records for record in rrset}
-        for target in sorted(targets):
+        for target in sorted(delegation.hosts):
             for address in self._along(delegation, target) or self._resolved(target):
                 yield Server(address, self._port, host(target))
 
     def _along(self, delegation: Delegation, target: dns.name.Name) -> list[str]:
         glue = delegation.reply.rrsets("additional", "A", "AAAA")
-        return sorted(record.address for rrset in glue if rrset.name == target for record in rrset)
+        return sorted(
+            record.address for rrset in glue if rrset.name == target for record in rrset if isinstance(record, A | AAAA)
+        )
 
     def _resolved(self, target: dns.name.Name) -> Iterable[str]:
         for kind in ("A", "AAAA"):

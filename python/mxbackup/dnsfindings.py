@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from mxbackup.delivery import Outcome, literal
 from mxbackup.dnscheck import ServerFacts
-from mxbackup.dnsquery import Status
+from mxbackup.dnsquery import UNKNOWN, Status
 from mxbackup.facts import Facts, Finding, Severity, only_ipv6, unavailable
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -30,7 +30,7 @@ def name_is_there(facts: Facts) -> Iterator[Finding]:
             "The owner's DNS provider must sign the zone again or take the DS record out.",
             {"name": facts.name},
         )  # fmt: skip
-    elif facts.mx in (Status.SERVFAIL, Status.REFUSED, Status.SILENT):
+    elif facts.mx in UNKNOWN:
         yield Finding(
             "dns-failed", ERROR,
             "This server could not find out the MX records of {name}: mail waits in the queue.",

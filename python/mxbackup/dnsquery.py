@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One question to one name server: over UDP, and over TCP when the answer is cut off or does not come."""
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import dns.exception
 import dns.flags
@@ -16,14 +17,24 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 import dns.rrset
+from dns.rdtypes.ANY.CNAME import CNAME
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.SOA import SOA
+from dns.rdtypes.ANY.TXT import TXT
+from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.AAAA import AAAA
 
 from mxbackup.delivery import ABSENT, FAILED, Answer, Outcome
 
 DNS_PORT = 53
 UDP_SHARE = 0.6
+
+Record = TypeVar("Record", bound=dns.rdata.Rdata)
 
 
 class Server(NamedTuple):
@@ -44,9 +55,14 @@ class Status(StrEnum):
     EMPTY = "empty"  # the name is there, records of this type are not
     MISSING = "missing"  # there is no such name
     REFUSED = "refused"
+    FORMERR = "formerr"  # the server says that it does not understand the question, which qmail takes for a no
     SERVFAIL = "servfail"
     SILENT = "silent"  # neither over UDP nor over TCP
     UNROUTED = "unrouted"  # this machine has no way there, as to IPv6 addresses without IPv6
+
+
+UNKNOWN = (Status.SERVFAIL, Status.REFUSED, Status.FORMERR, Status.SILENT, Status.UNROUTED)
+"""How a look-up ends that tells neither what there is nor that there is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +83,39 @@ class Reply:
         """Whether the server looks names up for others."""
         return self._has(dns.flags.RA)
 
+    @property
+    def size(self) -> int:
+        """The length of the message in bytes, as it came."""
+        return len(self.message.wire or b"") if self.message else 0
+
     def rrsets(self, section: str, *kinds: str) -> list[dns.rrset.RRset]:
-        """Return the records of some types in `answer`, `authority` or `additional`."""
+        """Return the records of some types, of class IN, in `answer`, `authority` or `additional`."""
         if self.message is None:
             return []
+        types = [dns.rdatatype.from_text(kind) for kind in kinds]
         found: list[dns.rrset.RRset] = getattr(self.message, section)
-        return [rrset for rrset in found if dns.rdatatype.to_text(rrset.rdtype) in kinds]
+        return [rrset for rrset in found if rrset.rdclass == dns.rdataclass.IN and rrset.rdtype in types]
+
+    def records(self, section: str, class_: type[Record]) -> list[Record]:
+        """Return the records of the type that `class_` stands for; what dnspython could not make into one is none."""
+        found = self.rrsets(section, class_.__name__)
+        return [record for rrset in found for record in rrset if isinstance(record, class_)]
 
     def answer(self, kind: str) -> Answer:
         """Return what the reply says to qmail; exchangers sorted by preference."""
-        if self.status in (Status.EMPTY, Status.MISSING):
+        if self.status in (Status.EMPTY, Status.MISSING, Status.FORMERR):
             return ABSENT
         if self.status != Status.ANSWER:
             return FAILED
-        records = [record for rrset in self.rrsets("answer", kind) for record in rrset]
         if kind == "MX":
-            exchangers = sorted((mx.preference, host(mx.exchange).lower()) for mx in records)
-            return Answer(Outcome.FOUND, exchangers=tuple(exchangers))
-        return Answer(Outcome.FOUND, tuple(map(_TEXT_OF[kind], records)))
+            exchangers = sorted((mx.preference, host(mx.exchange).lower()) for mx in self.records("answer", MX))
+            return Answer(Outcome.FOUND, exchangers=tuple(exchangers), size=self.size)
+        class_, text = _TEXT_OF[kind]
+        return Answer(Outcome.FOUND, tuple(map(text, self.records("answer", class_))), size=self.size)
 
     def serial(self) -> int | None:
         """Return the serial number of the zone, which is in the answer or, for a name inside, beside it."""
-        soa = [*self.rrsets("answer", "SOA"), *self.rrsets("authority", "SOA")]
-        return int(soa[0][0].serial) if soa else None
+        return next((soa.serial for section in ("answer", "authority") for soa in self.records(section, SOA)), None)
 
     def _has(self, flag: dns.flags.Flag) -> bool:
         return self.message is not None and bool(self.message.flags & flag)
@@ -126,25 +152,26 @@ def system_resolvers(resolv_conf: Path, port: int = DNS_PORT) -> tuple[Server, .
 
 
 def dns_name(name: str) -> dns.name.Name:
-    """The name as qmail gives it to res_query(3): dots separate, one may stand at the end, all else counts.
+    """The name as qmail gives it to res_query(3), in presentation form: dots separate, one may stand at the end.
 
-    Raises dns.exception.DNSException for what cannot be a name.
+    A backslash takes the meaning from the character behind it, or stands with three digits for an octet (RFC 1035
+    section 5.1). Octets that are not ASCII are those of ISO 8859-1. Raises dns.exception.DNSException for what cannot
+    be a name.
     """
-    name = name.removesuffix(".")
-    labels = [label.encode("latin-1", "replace") for label in name.split(".")] if name else []
-    return dns.name.Name([*labels, b""])
+    text = re.sub(r"[^\0-\x7f]", lambda found: f"\\{min(ord(found[0]), 255):03}", name)
+    return dns.name.from_text(re.sub(r"^@$", r"\\@", text))  # alone it would stand for the root
 
 
 def host(name: dns.name.Name) -> str:
-    """The name as text without the final dot; the root is the empty text."""
+    """The name in presentation form without the final dot, as dn_expand(3) makes it; the root is the empty text."""
     return "" if name == dns.name.root else name.to_text(omit_final_dot=True)
 
 
-_TEXT_OF: dict[str, Callable[..., str]] = {
-    "A": lambda record: record.address,
-    "AAAA": lambda record: record.address,
-    "CNAME": lambda record: host(record.target),
-    "TXT": lambda record: b"".join(record.strings).decode("latin-1"),
+_TEXT_OF: dict[str, tuple[type[dns.rdata.Rdata], Callable[..., str]]] = {
+    "A": (A, lambda record: record.address),
+    "AAAA": (AAAA, lambda record: record.address),
+    "CNAME": (CNAME, lambda record: host(record.target)),
+    "TXT": (TXT, lambda record: b"".join(record.strings).decode("latin-1")),
 }
 
 
@@ -202,5 +229,7 @@ def _status(message: dns.message.Message) -> Status:
             return Status.MISSING
         case dns.rcode.SERVFAIL:
             return Status.SERVFAIL
+        case dns.rcode.FORMERR:
+            return Status.FORMERR
         case _:
             return Status.REFUSED

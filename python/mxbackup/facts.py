@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What was found out about a name, and what it can be judged to mean: plain values for the checks."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import IPv4Network
 from pathlib import Path
 
-from mxbackup.delivery import ABSENT, Answer, Delivery, Outcome, Route, Target, literal
+from mxbackup.delivery import ABSENT, KINDS, Answer, Delivery, Outcome, Qmail, Route, Target, leads_to_us, literal
 from mxbackup.dnscheck import ServerFacts
 from mxbackup.dnsquery import Status
+from mxbackup.interfaces import Own
 from mxbackup.mtasts import Policy
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
@@ -40,7 +42,8 @@ class Us:
     """This server: the addresses of its interfaces, those that lead to it from outside, and its settings.
 
     `outdated` are the mail files that do not hold the rules, which the command `update` puts into them; None on a
-    machine that is no server, where a name needs no rule to be checked.
+    machine that is no server, where a name needs no rule to be checked. `kinds` are those of qmail that may be here,
+    `more` and `less` the networks of `control/moreipme` and `notipme`, which some of them read.
     """
 
     interfaces: frozenset[str]
@@ -48,10 +51,36 @@ class Us:
     settings: Settings
     outdated: tuple[Path, ...] | None = None
     update: str = "signal-event mxbackup-update"
+    kinds: tuple[Qmail, ...] = KINDS
+    more: tuple[IPv4Network, ...] = ()
+    less: tuple[IPv4Network, ...] = ()
+
+    def known_to(self, qmail: Qmail) -> Container[str]:
+        """Return the addresses that this kind of qmail takes for its own."""
+        return Own(self.interfaces, self.more, self.less) if qmail.reads_moreipme else self.interfaces
+
+    def here(self, qmail: Qmail) -> Container[str]:
+        """Return the addresses that lead to this server, whether this kind of qmail knows it or not."""
+        return Own(self.interfaces | self.public, self.more, self.less if qmail.reads_moreipme else ())
+
+    def gets(self, target: Target, qmail: Qmail) -> bool:
+        """Whether what this kind of qmail sends to a target comes back to it."""
+        return leads_to_us(target, self.known_to(qmail), self.here(qmail))
+
+    def knows(self, address: str) -> bool:
+        """Whether every kind of qmail that may be here takes the address for its own."""
+        return all(address in self.known_to(kind) for kind in self.kinds)
 
     def owns(self, exchanger: "Exchanger") -> bool:
         """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""
-        return not (self.interfaces | self.public).isdisjoint(exchanger.addresses) or exchanger.name in self.names
+        here = Own(self.interfaces | self.public, self.more)
+        return any(address in here for address in exchanger.addresses) or exchanger.name in self.names
+
+    @property
+    def helo(self) -> str:
+        """The name that qmail greets with, empty where that is not known."""
+        settings = self.settings
+        return f"{settings.system_name}.{settings.domain_name}" if settings.domain_name else ""
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -84,7 +113,8 @@ class Exchanger:
 class Facts:
     """All that is known of one name.
 
-    `rule` is the one that decides about its mail: its own, or that of a domain it lies in. `mx` is how the look-up of
+    `delivery` is the worst of `outcomes`, which each kind of qmail may come to. `rule` is the one that decides about
+    its mail: its own, or that of a domain it lies in. `mx` is how the look-up of
     its MX ended, `bogus` whether DNSSEC was why it failed. `route` is what smtproutes on disk says, `expected_route`
     what it should say, where that is known. `contacts` are the dialogues with the targets of the delivery. `policy` is
     the name's MTA-STS policy; `policy_trouble` names why there is none to be had, `no-tls` or `unreadable`.
@@ -93,6 +123,7 @@ class Facts:
     name: str
     us: Us
     delivery: Delivery
+    outcomes: Mapping[Qmail, tuple[Delivery, ...]] = field(default_factory=dict)
     rule: Rule | None = None
     mx: Status = Status.ANSWER
     bogus: bool = False

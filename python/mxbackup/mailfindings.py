@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is wrong with where the mail goes. Each function takes the facts and yields findings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mxbackup import lint, render
-from mxbackup.delivery import Verdict
+from mxbackup.delivery import NOBODY_ANSWERS, Qmail, Verdict, worst
 from mxbackup.dnsfindings import Check
 from mxbackup.dnsquery import Status
 from mxbackup.facts import Facts, Finding, Severity
@@ -112,8 +112,7 @@ def we_come_second(facts: Facts) -> Iterator[Finding]:
 
 def we_know_ourselves(facts: Facts) -> Iterator[Finding]:
     """qmail knows itself by its interfaces alone (ipme.c); behind NAT it connects to itself in circles."""
-    known = facts.us.interfaces
-    strange = [e for e in facts.ours if e.addresses and known.isdisjoint(e.addresses)]
+    strange = [e for e in facts.ours if e.addresses and not any(map(facts.us.knows, e.addresses))]
     if strange and not facts.relayed:
         primary = next((other.name for other in facts.primaries if other.addresses), "HOST")
         yield Finding(
@@ -165,6 +164,53 @@ def verdict_is_good(facts: Facts) -> Iterator[Finding]:
             "defer", WARNING,
             "Mail for {name} stays in this server's queue at present ({code}).",
             "See to the other findings; the mail is tried again for a week.", params,
+        )  # fmt: skip
+
+
+def kinds_agree(facts: Facts) -> Iterator[Finding]:
+    """Every kind of qmail that may be here does the same with the mail. See `delivery.Qmail`."""
+    by_result: dict[tuple[Verdict, str], list[Qmail]] = {}
+    worsts = {kind: worst(found) for kind, found in facts.outcomes.items()}
+    for kind, delivery in worsts.items():
+        by_result.setdefault((delivery.verdict, delivery.code), []).append(kind)
+    groups = sorted(by_result.values(), key=lambda kinds: worsts[kinds[0]] != facts.delivery)
+    for kinds in groups[1:]:
+        yield Finding(
+            "qmail-differs", WARNING,
+            "Kinds of qmail differ: mail for {name} is {verdict} by {kinds}, and {other} by {others}.",
+            "Set the primary's address as route, which makes all do the same: mxbackup set {name} --route ADDRESS",
+            {
+                "name": facts.name,
+                "verdict": worsts[groups[0][0]],
+                "kinds": _named(groups[0]),
+                "other": worsts[kinds[0]],
+                "others": _named(kinds),
+            },
+        )  # fmt: skip
+
+
+def nothing_is_left_to_chance(facts: Facts) -> Iterator[Finding]:
+    """Exchangers of equal preference, which are tried in any order (RFC 5321 section 5.1), come to the same."""
+    if found := next((found for found in facts.outcomes.values() if len(found) > 1), None):
+        bad = worst(found)
+        yield Finding(
+            "by-chance", WARNING,
+            "Exchangers of {name} have equal preference, so chance decides: its mail is {verdict}, or {other}.",
+            "Give this server a higher preference number than the primary's, or set the primary's address as route: "
+            "mxbackup set {name} --route ADDRESS",
+            {"name": facts.name, "verdict": bad, "other": next(other for other in found if other != bad)},
+        )  # fmt: skip
+
+
+def all_were_tried(facts: Facts) -> Iterator[Finding]:
+    """No more targets than a check may connect to, unless one of them answers."""
+    untried = set(facts.delivery.to) - facts.contacts.keys()
+    if facts.delivery.code == NOBODY_ANSWERS and untried:
+        yield Finding(
+            "not-all-tried", NOTE,
+            "{name} has so many mail exchangers that only {count} addresses were tried.",
+            "Nothing to do, unless all of them are down.",
+            {"name": facts.name, "count": len(facts.contacts)},
         )  # fmt: skip
 
 
@@ -222,6 +268,10 @@ def policy_lists_us(facts: Facts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _named(kinds: Iterable[Qmail]) -> str:
+    return ", ".join(kind.name for kind in kinds)
+
+
 def _meant_for_smarthost(facts: Facts) -> bool:
     """Whether the rule asks for it: below a domain rule that goes another way it has an entry of its own for that."""
     return facts.rule is not None and render.destination(facts.rule, facts.us.settings) == "smarthost"
@@ -233,7 +283,10 @@ CHECKS: tuple[Check, ...] = (
     public_address_is_one,
     we_come_second,
     we_know_ourselves,
+    kinds_agree,
+    nothing_is_left_to_chance,
     routed_as_meant,
+    all_were_tried,
     primary_answers,
     policy_lists_us,
 )

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A domain's MTA-STS policy (RFC 8461): which exchangers careful senders deliver to."""
 
-import urllib.error
-import urllib.request
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
-from http.client import HTTPException
-from typing import NoReturn
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any
 
-TIMEOUT = 5.0
+from mxbackup.clock import Clock, TimeIsUp
+
+if TYPE_CHECKING:
+    import ssl
+
+HTTPS_PORT = 443
+PATH = "/.well-known/mta-sts.txt"
 SIZE_LIMIT = 65536
 
 
@@ -37,21 +44,28 @@ def announced(records: tuple[str, ...]) -> bool:
     return sum(record.startswith("v=STSv1;") for record in records) == 1
 
 
-def fetch(name: str, timeout: float = TIMEOUT) -> Policy:
-    """Return the policy of `name`, fetched over HTTPS without following redirects (section 3.3).
+def host_of(name: str) -> str:
+    """Return the host that holds the policy of `name` (section 3.3)."""
+    return f"mta-sts.{name}"
 
-    `timeout` is in seconds for each step of the exchange. Raises Unreadable, or NoTls.
+
+def fetch(name: str, addresses: Iterable[str], clock: Clock, port: int = HTTPS_PORT) -> Policy:
+    """Return the policy of `name`, from the first address of its host that takes a connection.
+
+    Over HTTPS, without following redirects (section 3.3); `clock` is for all of it, however slowly the other side
+    sends. Raises Unreadable, or NoTls.
     """
     try:
         import ssl
     except ImportError as error:
         raise NoTls from error
-    handler = urllib.request.HTTPSHandler(context=ssl.create_default_context())
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler, _NoRedirect)
     try:
-        with opener.open(f"https://mta-sts.{name}/.well-known/mta-sts.txt", timeout=timeout) as response:
-            return parse(response.read(SIZE_LIMIT).decode("utf-8", "replace"))
-    except (OSError, HTTPException, UnicodeError) as error:
+        with (
+            _connect(addresses, port, clock) as plain,
+            _secured(ssl.create_default_context(), plain, name, clock) as tls,
+        ):
+            return parse(_content(tls, host_of(name)))
+    except (OSError, HTTPException, ValueError, TimeIsUp) as error:
         raise Unreadable(str(error)) from error
 
 
@@ -65,6 +79,39 @@ def parse(text: str) -> Policy:
     return Policy(mode, tuple(value.lower() for key, value in pairs if key == "mx"))
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, code, msg, headers, newurl) -> NoReturn:  # type: ignore[no-untyped-def]
-        raise urllib.error.HTTPError(newurl, code, "redirected", headers, fp)
+def _connect(addresses: Iterable[str], port: int, clock: Clock) -> socket.socket:
+    failure: OSError = OSError("no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), clock.left())
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _secured(context: "ssl.SSLContext", plain: socket.socket, name: str, clock: Clock) -> "ssl.SSLSocket":
+    """Return the connection in TLS, each read and write of which gets no more than what is left of the time."""
+    import ssl
+
+    class Timed(ssl.SSLSocket):
+        def recv_into(self, *args: Any, **kwargs: Any) -> int:
+            self.settimeout(clock.left())
+            return super().recv_into(*args, **kwargs)
+
+        def send(self, *args: Any, **kwargs: Any) -> int:
+            self.settimeout(clock.left())
+            return super().send(*args, **kwargs)
+
+    plain.settimeout(clock.left())
+    context.sslsocket_class = Timed
+    return context.wrap_socket(plain, server_hostname=host_of(name))
+
+
+def _content(tls: "ssl.SSLSocket", host: str) -> str:
+    connection = HTTPConnection(host)
+    connection.sock = tls
+    connection.request("GET", PATH)
+    response = connection.getresponse()
+    if response.status != HTTPStatus.OK:
+        raise Unreadable(f"{response.status} {response.reason}")
+    return response.read(SIZE_LIMIT).decode("utf-8", "replace")

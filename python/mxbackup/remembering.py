@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The last known state of each rule kept, and the mail that goes to the administrator when one changes."""
 
+import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
@@ -17,6 +19,7 @@ from mxbackup.lexicon import Lexicon
 from mxbackup.settings import Settings
 
 SENDMAIL = Path("/usr/sbin/sendmail")
+LOCK = Path("/var/lock/mxbackup-check")
 SENDING_LIMIT = 60  # seconds
 ERROR = "error"
 
@@ -28,13 +31,35 @@ def remember(
 ) -> None:
     """Record the states, after `announce` was given the reports that turned from fine to error, or back.
 
-    With `all_rules` what is no rule any more is forgotten. When `announce` raises nothing is recorded, so that the
-    next time announces it. Raises DatabaseError.
+    What could not be checked stays as it was. With `all_rules` what is no rule any more is forgotten. When `announce`
+    raises nothing is recorded, so that the next time announces it. Raises DatabaseError.
     """
     before = states.remembered(store)
-    if turned := [report for report in reports if _turned(before.get(report.name), report)]:
+    known = [report for report in reports if report.checked]
+    if turned := [report for report in known if _turned(before.get(report.name), report)]:
         announce(turned)
-    store.update(lambda database: _record(database, reports, all_rules))
+    keep = {report.name for report in reports} if all_rules else None
+    store.update(lambda database: _record(database, known, keep))
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Hold the lock of the check that remembers. Raises HostError at once when another one holds it."""
+    import fcntl  # here, because the module must load where there is no Unix
+
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise HostError("{path} cannot be locked: {reason}.", path=lock, reason=error.strerror) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise HostError("Another check with --remember is running. Wait for its end.") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def mail(reports: Sequence[Report], settings: Settings, words: Lexicon) -> EmailMessage:
@@ -68,14 +93,13 @@ def _turned(before: states.Remembered | None, report: Report) -> bool:
     return (before is not None and before.state == ERROR) != (report.state == ERROR)
 
 
-def _record(database: Database, reports: Iterable[Report], all_rules: bool) -> None:
+def _record(database: Database, reports: Iterable[Report], keep: Collection[str] | None) -> None:
+    """Record the reports; with `keep` forget all names but those."""
     now = str(int(time.time()))
-    checked = {report.name: report for report in reports}
-    for name, report in checked.items():
-        database.set(name, report.state, {"Codes": ",".join(report.codes) or None, "Time": now})
-    if all_rules:
-        for name in states.read(database).keys() - checked.keys():
-            database.delete(name)
+    for report in reports:
+        database.set(report.name, report.state, {"Codes": ",".join(report.codes) or None, "Time": now})
+    for name in states.read(database).keys() - keep if keep is not None else ():
+        database.delete(name)
 
 
 def _subject(broken: Sequence[Report], well: Sequence[Report], words: Lexicon) -> str:

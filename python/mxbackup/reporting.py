@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A report in words, for the command, the panel and the nightly mail."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mxbackup import names
 from mxbackup.checks import Report
-from mxbackup.delivery import Verdict
+from mxbackup.delivery import Delivery, Target, Verdict
 from mxbackup.facts import Finding, Severity
 from mxbackup.lexicon import Lexicon
 
+TARGETS_SHOWN = 8
 _LABELLED = {
     Severity.ERROR: "ERROR: {said}",
     Severity.WARNING: "Warning: {said}",
@@ -18,18 +20,20 @@ _LABELLED = {
 
 def sentence(finding: Finding, words: Lexicon) -> str:
     """Return what was found, in one sentence."""
-    return words.text(finding.sentence, **_shown(finding))
+    return words.text(finding.sentence, **_shown(finding, words))
 
 
 def advice(finding: Finding, words: Lexicon) -> str:
     """Return what to do about it."""
-    return words.text(finding.advice, **_shown(finding))
+    return words.text(finding.advice, **_shown(finding, words))
 
 
-def verdict(report: Report, words: Lexicon) -> str:
-    """Return what qmail will do with a message for the name."""
-    code, to = report.delivery.code, ", ".join(map(str, report.delivery.to))
-    match report.delivery.verdict:
+def verdict(delivery: Delivery, words: Lexicon) -> str:
+    """Return what qmail does with a message, empty where that is not known."""
+    code, to = delivery.code, _some(delivery.to)
+    match delivery.verdict:
+        case Verdict.UNKNOWN:
+            return ""
         case Verdict.LOCAL:
             return words.text("delivered on this server itself")
         case Verdict.DELIVER:
@@ -46,7 +50,8 @@ def lines(report: Report, words: Lexicon) -> list[str]:
     """Return the whole report: the records, what qmail does, who answered, and each finding with its advice."""
     facts, name = report.facts, names.to_unicode(report.name)
     text = [f"{name} mail is handled (pri={mx.preference}) by {mx.name or '.'}" for mx in facts.exchangers]
-    text.append(words.text("Mail for {name} is {verdict}.", name=name, verdict=verdict(report, words)))
+    if said_verdict := verdict(report.delivery, words):
+        text.append(words.text("Mail for {name} is {verdict}.", name=name, verdict=said_verdict))
     text += [f"{target}: {said.banner}" for target, said in facts.contacts.items() if said.banner]
     for finding in report.findings:
         said = f"{sentence(finding, words)} [{finding.code}]"
@@ -92,6 +97,12 @@ def to_json(report: Report, words: Lexicon) -> dict[str, Any]:
     }
 
 
-def _shown(finding: Finding) -> dict[str, object]:
-    name = str(finding.params.get("name", ""))
-    return {**finding.params, "name": names.to_unicode(name)}
+def _some(targets: Sequence[Target]) -> str:
+    return ", ".join([*map(str, targets[:TARGETS_SHOWN]), *(["..."] if len(targets) > TARGETS_SHOWN else [])])
+
+
+def _shown(finding: Finding, words: Lexicon) -> dict[str, object]:
+    params = {
+        key: verdict(value, words) if isinstance(value, Delivery) else value for key, value in finding.params.items()
+    }
+    return {**params, "name": names.to_unicode(str(params.get("name", "")))}

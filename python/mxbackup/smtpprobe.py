@@ -77,9 +77,18 @@ class Dialogue:
     transcript: tuple[str, ...] = ()
     control: Outcome | None = None
 
+    @property
+    def late(self) -> bool:
+        """Whether the server took longer than it was given, and might have answered with more time."""
+        return isinstance(self.trouble, Late)
+
 
 class Trouble(MxBackupError):
     """Why there was no dialogue, or no end of it."""
+
+
+class Late(Trouble):
+    """The server takes longer than it may."""
 
 
 class UnknownHost(Trouble):
@@ -96,6 +105,8 @@ def probe(host: str, question: Question, port: int = SMTP_PORT, timeout: float =
         reason = getattr(error, "strerror", None) or str(error)
         transcript.append(f"telnet: Unable to connect to remote host: {reason}")
         trouble = _why_unreachable(error, host, port, reason)
+        return Dialogue(Outcome.UNREACHABLE, trouble=trouble, transcript=tuple(transcript))
+    except Late as trouble:  # the time went by in looking the host up
         return Dialogue(Outcome.UNREACHABLE, trouble=trouble, transcript=tuple(transcript))
     with connection:
         client = _Client(connection, clock, transcript)
@@ -123,10 +134,10 @@ class _Clock:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds left. Raises Trouble when there are none."""
+        """Return the seconds left. Raises Late when there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise Trouble("The server did not answer within {seconds} s.", seconds=f"{self._seconds:g}")
+            raise Late("The server did not answer within {seconds} s.", seconds=f"{self._seconds:g}")
         return left
 
 
@@ -312,7 +323,8 @@ def _why_unreachable(error: OSError | UnicodeError, host: str, port: int, reason
         return UnknownHost("The DNS cannot be asked for {host} at present: {reason}.", host=host, reason=reason)
     if isinstance(error, socket.gaierror | UnicodeError):
         return UnknownHost("The name {host} is not in the DNS.", host=host)
-    return Trouble("{host} port {port} accepts no connection: {reason}.", host=host, port=port, reason=reason)
+    class_ = Late if isinstance(error, TimeoutError) else Trouble
+    return class_("{host} port {port} accepts no connection: {reason}.", host=host, port=port, reason=reason)
 
 
 def _outcome(code: int) -> Outcome:

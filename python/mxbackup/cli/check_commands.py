@@ -8,14 +8,14 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mxbackup import lexicon, names, states
-from mxbackup.cli.common import NO, _, examples, json_option, print_invalid, print_json, words
+from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import DatabaseMissing, InvalidName
 from mxbackup.esmithdb import Store
 from mxbackup.outcomes import Inventory
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    help=_("Tell whether backup MX works for NAMEs, for all rules without one. The exit status is 1 for an error."),
+    help=_(
+        "Tell whether backup MX works for NAMEs, for all rules without one. The exit status is 1 for an error; without "
+        "one it is 3 when something could not be checked."
+    ),
     epilog=examples(
         "mxbackup check",
         "mxbackup check dupontnet.com --nameserver 1.2.3.4",
@@ -51,6 +54,10 @@ if TYPE_CHECKING:
     "--remember", is_flag=True,
     help=_("Record the states, and mail admin when a rule turns from fine to error, or back."),
 )  # fmt: skip
+@click.option(
+    "--limit", type=click.FloatRange(0.1, 86400), default=1200.0, show_default=True,
+    help=_("Seconds for all of it; what is left over then is not checked."),
+)  # fmt: skip
 @json_option
 @click.pass_obj
 def check(
@@ -60,10 +67,11 @@ def check(
     nameservers: tuple[str, ...],
     public: tuple[str, ...],
     remember: bool,
+    limit: float,
     as_json: bool,
 ) -> int:
     """Check names, print what was found, and remember it when that is asked for."""
-    from mxbackup import checks, reporting
+    from mxbackup import checks, remembering, reporting
 
     if all_rules and wanted:
         raise click.UsageError(_("Give names, or --all for all rules, not both."))
@@ -73,10 +81,12 @@ def check(
     for text in public:
         _address(text)
     checker = checks.checker_for(services.host, inventory.settings, public, servers, outdated=outdated)
-    with _progress(len(chosen)) as done:
-        reports = checks.check_all(checker, chosen, done)
-    if remember and inventory.settings.enabled:  # else all rules would turn, and turn back, on purpose
-        _remember(services, reports, inventory.settings, all_rules=not wanted)
+    remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
+    with remembering.alone(services.host.path(remembering.LOCK)) if remember else nullcontext():
+        with _progress(len(chosen)) as done:
+            reports = checks.check_all(checker, chosen, done, limit)
+        if remember:
+            _remember(services, reports, inventory.settings, all_rules=not wanted)
     if as_json:
         print_json([reporting.to_json(report, words) for report in reports])
     else:
@@ -89,7 +99,9 @@ def check(
         _summarise(Counter(report.state for report in reports))
     if all_rules or not wanted:
         print_invalid(inventory.invalid)
-    return NO if any(report.state == "error" for report in reports) else 0
+    if unchecked := [names.to_unicode(report.name) for report in reports if not report.checked]:
+        click.echo(_("Not checked: {names}.", names=", ".join(unchecked)), err=True)
+    return _exit_status(reports)
 
 
 @click.command(
@@ -168,6 +180,13 @@ def _remember(services: Service, reports: Sequence["Report"], current: Settings,
     remembering.remember(store, of_rules, all_rules=all_rules, announce=announce)
 
 
+def _exit_status(reports: Sequence["Report"]) -> int:
+    """An error is an answer, whatever else could not be checked."""
+    if any(report.state == "error" for report in reports):
+        return NO
+    return 0 if all(report.checked for report in reports) else NOT_POSSIBLE
+
+
 @contextmanager
 def _progress(length: int) -> Iterator[Callable[[], object]]:
     """A progress bar on stderr, when that is a terminal and there is something to wait for."""
@@ -182,7 +201,7 @@ def _summarise(states: Counter[str]) -> None:
     click.echo(
         _(
             "Rules checked: {count}; with errors: {errors}; with warnings: {warnings}; fine: {fine}.",
-            count=states.total(),
+            count=states.total() - states["unchecked"],
             errors=states["error"],
             warnings=states["warning"],
             fine=states["fine"],

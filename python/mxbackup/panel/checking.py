@@ -24,7 +24,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Check:
-    """What was found. `state` is fine, warning or error; `late` when there was not time enough to know."""
+    """What was found. `state` is fine, warning, error or unchecked; `late` when there was not time enough to know."""
 
     state: str = ""
     verdict: str = ""
@@ -68,4 +68,4 @@ def check(service: Service, inventory: Inventory, rule: Rule, words: Lexicon, *,
         )
         for found in report.findings
     )
-    return Check(report.state, reporting.verdict(report, words), findings)
+    return Check(report.state, reporting.verdict(report.delivery, words), findings)
