@@ -18,7 +18,7 @@ LAYERS = (
     "host lexicon terminal states",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
-    "facts dnsfindings mailfindings checks journal asking envoy turns learning probing reporting remembering",
+    "facts dnsfindings mailfindings checks journal asking envoy learning probing reporting remembering",
     "outcomes mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}
