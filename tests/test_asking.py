@@ -132,7 +132,9 @@ def pause_after(directory: int, tmp_path: Path, *said: str) -> tuple[Came, float
     start = time.time()
     came = asking.ask(directory, "192.0.2.25:25", QUESTION, probe).came
     end, until = time.time(), float((tmp_path / "turn-192.0.2.25:25").read_text())
-    return came, next((pause for pause in (1.0, 60.0) if start <= until - pause + 0.001 and until - pause <= end + 0.001), 0)
+    return came, next(
+        (pause for pause in (1.0, 60.0) if start <= until - pause + 0.001 and until - pause <= end + 0.001), 0
+    )
 
 
 ANSWERED = ("RCPT TO:<x@dupontnet.com>", "250 ok")

@@ -135,7 +135,9 @@ def test_what_was_written_to_last_stays(path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_control_is_another_good_recipient_of_the_host_that_not_everybody_may_write_to(path: Path) -> None:
     with memory.opened(path) as kept:
-        kept.answer(Answer(address, True, NOW) for address in ("postmaster@a.org", "abuse@a.org", "x@b.a.org", "x@xa.org"))
+        kept.answer(
+            Answer(address, True, NOW) for address in ("postmaster@a.org", "abuse@a.org", "x@b.a.org", "x@xa.org")
+        )
         kept.answer([Answer("bad@a.org", False, NOW), Answer("old@a.org", True, NOW - GOOD_LIFE)])
         kept.answer([Answer("future@a.org", True, NOW + 1)])
         assert kept.control("x@a.org", NOW) == ""

@@ -3,6 +3,7 @@
 
 import fcntl
 import hashlib
+import math
 import os
 import time
 from collections import Counter, deque
@@ -30,11 +31,12 @@ from mxbackup.settings import Settings
 RESOLV_CONF = Path("/etc/resolv.conf")
 LOCK = memory.FILE.with_name("learn.lock")
 LONGEST = 240.0  # seconds of asking in one run
-# Seconds of them that may be spent on primaries that do not answer, before those that did last time are asked alone.
+# Seconds of them that may be spent on primaries that do not answer, before all others have been asked.
 LONGEST_SILENCE = LONGEST / 4
 MOST_UNSETTLED = 60  # replies in a run that settle nothing, before a primary is left alone for its rest
 
 Item = TypeVar("Item")
+Task = tuple[Rule, str | None]  # a rule whose primary is to be met, or with an address to be asked about
 
 
 @dataclass
@@ -99,7 +101,9 @@ def run(host: Host, rules: Iterable[Rule], settings: Settings) -> Learned:
             with memory.opened(host.path(memory.FILE)) as opened:
                 return learn(rules, opened, Surroundings(dns.lookup, own, messenger))
     except OSError as error:
-        raise HostError("{path} cannot be used: {reason}.", path=error.filename or spool, reason=error.strerror) from error
+        raise HostError(
+            "{path} cannot be used: {reason}.", path=error.filename or spool, reason=error.strerror
+        ) from error
 
 
 def learn(rules: Iterable[Rule], known: Memory, around: Surroundings, longest: float = LONGEST) -> Learned:
@@ -131,6 +135,7 @@ class _Run:
         self._around = around
         self._end = around.clock() + longest
         self._silence = 0.0  # seconds spent on primaries that did not answer
+        self._patience: float = LONGEST_SILENCE
         self._unsettled = Counter[str]()
         self._left: set[str] = set()  # primaries that are not asked any more
         self._targets: dict[tuple[Name, str], str | None] = {}
@@ -147,17 +152,27 @@ class _Run:
         self._contacts = known.contacts()
         self._forget_answers({rule.name for rule in self._learning if primary_key(rule) not in self._met})
         known.renew(self._with_rules(known.ageing(self._now())), self._now())
-        for rule, address in in_turn(self._queues()):
-            if self._around.clock() >= self._end:
-                break
-            if address is None:
-                self._meet_primary(rule)
-            else:
-                self._settle(rule, address)
+        put_aside = self._work_off(in_turn(self._queues()))
+        self._patience = math.inf
+        self._work_off(put_aside)
         known.serve(self._served)
         known.forget(self._now(), map(primary_key, self._learning))
         self._done.waiting = known.waiting()
         return self._done
+
+    def _work_off(self, tasks: Iterable[Task]) -> list[Task]:
+        """Do what there is time for; return what is put aside because its primary is probably silent."""
+        put_aside = []
+        for rule, address in tasks:
+            if self._around.clock() >= self._end:
+                break
+            if self._silence >= self._patience and self._is_suspect(self._met_of(rule)):
+                put_aside.append((rule, address))
+            elif address is None:
+                self._meet_primary(rule)
+            else:
+                self._settle(rule, address)
+        return put_aside
 
     def _keep(self, notes: Iterable[Note]) -> None:
         """Keep what was accepted, from when that was; all else is a question. From the future nothing is."""
@@ -190,9 +205,9 @@ class _Run:
             owners = ((one.address, nearest(one.host, self._rules)) for one in answers)
             self._known.forget_answers(address for address, owner in owners if owner and owner.name in changed)
 
-    def _queues(self) -> list[list[tuple[Rule, str | None]]]:
+    def _queues(self) -> list[list[Task]]:
         """Return for each rule what is to be done: its primary, then the questions that are due; drop the others."""
-        queues: dict[str, list[tuple[Rule, str | None]]] = {rule.name: [(rule, None)] for rule in self._learning}
+        queues: dict[str, list[Task]] = {rule.name: [(rule, None)] for rule in self._learning}
         due = self._known.due(self._now())
         found = self._with_rules(due)
         for address, name in found:
@@ -203,15 +218,14 @@ class _Run:
     def _meet_primary(self, rule: Rule) -> None:
         """Find the rule's primary, and whether it accepts everything; what is not known now stays as it was."""
         before = self._met_of(rule)
-        if self._is_patient() or not self._is_suspect(before):
-            target = self._target(rule, rule.name)
-            if target is None:
-                self._done.silent[rule.name] = rule.name
-                # Hosts below may have primaries all the same, and what those say counts.
-                self._set_met(rule, before)
-            elif before.primary.target != target or before.due <= self._now():
-                self._ask_about_nobody(rule, target, before)
+        target = self._target(rule, rule.name)
+        if target is None:
+            self._done.silent[rule.name] = rule.name
+            # Hosts below may have primaries all the same, and what those say counts.
+            self._set_met(rule, before)
             self._serve(rule)
+        elif before.primary.target != target or before.due <= self._now():
+            self._ask_about_nobody(rule, target, before)
         now = self._met_of(rule).primary
         if self._contact(now.target).tries:
             self._done.silent[now.target] = rule.name
@@ -241,17 +255,15 @@ class _Run:
         if self._answered_by_any(rule, host):
             self._known.drop([address])
             return
-        if not self._is_patient() and self._is_suspect(self._met_of(rule)):
-            return
         target = self._target(rule, host)
         if target is None:
             self._known.put_off(address, self._now())
+            self._serve(rule)
             return
         if self._may_ask(target):
             said = self._ask(target, rule, address, self._known.control(address, self._now()))
             if said:
                 self._judge(target, address, said)
-            self._serve(rule)
 
     def _judge(self, target: str, address: str, said: Said) -> None:
         """Keep what was said. That there is nobody is sure only beside a recipient that is accepted."""
@@ -272,13 +284,14 @@ class _Run:
         contact = self._contacts.get(target)
         if target in self._left or (contact and contact.until > self._now()):
             return False
-        return self._is_patient() or bool(contact and not contact.tries)
+        return self._silence < self._patience or bool(contact and not contact.tries)
 
     def _ask(self, target: str, rule: Rule, address: str, control: str = "") -> Said | None:
         """Ask; None when there is no reply. A primary that gives none is not asked again in this run."""
         contact = self._contacts.get(target)
         start = self._around.clock()
         said = self._around.messenger.ask(target, address, control)
+        self._serve(rule)
         if said.came == Came.REPLY:
             if contact is None or contact.tries:
                 self._set_contact(target, 0)
@@ -298,9 +311,6 @@ class _Run:
             if target is None:
                 self._silence += self._around.clock() - start
         return self._targets[rule.name, host]
-
-    def _is_patient(self) -> bool:
-        return self._silence < LONGEST_SILENCE
 
     def _is_suspect(self, met: Met) -> bool:
         """Whether a rule's primary was not there last time, or was never met."""
@@ -325,7 +335,8 @@ class _Run:
         self._known.set_contact(target, self._contacts[target])
 
     def _serve(self, rule: Rule) -> None:
-        self._served.setdefault(primary_key(rule), self._now())
+        """The rule had its turn: time was spent on it."""
+        self._served[primary_key(rule)] = self._now()
 
     def _now(self) -> int:
         return int(self._around.time())

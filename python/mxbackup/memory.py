@@ -284,7 +284,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection) -> None:
     """Raise DatabaseError for a file to be begun anew; a new one has version 0 and no tables."""
     tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",) or (tables and _version(connection) != VERSION):
+    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",) or (
+        tables and _version(connection) != VERSION
+    ):
         raise sqlite3.DatabaseError
 
 
