@@ -13,13 +13,13 @@ PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
 # A module imports only from the lines above its own, and from those before it in its line.
 LAYERS = (
     "errors names rules",
-    "delivery files esmithdb settings policies render",
+    "delivery files esmithdb settings policies render replies",
     "clock dnsquery dnscheck interfaces mtasts smtpprobe",
     "host lexicon terminal states",
     "queue",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol memory recipientlists recipients wording",
-    "facts dnsfindings mailfindings contacts inquiry checks asking learning probing reporting remembering",
+    "facts dnsfindings mailfindings contacts inquiry checks journal asking envoy learning probing reporting remembering",
     "outcomes mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}
