@@ -17,7 +17,7 @@ LAYERS = (
     "dnsquery dnscheck interfaces mtasts smtpprobe",
     "host lexicon terminal states",
     "entries controlfiles tables oldcontrib importers merging",
-    "lint qmailcontrol memory recipientlists recipients wording",
+    "lint qpsmtpdplugin qmailcontrol memory recipientlists recipients wording",
     "facts dnsfindings mailfindings checks asking learning probing reporting remembering",
     "outcomes mailfiles service",
 )

@@ -40,7 +40,8 @@ class Us:
     """This server: the addresses of its interfaces, those that lead to it from outside, and its settings.
 
     `outdated` are the mail files that do not hold the rules, which the command `update` puts into them; None on a
-    machine that is no server, where a name needs no rule to be checked.
+    machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
+    asks our plugin about recipients.
     """
 
     interfaces: frozenset[str]
@@ -48,6 +49,7 @@ class Us:
     settings: Settings
     outdated: tuple[Path, ...] | None = None
     update: str = "signal-event mxbackup-update"
+    plugin: bool = True
 
     def owns(self, exchanger: "Exchanger") -> bool:
         """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""

@@ -433,7 +433,7 @@ def test_another_reply_is_written_down_and_its_recipient_put_off(primary: Primar
 def test_who_cannot_be_asked_about_is_written_down_once(primary: Primary) -> None:
     learning(primary)
     primary.mood("closing")
-    for address in ("x@dupontnet.com", "y@dupontnet.com", "x@dupontnet.com", '"not plain"@dupontnet.com'):
+    for address in ("x@dupontnet.com", "y@dupontnet.com", "x@dupontnet.com", '"not;plain"@dupontnet.com'):
         assert codes(primary.server, address) == {address: "250"}
     assert journal(primary.server) == ["ask\tx@dupontnet.com", "ask\ty@dupontnet.com"]
     primary.mood("well")
