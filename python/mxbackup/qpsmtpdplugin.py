@@ -63,15 +63,17 @@ def note(host: Host) -> str:
     """
     with ExitStack() as opened:
 
-        def enter(name: str | Path, flags: int, directory: int | None = None) -> int:
-            descriptor = os.open(name, os.O_RDONLY | flags, dir_fd=directory)
+        def enter(path: Path | str, flags: int) -> int:
+            descriptor = os.open(path, os.O_RDONLY | flags)
             opened.callback(os.close, descriptor)
             return descriptor
 
         try:
+            # A directory is held by its descriptor in /proc: Linux 2.4 (SME 5 and 6) and so our interpreter know no
+            # openat(2).
             spool = enter(host.spool, os.O_DIRECTORY)
-            directory = enter("mxbackup", os.O_DIRECTORY | os.O_NOFOLLOW, spool)
-            file = enter("loaded", os.O_NOFOLLOW | os.O_NONBLOCK, directory)
+            directory = enter(f"/proc/self/fd/{spool}/mxbackup", os.O_DIRECTORY | os.O_NOFOLLOW)
+            file = enter(f"/proc/self/fd/{directory}/loaded", os.O_NOFOLLOW | os.O_NONBLOCK)
         except PermissionError:
             raise
         except OSError:

@@ -15,6 +15,7 @@ from tests.system.machine import Sandbox, wait_until
 PRIMARY = Path(__file__).with_name("primary.py")
 STORM = Path(__file__).with_name("storm.py")
 CONFIG = "/var/service/qpsmtpd/config/mxbackup"
+LISTS = tuple(f"/var/service/qpsmtpd/config/peers/{peers}" for peers in ("0", "local"))
 STATE = "/var/spool/qpsmtpd/mxbackup"
 MEMORY = "/var/lib/mxbackup/recipients.sqlite"
 ADDRESS = "192.0.2.25"
@@ -581,3 +582,85 @@ def test_a_storm_neither_fills_the_disk_nor_hammers_the_primary(primary: Primary
     assert min(later - earlier for earlier, later in pairwise(times)) >= 1
     assert journal <= 128 * 1024 + 100
     assert server.sh(f"ls {STATE}").split() == ["checked", "journal", "loaded", f"turn-{ADDRESS}:25"]
+
+
+# Whether the plugin is asked
+
+
+def findings(server: Sandbox) -> list[str]:
+    return [finding["code"] for finding in json.loads(server.run(STATUS, check=False).stdout)["findings"]]
+
+
+STATUS = ["mxbackup", "status", "--json"]
+WITHOUT_US = f"sed -i '/^mxbackup$/d' {' '.join(LISTS)}; sv t /service/qpsmtpd"
+
+
+def test_a_server_that_has_not_loaded_the_plugin_is_told_and_the_next_event_has_it_loaded(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com", "--recipients", "list")
+    mxbackup(server, "recipients", "import", "dupontnet.com", input="jean\n")
+    assert codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "550"}
+    server.sh(WITHOUT_US)
+    wait_until(lambda: codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "250"})
+    assert findings(server) == ["plugin-missing", "plugin-missing", "plugin-not-loaded"]
+    checked = json.loads(server.run(["mxbackup", "check", "dupontnet.com", "--json"], check=False).stdout)
+    assert [one["severity"] for one in checked[0]["findings"] if one["code"] == "plugin"] == ["error"]
+    server.sh("".join(f"expand-template {path};" for path in LISTS))
+    assert codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "250"}
+    assert findings(server) == ["plugin-not-loaded"]
+    mxbackup(server, "add", "martin.fr")
+    assert codes(server, "x@dupontnet.com", "x@martin.fr") == {"x@dupontnet.com": "550", "x@martin.fr": "250"}
+    assert findings(server) == []
+    assert "loaded the plugin of qpsmtpd: sv t /service/qpsmtpd" in server.read("/var/log/messages")
+
+
+def test_the_plugin_is_loaded_before_the_first_rule_counts(server: Sandbox) -> None:
+    server.sh(WITHOUT_US)
+    mxbackup(server, "add", "dupontnet.com", "--recipients", "list")
+    assert codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "450"}
+
+
+def test_a_server_without_clients_since_its_start_is_asked(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    server.sh("sv t /service/qpsmtpd")
+    wait_until(lambda: findings(server) == [])
+    server.sh("sv d /service/qpsmtpd")
+    wait_until(lambda: findings(server) == ["qpsmtpd-silent"])
+    mxbackup(server, "add", "martin.fr")
+    assert "down: /service/qpsmtpd" in server.sh("sv status /service/qpsmtpd")
+    server.sh("sv u /service/qpsmtpd")
+    wait_until(lambda: findings(server) == [])
+
+
+def test_a_note_that_is_a_link_is_not_followed(server: Sandbox) -> None:
+    mxbackup(server, "add", "dupontnet.com")
+    assert findings(server) == []
+    server.sh(f"mv {STATE}/loaded /tmp/loaded; ln -s /tmp/loaded {STATE}/loaded; chown -h qpsmtpd {STATE}/loaded")
+    server.sh(f"chmod 500 {STATE}; mount --bind {STATE} {STATE}; mount -o remount,bind,ro {STATE}")
+    try:
+        assert findings(server) == ["plugin-not-loaded"]
+    finally:
+        server.sh(f"umount {STATE}; chmod 700 {STATE}; rm {STATE}/loaded")
+    assert findings(server) == []
+
+
+def test_mail_with_a_route_is_accepted_during_the_outage(primary: Primary) -> None:
+    server = primary.server
+    mxbackup(server, "add", "dupontnet.com", "--route", ADDRESS)
+    plugins = "/var/service/qpsmtpd/config/plugins"
+    fixed = server.read(plugins)
+    server.sh("db domains setprop durantcom.net MailServer localhost")
+    primary.stop()
+    wanted = {"x@dupontnet.com": "250", "x@www.dupontnet.com": "250", "admin@durantcom.net": "250"}
+    for path in (LISTS[0], plugins):  # as events do: see SME 7's console-save
+        server.sh(f"rm {LISTS[0]}; expand-template {path}; sv h /service/qpsmtpd; sleep 0.5")
+        names = [line for line in server.read(LISTS[0]).split("\n") if line and not line.startswith("#")]
+        assert names.index("mxbackup") + 1 == names.index("check_smtp_forward")
+        assert (path, codes(server, *wanted)) == (path, wanted)
+        assert findings(server) == []
+    assert server.read(plugins) == fixed
+    server.sh(f"sed -i '/^mxbackup$/d' {LISTS[0]}; sv h /service/qpsmtpd; sleep 0.5")
+    assert codes(server, *wanted) == wanted | {"x@dupontnet.com": "450", "x@www.dupontnet.com": "550"}
+    server.sh(f"sed -i 's/^rcpt_ok$/rcpt_ok\\nmxbackup/' {LISTS[0]}")
+    assert findings(server) == ["plugin-late"]
+    server.sh(f"db domains delprop durantcom.net MailServer; expand-template {LISTS[0]}; sv h /service/qpsmtpd")
+    primary.start()
