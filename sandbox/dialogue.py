@@ -45,7 +45,7 @@ def main(host: str, port: str) -> None:
     ):
         print(f"Connected to {host}.\nEscape character is '^]'.")
         code = show_reply(server)
-        for line in sys.stdin.read().splitlines():
+        for line in sys.stdin.read().removesuffix("\n").split("\n"):
             if not code:
                 break
             print(line)

@@ -18,8 +18,9 @@ LAYERS = (
     "host lexicon terminal states",
     "queue",
     "entries controlfiles tables oldcontrib importers merging",
-    "lint qmailcontrol memory recipientlists recipients wording",
-    "facts dnsfindings mailfindings contacts inquiry checks journal asking envoy learning probing reporting remembering",
+    "lint qpsmtpdplugin qmailcontrol memory recipientlists recipients wording",
+    "facts dnsfindings mailfindings contacts inquiry checks",
+    "journal asking envoy learning probing reporting remembering",
     "outcomes mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}

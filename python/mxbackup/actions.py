@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mxbackup.errors import MxBackupError
+from mxbackup.errors import HostError, MxBackupError
 from mxbackup.service import Service
 
 FAILED = 3
@@ -33,8 +33,17 @@ def event_action(name: str) -> int:
 
 
 def _expand(service: Service) -> str:
+    """The plugin first: rules with a list, or that learn, accept everybody as long as qpsmtpd has not loaded it."""
+    failure = None
+    try:
+        used = service.load_missing_plugin()
+    except HostError as error:
+        used, failure = "", error
     done = service.expand()
-    lines = [f"expanded {target.path}\n" for target in done.targets]
+    if failure:
+        raise failure
+    lines = [f"loaded the plugin of qpsmtpd: {used}\n"] if used else []
+    lines += [f"expanded {target.path}\n" for target in done.targets]
     lines += [f"left out record {invalid.key}: {invalid.reason}\n" for invalid in done.left_out]
     return "".join(lines)
 
@@ -45,7 +54,7 @@ def _restart_qmail(service: Service) -> str:
 
 
 def _load_plugin(service: Service) -> str:
-    used = service.host.load_plugin()
+    used = service.load_plugin()
     return f"restarted qpsmtpd with {used}\n" if used else "no qpsmtpd on this host, no plugin to load\n"
 
 

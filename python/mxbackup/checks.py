@@ -171,11 +171,12 @@ def checker_for(
     nameservers: Sequence[Server] = (),
     planned: Rule | None = None,
     outdated: Iterable[Path] | None = None,
+    plugin: bool = True,
 ) -> Checker:
     """Return the checker for this server: its interfaces, its resolver, its smtproutes on disk.
 
     `public` addresses count beside those of the settings. A `planned` rule is checked as if smtproutes held it
-    already. `outdated` files do not hold the rules; None on a machine without rules.
+    already. `outdated` files do not hold the rules; None on a machine without rules. `plugin` is as in `Us`.
     Raises OSError when a control file cannot be read.
     """
     content = _control(host, SMTPROUTES.name)
@@ -188,6 +189,7 @@ def checker_for(
         settings,
         None if outdated is None else tuple(outdated),
         "mxbackup apply" if host.plain else "signal-event mxbackup-update",
+        plugin,
         kinds=(PATCHED,) if outdated is not None and not host.plain else _kinds(host),
         more=interfaces.parse_networks(_control(host, "moreipme") or b""),
         less=interfaces.parse_networks(_control(host, "notipme") or b""),

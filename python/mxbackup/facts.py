@@ -42,8 +42,9 @@ class Us:
     """This server: the addresses of its interfaces, those that lead to it from outside, and its settings.
 
     `outdated` are the mail files that do not hold the rules, which the command `update` puts into them; None on a
-    machine that is no server, where a name needs no rule to be checked. `kinds` are those of qmail that may be here,
-    `more` and `less` the networks of `control/moreipme` and `notipme`, which some of them read.
+    machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
+    asks our plugin about recipients. `kinds` are those of qmail that may be here, `more` and `less` the networks of
+    `control/moreipme` and `notipme`, which some of them read.
     """
 
     interfaces: frozenset[str]
@@ -51,6 +52,7 @@ class Us:
     settings: Settings
     outdated: tuple[Path, ...] | None = None
     update: str = "signal-event mxbackup-update"
+    plugin: bool = True
     kinds: tuple[Qmail, ...] = KINDS
     more: tuple[IPv4Network, ...] = ()
     less: tuple[IPv4Network, ...] = ()

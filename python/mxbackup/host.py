@@ -27,7 +27,11 @@ SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
 EXPAND_LOCK = Path("/var/lock/mxbackup-expand")
 SERVICES = Path("/service")
 INIT_SCRIPTS = Path("/etc/rc.d/init.d")
-PLUGIN_LISTS = tuple(Path("/var/service/qpsmtpd/config/peers") / name for name in ("0", "local"))
+QPSMTPD = Path("/var/service/qpsmtpd/config")
+PEER_LISTS = tuple(QPSMTPD / "peers" / name for name in ("0", "local"))
+PLUGIN_LIST = QPSMTPD / "plugins"
+QPSMTPD_SERVICES = ("qpsmtpd", "sqpsmtpd", "uqpsmtpd")  # one for each port, with the same plugins
+SPOOL = Path("/var/spool/qpsmtpd")
 RENDERED = "MXBACKUP_RENDERED"
 # What the letters of supervise(8) are for systemd, which signals the main process only.
 _SYSTEMCTL = {"t": ("restart",), "a": ("kill", "--kill-who=main", "--signal=ALRM")}
@@ -50,6 +54,20 @@ class Host:
     def plain(self) -> bool:
         """Whether this is a host with qmail and without e-smith: no templates, no events."""
         return not self.path(ESMITH).is_dir() and self.path(CONTROL).is_dir()
+
+    @property
+    def live(self) -> bool:
+        """Whether this is the system that runs, and no tree of files."""
+        return self.root == Path("/")
+
+    @property
+    def spool(self) -> Path:
+        """The spool directory of qpsmtpd, as its `spool_dir` says."""
+        try:
+            configured = self.path(QPSMTPD / "spool_dir").read_text().strip()
+        except OSError:
+            configured = ""
+        return self.path(Path(configured) if configured.startswith("/") else SPOOL)
 
     def database(self, name: str) -> Path:
         """Return the file of a database."""
@@ -200,19 +218,27 @@ class Host:
                 event=event,
             )
 
+    def plugin_lists(self) -> list[Path]:
+        """Return the lists that say which plugins a client meets: those for strangers and for clients of ours.
+
+        Where there are none, the one that qpsmtpd loads when it starts.
+        """
+        peers = [path for path in PEER_LISTS if self.path(path).is_file()]
+        return peers or [path for path in (PLUGIN_LIST,) if self.path(path).is_file()]
+
     def load_plugin(self) -> str:
         """Expand the lists of qpsmtpd's plugins and restart qpsmtpd, which reads them only then.
 
         Returns what was used for that, empty on a host without qpsmtpd. Raises HostError.
         """
-        lists = [path for path in PLUGIN_LISTS if self.path(path).is_file()]
+        lists = self.plugin_lists()
         if not lists:
             return ""
-        self._expand_files(lists)
-        used = self.restart("qpsmtpd")
+        self._expand_files(path for path in lists if self._expands(path))
+        used = [way for way in map(self.restart, QPSMTPD_SERVICES) if way]
         if not used:
             raise HostError("The plugin counts from the next start of qpsmtpd on. Restart qpsmtpd by hand.")
-        return used
+        return ", ".join(used)
 
     def restart(self, service: str) -> str:
         """Restart a service through whatever supervises it; return what was used, empty on a host without it.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mxbackup import importers
 from mxbackup.errors import MxBackupError
-from mxbackup.host import DATABASES, MORERCPTHOSTS, TEMPLATES, Host
+from mxbackup.host import DATABASES, MORERCPTHOSTS, PEER_LISTS, PLUGIN_LIST, TEMPLATES, Host
 from mxbackup.importers import Form
 from mxbackup.render import BEGIN, END, TARGETS, destination
 from mxbackup.rules import Rule
@@ -24,7 +24,6 @@ OURS, CUSTOM = TEMPLATES
 RCPTHOSTS = TARGETS["rcpthosts"].path
 SMTPROUTES = TARGETS["smtproutes"].path
 CHECK_RULES = TARGETS["smtpd_check_rules"].path
-PEERS = tuple(Path("/var/service/qpsmtpd/config/peers") / peer for peer in ("0", "local"))
 CONFIGURATION = DATABASES / "configuration"
 SME5_LIST = Path("/etc/MXBackupDomains")
 
@@ -70,7 +69,7 @@ def read(host: Host) -> dict[Path, str | None]:
 
     A file that cannot be read is left out: whoever expands or writes it says so.
     """
-    directories = [*(target.path for target in TARGETS.values()), *PEERS]
+    directories = [*(target.path for target in TARGETS.values()), *PEER_LISTS, PLUGIN_LIST]
     custom = [path for directory in directories for path in host.files(CUSTOM / directory.relative_to("/"))]
     ours = [path for path in custom if host.path(OURS / path.relative_to(CUSTOM)).exists()]
     paths = [RCPTHOSTS, MORERCPTHOSTS, SMTPROUTES, CHECK_RULES, *(path for path in ours if _is_ours(path))]

@@ -8,6 +8,7 @@ from mxbackup.delivery import NOBODY_ANSWERS, Qmail, Verdict, worst
 from mxbackup.dnsfindings import Check
 from mxbackup.dnsquery import Status
 from mxbackup.facts import Facts, Finding, Severity
+from mxbackup.rules import Recipients
 from mxbackup.smtpprobe import Outcome
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -36,6 +37,27 @@ def accepted_here(facts: Facts) -> Iterator[Finding]:
             "The rules as they are now are not in force. These files do not hold them: {paths}",
             "Run: {command}",
             {**params, "paths": ", ".join(map(str, us.outdated)), "command": us.update},
+        )  # fmt: skip
+
+
+def recipients_are_told_apart(facts: Facts) -> Iterator[Finding]:
+    """qpsmtpd asks our plugin, and in time: see `qpsmtpdplugin`."""
+    us, rule = facts.us, facts.rule
+    if rule is None or facts.local or not us.settings.enabled or us.plugin:
+        return
+    if rule.recipients == Recipients.ANY:
+        yield Finding(
+            "plugin", WARNING,
+            "qpsmtpd does not ask our plugin: mail for hosts below {name} may be refused.",
+            "Run: mxbackup action load-plugin. To see more: mxbackup status",
+            {"name": facts.name},
+        )  # fmt: skip
+    else:
+        yield Finding(
+            "plugin", ERROR,
+            "qpsmtpd does not ask our plugin: which recipients {name} has counts for nothing.",
+            "Run: mxbackup action load-plugin. To see more: mxbackup status",
+            {"name": facts.name},
         )  # fmt: skip
 
 
@@ -278,6 +300,7 @@ def _meant_for_smarthost(facts: Facts) -> bool:
 
 
 CHECKS: tuple[Check, ...] = (
+    recipients_are_told_apart,
     not_local,
     we_are_an_mx,
     public_address_is_one,

@@ -31,6 +31,7 @@ from mxbackup.settings import SERVICE_KEY, Settings
 if TYPE_CHECKING:
     from mxbackup.entries import Entry
     from mxbackup.learning import Learned
+    from mxbackup.lint import Finding
     from mxbackup.merging import Merged
     from mxbackup.qmailcontrol import FileChange
 
@@ -221,7 +222,36 @@ class Service:
         current = inventory.settings
         found = lint.findings(lint.read(self.host), inventory.rules, current, routes=current.routes)
         found += lint.of_settings(current)
+        found += self.plugin_faults(inventory)
         return Status(inventory, targets, found, knowledge(inventory.rules, known))
+
+    def plugin_faults(self, inventory: Inventory) -> "list[Finding]":
+        """Return why qpsmtpd does not ask our plugin about the recipients of the rules in force, if that is so."""
+        if not inventory.settings.enabled or not self.files.has_qpsmtpd():
+            return []
+        from mxbackup import qpsmtpdplugin
+
+        return qpsmtpdplugin.findings(self.host, inventory.rules)
+
+    def load_plugin(self) -> str:
+        """Have qpsmtpd load our plugin; return what was used to restart it, empty without it. Raises HostError."""
+        from mxbackup import qpsmtpdplugin
+
+        before = qpsmtpdplugin.note(self.host)
+        used = self.host.load_plugin()
+        if used and self.host.live:
+            qpsmtpdplugin.await_loaded(self.host, before)
+        return used
+
+    def load_missing_plugin(self) -> str:
+        """Have qpsmtpd load our plugin where rules need it and it is not loaded; return as `load_plugin` does.
+
+        A server that is stopped stays so. Raises DatabaseError, HostError.
+        """
+        from mxbackup import qpsmtpdplugin
+
+        faults = self.plugin_faults(self.inventory())
+        return self.load_plugin() if {fault.code for fault in faults} - {qpsmtpdplugin.SILENT} else ""
 
     def outdated(self, inventory: Inventory) -> list[Path]:
         """Return the mail files that do not hold these rules. Raises DatabaseError."""

@@ -22,7 +22,7 @@ class Session(socketserver.StreamRequestHandler):
     """One connection."""
 
     def handle(self) -> None:
-        mood = Path(sys.argv[2]).read_text().strip()
+        mood = Path(sys.argv[2]).read_text("utf-8").strip()
         if mood == "hanging":
             time.sleep(HANGING)
             return

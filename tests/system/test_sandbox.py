@@ -459,6 +459,38 @@ def test_qpsmtpd_takes_what_both_lists_hold(new_sandbox: Maker) -> None:
     assert machine.rcpt("tomy@hotmail.com") == "550 Relaying denied (#5.7.1)"
 
 
+def test_the_list_for_strangers_is_made_from_the_fragments_of_plugins_too(new_sandbox: Maker) -> None:
+    machine = new_sandbox()
+    config = "/var/service/qpsmtpd/config"
+    lists = {peers: machine.read(f"{config}/peers/{peers}") for peers in ("0", "local")}
+    names = {peers: re.findall("^[a-z].*", text, re.MULTILINE) for peers, text in lists.items()}
+    both = ["relay", "badmailfrom", "badrcptto", "check_goodrcptto", "rcpt_ok", "queue/qmail-queue"]
+    assert names == {"0": ["count_unrecognized_commands 4", *both], "local": both}
+    machine.write(f"/etc/e-smith/templates{config}/peers/0/39own", "own\n")
+    for path, there in (("peers/0", True), ("plugins", False)):
+        machine.run(["expand-template", f"{config}/{path}"])
+        assert (path, "\nown\n" in machine.read(f"{config}/peers/0")) == (path, there)
+    assert machine.read(f"{config}/plugins") == "hosts_allow\npeers\n"
+
+
+def test_check_smtp_forward_asks_the_server_of_a_route(new_sandbox: Maker) -> None:
+    machine = new_sandbox()
+    machine.sh("printf 'dupontnet.com\n.dupontnet.com\n' >> /var/qmail/control/rcpthosts")
+    routes = "dupontnet.com:[127.0.0.1]:9\n.dupontnet.com:127.0.0.1:9\nmartin.fr:127.0.0.1:25\n:127.0.0.1:9\nx.org:\n"
+    machine.write("/var/qmail/control/smtproutes", routes)
+    machine.sh(
+        "db domains setprop durantcom.net MailServer localhost; echo '# off' > /var/service/qpsmtpd/config/goodrcptto;"
+        "expand-template /var/service/qpsmtpd/config/plugins; sv h /service/qpsmtpd; sleep 0.5"
+    )
+    asked = ["x@dupontnet.com", "x@www.dupontnet.com", "x@x.org", "x@martin.fr"]
+    assert {address: machine.rcpt(address) for address in asked} == {
+        "x@dupontnet.com": "450 Unable to connect to 127.0.0.1",
+        "x@www.dupontnet.com": "250 <x@www.dupontnet.com>, recipient ok",
+        "x@x.org": "550 Relaying denied (#5.7.1)",
+        "x@martin.fr": "550 Relaying denied (#5.7.1)",
+    }
+
+
 def test_relay_clients_may_send_anywhere(new_sandbox: Maker) -> None:
     machine = new_sandbox()
     machine.sh("echo 127.0.0.1 > /var/service/qpsmtpd/config/relayclients; sv h /service/qpsmtpd")

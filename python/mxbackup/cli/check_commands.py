@@ -80,7 +80,8 @@ def check(
     servers = [_server(text) for text in nameservers]
     for text in public:
         _address(text)
-    checker = checks.checker_for(services.host, inventory.settings, public, servers, outdated=outdated)
+    plugin = not services.plugin_faults(inventory)
+    checker = checks.checker_for(services.host, inventory.settings, public, servers, outdated=outdated, plugin=plugin)
     remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
     with remembering.alone(services.host.path(remembering.LOCK)) if remember else nullcontext():
         with _progress(len(chosen)) as done:

@@ -53,6 +53,7 @@ def check(service: Service, inventory: Inventory, rule: Rule, words: Lexicon, *,
             inventory.settings,
             planned=rule if planned else None,
             outdated=() if planned else service.outdated(inventory),
+            plugin=not service.plugin_faults(inventory),
         )
     except OSError as error:
         return Check(trouble=error.strerror or str(error))
