@@ -102,7 +102,7 @@ def test_the_primary_is_found_and_asked_about_nobody_once_a_day(world: World) ->
     world.run(LEARN)
     assert world.about() == [(f"{DUPONT}:25", "nobody")]
     assert world.known.known({}).primaries == {"dupontnet.com": Primary(f"{DUPONT}:25")}
-    world.time += learning.TEST_EVERY
+    world.time += memory.TEST_EVERY
     world.run(LEARN)
     assert world.about() == [(f"{DUPONT}:25", "nobody")]
 
@@ -419,7 +419,7 @@ def test_nor_does_a_flood_of_names_that_come_again(world: World) -> None:
     dice = random.Random(5)
     world.good("anne@dupontnet.com")
     world.replies[DUPONT] = lambda local: knows(local) if local in ("jean", "anne") else "550 5.1.1 unclear"
-    for count in range(40):
+    for count in range(40):  # noqa: B007 - how often is the answer
         world.note(*(f"ask {dice.randrange(10_000)}@dupontnet.com" for _ in range(2600)), "ask jean@dupontnet.com")
         began = world.time
         world.run(LEARN)

@@ -69,7 +69,8 @@ REAL = (
      "550 5.7.1 no (in reply to RCPT TO command)", "unsettled"),
     ("554 5.7.1 <x@a.org>: Relay access denied", "unsettled"),
     ("554 5.7.1 <x@a.org>: Recipient address rejected: Access denied", "unsettled"),
-    ("550 5.7.23 <x@a.org>: Recipient address rejected: Message rejected due to: SPF fail - not authorized", "unsettled"),
+    ("550 5.7.23 <x@a.org>: Recipient address rejected: Message rejected due to: SPF fail - not authorized",
+     "unsettled"),
     ("554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; "
      "https://www.spamhaus.org/query/ip/192.0.2.1", "unsettled"),
     ("450 4.2.0 <x@a.org>: Recipient address rejected: Greylisted, see http://postgrey.schweikert.ch/help/a.org.html",

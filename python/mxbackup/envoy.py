@@ -57,7 +57,7 @@ class Envoy:
     def notes(self) -> list[Note]:
         """Take the journal and return its notes; `drop_notes` is to follow when they are kept elsewhere."""
         self._send("notes")
-        found = []
+        found: list[Note] = []
         for _ in range(NOTES_LIMIT):
             match self._answer().split("\t", 1):
                 case ["end"]:

@@ -97,9 +97,12 @@ def run(host: Host, rules: Iterable[Rule], settings: Settings) -> Learned:
     spool = envoy.spool(host)
     try:
         # The other process first: it must not have our files.
-        with envoy.sent(spool, name) as messenger, _alone(host.path(LOCK)):
-            with memory.opened(host.path(memory.FILE)) as opened:
-                return learn(rules, opened, Surroundings(dns.lookup, own, messenger))
+        with (
+            envoy.sent(spool, name) as messenger,
+            _alone(host.path(LOCK)),
+            memory.opened(host.path(memory.FILE)) as opened,
+        ):
+            return learn(rules, opened, Surroundings(dns.lookup, own, messenger))
     except OSError as error:
         raise HostError(
             "{path} cannot be used: {reason}.", path=error.filename or spool, reason=error.strerror

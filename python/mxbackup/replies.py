@@ -60,174 +60,31 @@ _SENTENCES = re.compile(
         )
     )
 )
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Else every word must be of these: one for the mailbox, one that denies it, and those that may stand around them.
-_MAILBOXES = frozenset(
-    [
-        "mailbox",
-        "user",
-        "username",
-        "recipient",
-        "addressee",
-        "address",
-        "account",
-        "customer",
-        "alias",
-        "name",
-        "email",
-        "e-mail",
-        "destinataire",
-        "adresse",
-        "utilisateur",
-        "compte",
-        "boîte",
-        "empfänger",
-        "benutzer",
-        "nutzer",
-        "postfach",
-        "konto",
-        "destinatario",
-        "usuario",
-        "buzón",
-        "cuenta",
-        "dirección",
-        "utente",
-        "indirizzo",
-        "casella",
-        "gebruiker",
-        "ontvanger",
-        "adres",
-        "destinatário",
-        "usuário",
-        "endereço",
-    ]
+_MAILBOXES = _words(
+    "mailbox user username recipient addressee address account customer alias name email e-mail destinataire adresse "
+    "utilisateur compte boîte empfänger benutzer nutzer postfach konto destinatario usuario buzón cuenta dirección "
+    "utente indirizzo casella gebruiker ontvanger adres destinatário usuário endereço"
 )
-_AROUND = frozenset(
-    [
-        "sorry",
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "is",
-        "does",
-        "by",
-        "of",
-        "to",
-        "for",
-        "in",
-        "at",
-        "here",
-        "there",
-        "rejected",
-        "has",
-        "with",
-        "our",
-        "your",
-        "you",
-        "we",
-        "le",
-        "la",
-        "une",
-        "ce",
-        "cette",
-        "est",
-        "à",
-        "ici",
-        "der",
-        "die",
-        "das",
-        "ein",
-        "eine",
-        "diese",
-        "dieser",
-        "ist",
-        "hier",
-        "el",
-        "esta",
-        "este",
-        "es",
-        "aquí",
-        "il",
-        "lo",
-        "questo",
-        "questa",
-        "è",
-        "qui",
-        "de",
-        "het",
-        "deze",
-        "o",
-    ]
+_AROUND = _words(
+    "sorry the a an this that is does by of to for in at here there rejected has with our your you we le la une ce "
+    "cette est à ici der die das ein eine diese dieser ist hier el esta este es aquí il lo questo questa è qui de het "
+    "deze o"
 )
-_DENYING = frozenset(
-    [
-        "unknown",
-        "no",
-        "not",
-        "nobody",
-        "none",
-        "such",
-        "valid",
-        "found",
-        "known",
-        "exist",
-        "exists",
-        "doesn't",
-        "isn't",
-        "nonexistent",
-        "non-existent",
-        "nonexisting",
-        "invalid",
-        "inconnu",
-        "inconnue",
-        "introuvable",
-        "inexistant",
-        "inexistante",
-        "n'existe",
-        "pas",
-        "aucun",
-        "aucune",
-        "unbekannt",
-        "unbekannter",
-        "nicht",
-        "gefunden",
-        "existiert",
-        "kein",
-        "keine",
-        "desconocido",
-        "desconocida",
-        "inexistente",
-        "existe",
-        "sconosciuto",
-        "sconosciuta",
-        "inesistente",
-        "non",
-        "esiste",
-        "onbekend",
-        "onbekende",
-        "bestaat",
-        "niet",
-        "desconhecido",
-    ]
+_DENYING = _words(
+    "unknown no not nobody none such valid found known exist exists doesn't isn't nonexistent non-existent nonexisting "
+    "invalid inconnu inconnue introuvable inexistant inexistante n'existe pas aucun aucune unbekannt unbekannter nicht "
+    "gefunden existiert kein keine desconocido desconocida inexistente existe sconosciuto sconosciuta inesistente non "
+    "esiste onbekend onbekende bestaat niet desconhecido"
 )
 # Of those, the ones that deny only in company: "user exists" is no denial.
-_COMPANIONS = frozenset(
-    [
-        "such",
-        "valid",
-        "found",
-        "known",
-        "exist",
-        "exists",
-        "gefunden",
-        "existiert",
-        "existe",
-        "n'existe",
-        "esiste",
-        "bestaat",
-    ]
-)
+_COMPANIONS = _words("such valid found known exist exists gefunden existiert existe n'existe esiste bestaat")
 
 _STATUS = re.compile(r"(?<![0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?!\.?[0-9])")
 _ANYTHING = re.compile(r"<[^<>]*>|\S*@\S*|\S*[0-9]\S*")
