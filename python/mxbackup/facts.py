@@ -10,6 +10,7 @@ from pathlib import Path
 from mxbackup.delivery import ABSENT, Answer, Delivery, Outcome, Route, Target, literal
 from mxbackup.dnscheck import ServerFacts
 from mxbackup.dnsquery import Status
+from mxbackup.errors import Sentence
 from mxbackup.mtasts import Policy
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
@@ -26,12 +27,12 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: a stable code, a sentence and what to do about it, both keys of the lexicon."""
+    """One thing found: a stable code, a sentence and what to do about it, both translated when they are said."""
 
     code: str
     severity: Severity
-    sentence: str
-    advice: str
+    sentence: Sentence
+    advice: Sentence
     params: Mapping[str, object] = field(default_factory=dict)
 
 
