@@ -2,20 +2,22 @@
 # Short verbs. Each sets up what it needs, on a fresh Debian 12 as root.
 PYTHON = .venv/bin/python
 # Programs whose names do not say that they are Python.
-SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/transcode
+SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install
+CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
 
-.PHONY: help setup demo test check rpm runtime packages bench screenshots clean
+.PHONY: help setup words demo test check rpm runtime packages bench screenshots clean
 
 help:
 	@echo 'make demo         show the main job in a sandbox'
 	@echo 'make test         run every test'
 	@echo 'make check        ruff and mypy'
 	@echo 'make packages     build all packages into dist/ (rpm: the contrib, runtime: its Python, minutes, once)'
+	@echo 'make words        take the sentences into the catalogues, and say what they lack'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make bench        measure, as ratios'
 	@echo 'make clean        remove what was built'
 
-setup: .venv/ready
+setup: .venv/ready $(CATALOGUES)
 	@sandbox/install-packages
 
 .venv/ready: requirements.txt requirements-dev.txt packages.txt
@@ -24,6 +26,12 @@ setup: .venv/ready
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+%.mo: %.po .venv/ready
+	.venv/bin/pybabel --quiet compile --input-file $< --output-file $@
+
+words: setup
+	$(PYTHON) tools/words.py
 
 build/lib/ready: requirements.txt tools/bundle .venv/ready
 	tools/bundle .venv/bin/pip build/lib

@@ -12,8 +12,14 @@ import pytest
 # The language of messages is read when the command line is imported: English, whoever runs the tests.
 os.environ["LC_ALL"] = "C.UTF-8"
 
-from mxbackup import cli
-from tests.scratch import Scratch
+from tests.catalogues import compile_changed, watch_sentences
+
+# Before the command line takes its language and its words.
+compile_changed()
+_unknown = watch_sentences()
+
+from mxbackup import cli  # noqa: E402
+from tests.scratch import Scratch  # noqa: E402
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -40,6 +46,14 @@ def real_server_untouched() -> Iterator[list[str]]:
     _touched.clear()
     yield _touched
     assert _touched == []
+
+
+@pytest.fixture(autouse=True)
+def every_sentence_is_in_the_catalogues() -> Iterator[None]:
+    """Fail the test in which something was said that `make words` does not find: it is not declared a Sentence."""
+    _unknown.clear()
+    yield
+    assert _unknown == []
 
 
 @pytest.fixture

@@ -1,56 +1,173 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lexicons: complete in both languages, nothing unused, placeholders kept, and transcoded for the legacy build."""
+"""The catalogues: every sentence in every language, nothing else, placeholders kept; and how sentences are found."""
 
+import ast
+import gettext
 import re
+import runpy
 import string
-import subprocess
-import sys
+from collections.abc import Iterable
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
 import pytest
+from babel.messages import Catalog, Message
 
 from mxbackup import lexicon
 from mxbackup.errors import InvalidName, MxBackupError
-from tools.lexicon import MENU, PACKAGE, english, entries, used
+from tools import words
 
-TRANSCODE = Path(__file__).parents[1] / "tools/transcode"
-
-
-def test_french_has_every_sentence_and_no_other() -> None:
-    assert entries("fr").keys() == used()
-
-
-def test_english_is_as_the_sentences_are() -> None:
-    assert (PACKAGE / "locale/en-us.xml").read_text() == english(), "run tools/lexicon.py"
+TOP = Path(__file__).parents[1]
+ENTRY = TOP / "root/etc/e-smith/web/functions/mxbackup"
+CATALOGUES = words.catalogues()
+MESSAGES = [(language, message) for language, path in CATALOGUES.items() for message in words.read(path) if message.id]
 
 
-def test_the_sources_and_templates_are_searched() -> None:
-    said = used()
-    assert said >= MENU
-    assert "Create a new MX backup rule" in said  # in a template
-    assert "The name is empty. Give a domain name such as example.com." in said  # an error
-    assert "The database {path} cannot be changed: {reason}." in said  # by way of a function
-    assert "Remove a rule: its mail is refused from then on." in said  # a help text
-    assert "MX backup is disabled." in said  # one of two
+@pytest.fixture(scope="module")
+def template() -> Catalog:
+    return words.template()
 
 
-@pytest.mark.parametrize("sentence", sorted(entries("fr")))
-def test_placeholders_are_kept(sentence: str) -> None:
-    assert placeholders(entries("fr")[sentence]) <= placeholders(sentence)
+def ids(catalogue: Catalog) -> set[tuple[str, ...]]:
+    return {words.originals(message) for message in catalogue if message.id}
+
+
+def name(value: object) -> str:
+    return words.originals(value)[0] if isinstance(value, Message) else str(value)
+
+
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_a_language_has_every_sentence_and_no_other(language: str, template: Catalog) -> None:
+    assert ids(words.read(CATALOGUES[language])) == ids(template), "run make words, and translate what it prints"
+    assert words.untranslated(words.read(CATALOGUES[language])) == []
+
+
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_the_catalogue_is_as_the_tool_writes_it(language: str, template: Catalog) -> None:
+    assert CATALOGUES[language].read_bytes() == words.update(CATALOGUES[language], template), "run make words"
+
+
+def test_there_are_three_languages() -> None:
+    assert lexicon.languages() == ("en-us", "de", "fr")
+    assert list(CATALOGUES) == ["de", "fr"]
+
+
+@pytest.mark.parametrize(("language", "message"), MESSAGES, ids=name)
+def test_placeholders_are_kept(language: str, message: Message) -> None:
+    known = [placeholders(original) for original in words.originals(message)]
+    for translation in words.translations(message):
+        assert placeholders(translation) in known
+    python_format = re.compile(r"%\(\w+\)s")
+    assert python_format.findall(words.translations(message)[0]) == python_format.findall(name(message))
+
+
+def placeholders(sentence: str) -> set[str]:
+    return {field for _, field, _, _ in string.Formatter().parse(sentence) if field is not None}
 
 
 # Headers of a mail, which stay plain ASCII where they can.
 SUBJECTS = {"MX backup: error for {names}", "MX backup: well again: {names}"}
+FRENCH = [message for language, message in MESSAGES if language == "fr" and message.id not in SUBJECTS]
 
 
-@pytest.mark.parametrize("sentence", sorted(entries("fr").keys() - SUBJECTS))
-def test_french_punctuation_is_not_torn_off(sentence: str) -> None:
-    assert not re.search(r" [:;!?»](\s|$)|« |\w'\w", entries("fr")[sentence])
+@pytest.mark.parametrize("message", FRENCH, ids=name)
+def test_french_punctuation_is_not_torn_off(message: Message) -> None:
+    for translation in words.translations(message):
+        assert not re.search(r" [:;!?»](\s|$)|« |\w'\w", translation)
 
 
-def placeholders(sentence: str) -> set[str | None]:
-    return {name for _, name, _, _ in string.Formatter().parse(sentence)}
+def test_the_menu_shows_what_the_entry_says() -> None:
+    shown = re.findall(r"^# (?:heading|description) +: (.*)$", ENTRY.read_text(), re.MULTILINE)
+    assert shown == list(finish_install()["MENU"])
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1"])
+@pytest.mark.parametrize(
+    ("language", "heading"), [("en-us", "Configuration"), ("fr", "Configuration"), ("de", "Konfiguration")]
+)
+def test_the_lexicon_of_the_menu(language: str, heading: str, charset: str) -> None:
+    assert finish_install()["lexicon"](language, lexicon.load(language).catalogue, charset).decode(charset) == (
+        f'<?xml version="1.0" encoding="{charset.upper()}"?>\n'
+        f'<lexicon lang="{language}">\n'
+        f"<entry><base>Configuration</base><trans>{heading}</trans></entry>\n"
+        "<entry><base>MX-Backup</base><trans>MX-Backup</trans></entry>\n"
+        "</lexicon>\n"
+    )
+
+
+def test_what_the_charset_of_the_menu_lacks_becomes_references() -> None:
+    class Greek(gettext.NullTranslations):
+        def gettext(self, message: str) -> str:
+            return "Ρ & été"
+
+    content: bytes = finish_install()["lexicon"]("el", Greek(), "iso-8859-1")
+    assert b"<trans>&#929; &amp; \xe9t\xe9</trans>" in content
+
+
+def finish_install() -> dict[str, Any]:
+    return runpy.run_path(str(TOP / "tools/finish-install"))
+
+
+SOURCE = '''
+class Mistake(Exception):
+    def __init__(self, field: str, template: Sentence, **params): ...
+
+class Worse(Mistake):
+    """Not a sentence."""
+
+@dataclass
+class Finding:
+    code: str
+    message: Sentence
+    advice: Sentence = "By default."
+
+def text(self, template: Sentence, /, **params: object) -> str: ...
+def told(good: bool) -> Sentence:
+    return "Good." if good else "Bad."
+
+_ = words.text
+_("One {x}.", x="no")
+_("Two." if x else "Three.")
+f"{_('In a template.')} no"
+raise Worse("no", "An error.")
+Finding("no", "A message.", advice="An advice.")
+TABLE: Mapping[str, Sentence] = {"no": "A value."}
+KEYS: dict[Sentence, str] = {"A key.": "no"}
+SET: frozenset[Sentence] = frozenset({"In a set."})
+said: Sentence = "Two " "strings."
+_(f"no {x}")
+print("no")
+'''
+FOUND = [
+    *("By default.", "Good.", "Bad.", "One {x}.", "Two.", "Three.", "In a template.", "An error.", "A message."),
+    *("An advice.", "A value.", "A key.", "In a set.", "Two strings."),
+]
+
+
+def test_what_is_declared_as_a_sentence_is_found_wherever_it_is_given() -> None:
+    tree = ast.parse(SOURCE)
+    assert found([tree]) == sorted(FOUND)
+
+
+def found(trees: Iterable[ast.Module]) -> list[str]:
+    trees = list(trees)
+    places = words.Places(trees)
+    return sorted(str(text.value) for tree in trees for text in words.sentences(tree, places))
+
+
+def test_a_new_sentence_is_fuzzy_until_somebody_has_looked(tmp_path: Path) -> None:
+    path = tmp_path / "fr/LC_MESSAGES/mxbackup.po"
+    path.parent.mkdir(parents=True)
+    old, new = Catalog("fr"), Catalog()
+    old.add("The rule {name} is gone.", "La règle {name} a disparu.")
+    path.write_bytes(words.written(old))
+    for sentence in ("The rule {name} has gone.", "Something else altogether"):
+        new.add(sentence)
+    path.write_bytes(words.update(path, new))
+    assert [(message.id, message.string) for message in words.untranslated(words.read(path))] == [
+        ("Something else altogether", ""),
+        ("The rule {name} has gone.", "La règle {name} a disparu."),
+    ]
 
 
 def test_an_error_within_an_error_is_translated() -> None:
@@ -60,38 +177,3 @@ def test_an_error_within_an_error_is_translated() -> None:
         "Laissé de côté, l’enregistrement x n’est pas une règle\u00a0: Le nom est vide. "
         "Donnez un nom de domaine comme exemple.com."
     )
-
-
-def test_what_is_not_translated_is_said_in_english() -> None:
-    assert lexicon.load("fr").text("Unheard of: {it}.", it="x") == "Unheard of: x."
-    assert lexicon.load("de").text("Domain") == "Domain"
-
-
-@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1"])
-@pytest.mark.parametrize("language", lexicon.LANGUAGES)
-def test_transcoding_keeps_every_entry(tmp_path: Path, language: str, charset: str) -> None:
-    source, target = PACKAGE / f"locale/{language}.xml", tmp_path / "deep/mxbackup"
-    subprocess.run([sys.executable, TRANSCODE, source, charset, target], check=True)
-    content = target.read_bytes()
-    assert content.startswith(
-        f'<?xml version="1.0" encoding="{charset.upper()}"?>\n<lexicon lang="{language}">'.encode()
-    )
-    assert ElementTree.canonicalize(content.decode(charset).partition("?>")[2]) == ElementTree.canonicalize(
-        source.read_text().partition("?>")[2]
-    )
-
-
-def test_transcoding_byte_by_byte(tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_text('<?xml version="1.0" encoding="UTF-8"?>\n<trans>règle « cœur » 5 €</trans>\n', "utf-8")
-    subprocess.run([sys.executable, TRANSCODE, source, "iso-8859-1", target], check=True)
-    assert target.read_bytes() == (
-        b'<?xml version="1.0" encoding="ISO-8859-1"?>\n<trans>r\xe8gle \xab c&#339;ur \xbb 5 &#8364;</trans>\n'
-    )
-
-
-def test_a_file_without_declaration_is_not_transcoded(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_text("<trans/>")
-    done = subprocess.run([sys.executable, TRANSCODE, source, "utf-8", tmp_path / "target"], check=False)
-    assert (done.returncode, (tmp_path / "target").exists()) == (1, False)

@@ -1,22 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How sentences become those of another language, and that none loses its values on the way."""
 
-import ast
-from collections.abc import Iterator
+import gettext
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from string import Formatter
 
 import pytest
+from babel.messages import Catalog
+from babel.messages.mofile import write_mo
 
 from mxbackup import lexicon
 from mxbackup.errors import HostError, InvalidName
 from mxbackup.lexicon import Lexicon
 
-PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
-CORE = ["names", "rules", "esmithdb", "render", "host", "service"]
+PACKAGE = Path(__file__).parents[1] / "python"
+
+
+def made(sentences: Mapping[str, str]) -> Lexicon:
+    catalogue, content = Catalog("fr", charset="utf-8"), io.BytesIO()
+    for sentence, translation in sentences.items():
+        catalogue.add(sentence, translation)
+    write_mo(content, catalogue)
+    content.seek(0)
+    return Lexicon("fr", gettext.GNUTranslations(content))
+
 
 GREETING = "Good day, {name}."
-FRENCH = Lexicon("fr", {GREETING: "Bonjour, {name}.", "No name.": "Pas de nom."})
+FRENCH = made({GREETING: "Bonjour, {name}."})
 
 
 def test_a_sentence_is_said_in_the_language_and_else_in_english() -> None:
@@ -30,83 +44,78 @@ def test_a_value_may_be_named_like_anything() -> None:
 
 
 def test_an_error_is_said_with_the_errors_in_it() -> None:
-    error = HostError("Not done: {reason}", reason=InvalidName("No name."))
-    assert FRENCH.error(error) == "Not done: Pas de nom."
+    french = made({"The name {host} is not in the DNS.": "Pas de {host}."})
+    inner = InvalidName("The name {host} is not in the DNS.", host="x")
+    error = HostError("The check is not possible: {reason}.", reason=inner)
+    assert french.error(error) == "The check is not possible: Pas de x.."
 
 
 def test_what_the_system_says_is_said_in_the_language() -> None:
-    french = Lexicon("fr", {"{path}: {reason}": "{path}\u00a0: {reason}", "Is a directory": "c’est un répertoire"})
+    french = made({"{path}: {reason}": "{path}\u00a0: {reason}", "Is a directory": "c’est un répertoire"})
     assert french.text("{path}: {reason}", path="x", reason="Is a directory") == "x\u00a0: c’est un répertoire"
     assert french.text("{path}: {reason}", path="x", reason="Never heard") == "x\u00a0: Never heard"
-    assert set(lexicon.load("fr").entries) >= lexicon.SYSTEM_REASONS
 
 
-def test_a_lexicon_is_read_from_its_xml() -> None:
-    content = """<?xml version="1.0" encoding="ISO-8859-1"?>
-<lexicon lang="fr">
-<entry><base>Host</base><trans>Ordinateur</trans></entry>
-<entry><base>a &lt; {b}</base><trans>\xe9t\xe9 &amp; {b}</trans></entry>
-</lexicon>"""
-    assert lexicon.parse(content.encode("latin-1")) == {"Host": "Ordinateur", "a < {b}": "été & {b}"}
-
-
-def test_the_packaged_lexicons() -> None:
-    assert lexicon.load("fr").text("Host") == "Ordinateur"
+def test_the_packaged_catalogues() -> None:
+    said = {language: lexicon.load(language).text("Rules") for language in lexicon.languages()}
+    assert said == {"en-us": "Rules", "de": "Regeln", "fr": "Règles"}
     assert lexicon.load("fr").language == "fr"
-    for language in ("en-us", "de", "../fr"):
-        assert lexicon.load(language) == Lexicon("en-us", {})
+    for language in ("en-us", "nl", "../locale/fr", "fr_FR"):
+        assert lexicon.load(language).language == "en-us"
+        assert lexicon.load(language).text("Rules") == "Rules"
+
+
+ENVIRONMENTS = [
+    ({}, "en-us"),
+    ({"LANG": "fr_FR.UTF-8"}, "fr"),
+    ({"LANG": "fr"}, "fr"),
+    ({"LANG": "fr_CA"}, "fr"),
+    ({"LANG": "de_AT.UTF-8"}, "de"),
+    ({"LANG": "de_DE@euro"}, "de"),
+    ({"LANG": "nl_NL.UTF-8"}, "en-us"),
+    ({"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en-us"),
+    ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "fr_CA.UTF-8"}, "fr"),
+    ({"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "fr_FR.UTF-8", "LC_ALL": "C"}, "en-us"),
+    ({"LANG": "fr_FR.UTF-8", "LC_ALL": ""}, "fr"),
+    ({"LANG": "en_US.UTF-8", "LANGUAGE": "nl:de_CH:fr"}, "de"),
+    ({"LANG": "C.UTF-8", "LANGUAGE": "de"}, "en-us"),
+    ({"LANGUAGE": "de"}, "en-us"),
+]
+
+
+@pytest.mark.parametrize(("environment", "language"), ENVIRONMENTS)
+def test_the_language_of_the_environment_is_that_of_the_whole_process(
+    environment: dict[str, str], language: str
+) -> None:
+    program = """
+import gettext
+from mxbackup import lexicon
+lexicon.bind()
+words = lexicon.load(lexicon.language_of_environment())
+print(words.language, words.text("Usage:") == gettext.gettext("Usage:"))
+print(gettext.ngettext("Did you mean {possibility}?", "(Did you mean one of: {possibilities}?)", 2))
+"""
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), "PYTHONUTF8": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=clean | environment, capture_output=True, check=True)
+    plural = {
+        "en-us": "(Did you mean one of: {possibilities}?)",
+        "de": "(Meinten Sie eines von diesen: {possibilities}?)",
+        "fr": "Vouliez-vous dire l’une de celles-ci\u00a0: {possibilities}\u00a0?",
+    }
+    assert done.stdout.decode() == f"{language} True\n{plural[language]}\n"
 
 
 @pytest.mark.parametrize(
-    ("environment", "language"),
-    [
-        ({}, "en-us"),
-        ({"LANG": "fr_FR.UTF-8"}, "fr"),
-        ({"LANG": "fr"}, "fr"),
-        ({"LANG": "de_DE.UTF-8"}, "en-us"),
-        ({"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en-us"),
-        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "fr_CA.UTF-8"}, "fr"),
-        ({"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "fr_FR.UTF-8", "LC_ALL": "C"}, "en-us"),
-        ({"LANG": "fr_FR.UTF-8", "LC_ALL": ""}, "fr"),
-    ],
+    ("locale", "language"), [("", "en-us"), ("fr_FR.UTF-8", "fr"), ("fr_CA", "fr"), ("de", "de"), ("../fr", "en-us")]
 )
-def test_the_language_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], language: str
-) -> None:
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert lexicon.language_of_environment() == language
+def test_the_language_of_a_locale(locale: str, language: str) -> None:
+    assert lexicon.language_of(locale) == language
 
 
-def placeholders(sentence: str) -> set[str]:
-    return {field for _, field, _, _ in Formatter().parse(sentence) if field is not None}
-
-
-def test_every_translation_has_the_values_of_its_sentence() -> None:
-    entries = lexicon.load("fr").entries
-    assert {
-        english: french
-        for english, french in entries.items()
-        if not french or placeholders(french) != placeholders(english)
-    } == {}
-
-
-def sentences(module: str) -> Iterator[tuple[str, set[str]]]:
-    """Every sentence of an error that a module raises, with the names of the values that it gives."""
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper():
-            texts = [text.value for text in node.args if isinstance(text, ast.Constant) and isinstance(text.value, str)]
-            if texts and " " in texts[-1]:
-                yield texts[-1], {str(keyword.arg) for keyword in node.keywords}
-
-
-@pytest.mark.parametrize("module", CORE)
-def test_the_errors_of_the_core_are_all_said_in_french_and_given_their_values(module: str) -> None:
-    french = lexicon.load("fr").entries
-    found = list(sentences(module))
-    assert found
-    for sentence, values in found:
-        assert sentence in french
-        assert placeholders(sentence) == values
+def test_what_templates_and_events_call_loads_no_catalogue(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "mxbackup", "render", "rcpthosts"]
+    environment = {"PYTHONPATH": str(PACKAGE), "MXBACKUP_ROOT": str(tmp_path), "LANG": "fr_FR.UTF-8"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
+    assert "mxbackup.render" in modules
+    assert not modules & {"gettext", "mxbackup.lexicon", "click", "itsdangerous"}

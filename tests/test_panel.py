@@ -47,7 +47,7 @@ class Administrator:
         return self.client.post("/", data=form, environ_overrides=self.environ)
 
     def token(self) -> str:
-        tokens: list[bytes] = re.findall(rb'name="token" value="([0-9a-f]+)"', self.get("?page=new").data)
+        tokens: list[bytes] = re.findall(rb'name="token" value="([\w.-]+)"', self.get("?page=new").data)
         return tokens[0].decode()
 
     def message(self) -> str:
@@ -548,9 +548,10 @@ def test_the_cookies_are_secure_where_the_page_is(admin: Administrator) -> None:
     [
         ("fr", "Configuration du MX-Backup"),
         ("fr-CA,en;q=0.5", "Configuration du MX-Backup"),
-        ("de,fr;q=0.3", "Configuration du MX-Backup"),
+        ("de-AT,fr;q=0.3", "Einstellungen des MX-Backups"),
+        ("nl,fr;q=0.3", "Configuration du MX-Backup"),
         ("en-us,fr;q=0.9", "MX backup configuration"),
-        ("de", "MX backup configuration"),
+        ("nl", "MX backup configuration"),
         ("", "MX backup configuration"),
         (";;q=x,fr\x00", "MX backup configuration"),
     ],

@@ -26,7 +26,7 @@ def test_only_the_token_of_the_session_is_accepted() -> None:
     assert not SESSION.accepts("é\0")
 
 
-@given(st.booleans(), st.text(st.characters(exclude_categories=["Cs"]), max_size=MESSAGE_CHARACTERS))
+@given(st.booleans(), st.text(max_size=MESSAGE_CHARACTERS))
 def test_a_message_comes_back_to_its_session_alone(good: bool, text: str) -> None:
     sealed = SESSION.seal(Message(good, text))
     assert SESSION.unseal(sealed) == Message(good, text)
@@ -39,11 +39,12 @@ def test_anything_else_is_no_message(value: str) -> None:
 
 
 def test_a_token_is_no_message() -> None:
-    assert SESSION.unseal(f".{SESSION.token}") is None
+    assert SESSION.unseal(SESSION.token) is None
 
 
 def test_a_long_message_still_fits_a_cookie() -> None:
-    assert len(SESSION.seal(Message(False, "x" * 10_000))) < 4096
+    for text in ("x" * 10_000, "".join(map(chr, range(0x4E00, 0x9FFF, 20)))):
+        assert len(SESSION.seal(Message(False, text))) < 4000
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "G" * 32, NUMBER + "0", NUMBER.upper(), NUMBER + "\n"])

@@ -36,9 +36,9 @@ def _run() -> None:
 
             panel.main()
         case _:
-            from mxbackup import lexicon, terminal
+            from mxbackup import terminal
 
-            terminal.take_up(lexicon.load(lexicon.language_of_environment()))
+            terminal.take_up()
             from mxbackup.cli import main as command_line
 
             command_line()

@@ -5,6 +5,10 @@ Each is raised with an English sentence, which is also the key of its translatio
 to fill in. It says what is wrong and what would be right. Faces translate and print; nobody else does.
 """
 
+# An English sentence that a user may be told. `make words` takes every text that is given where one is declared
+# into the catalogues: parameters, fields, tables and variables of this type.
+Sentence = str
+
 
 class MxBackupError(Exception):
     """Base of all errors that are meant for the user.
@@ -12,7 +16,7 @@ class MxBackupError(Exception):
     `template` is the English sentence with `{placeholders}`, `params` their values.
     """
 
-    def __init__(self, template: str, **params: object) -> None:
+    def __init__(self, template: Sentence, **params: object) -> None:
         super().__init__(template, params)
         self.template = template
         self.params = params
@@ -36,7 +40,7 @@ class InvalidName(InvalidInput):
 class InvalidRule(InvalidInput):
     """A rule that cannot stand, alone or among the others."""
 
-    def __init__(self, field: str, template: str, **params: object) -> None:
+    def __init__(self, field: str, template: Sentence, **params: object) -> None:
         super().__init__(template, **params)
         self.field = field
 

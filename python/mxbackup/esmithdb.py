@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from mxbackup import files
-from mxbackup.errors import DatabaseError, DatabaseMissing, InvalidRule
+from mxbackup.errors import DatabaseError, DatabaseMissing, InvalidRule, Sentence
 
 Result = TypeVar("Result")
 
@@ -275,5 +275,5 @@ def _changes(path: Path, before: dict[bytes, bytes], after: dict[bytes, bytes]) 
     return lines
 
 
-def _cannot(template: str, path: Path, error: OSError) -> DatabaseError:
+def _cannot(template: Sentence, path: Path, error: OSError) -> DatabaseError:
     return DatabaseError(template, path=path, reason=error.strerror or str(error))

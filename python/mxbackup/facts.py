@@ -11,6 +11,7 @@ from pathlib import Path
 from mxbackup.delivery import ABSENT, KINDS, Answer, Delivery, Outcome, Qmail, Route, Target, leads_to_us, literal
 from mxbackup.dnscheck import ServerFacts
 from mxbackup.dnsquery import Status
+from mxbackup.errors import Sentence
 from mxbackup.interfaces import Own
 from mxbackup.mtasts import Policy
 from mxbackup.rules import Rule
@@ -28,12 +29,12 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: a stable code, a sentence and what to do about it, both keys of the lexicon."""
+    """One thing found: a stable code, a sentence and what to do about it, both translated when they are said."""
 
     code: str
     severity: Severity
-    sentence: str
-    advice: str
+    sentence: Sentence
+    advice: Sentence
     params: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from mxbackup.errors import HostError
+from mxbackup.errors import HostError, Sentence
 from mxbackup.render import TARGETS, Target
 
 ESMITH = Path("/home/e-smith")
@@ -265,7 +265,7 @@ class Host:
         except OSError:
             return False
 
-    def _signal(self, service: str, letter: str, failed: str) -> str:
+    def _signal(self, service: str, letter: str, failed: Sentence) -> str:
         failures = []
         for label, attempt in self._ways_to_signal(service, letter):
             try:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Translations, from e-smith XML lexicons. The English sentence is the key of its translation."""
+"""What the program says, in the user's language: gettext catalogues, whose keys are the English sentences."""
 
+import gettext
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
-from mxbackup.errors import MxBackupError
+from mxbackup.errors import MxBackupError, Sentence
 
+DOMAIN = "mxbackup"
+CATALOGUES = Path(__file__).with_name("locale")
 FALLBACK = "en-us"
-LANGUAGES = (FALLBACK, "fr")
 # What glibc and musl say of the errors that an administrator meets most.
-SYSTEM_REASONS = frozenset(
+SYSTEM_REASONS: frozenset[Sentence] = frozenset(
     {
         "Connection refused",
         "Connection reset by peer",
@@ -38,19 +39,19 @@ SYSTEM_REASONS = frozenset(
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The sentences of one language; what is not in it is said in English."""
+    """The sentences of one language; what is not in its catalogue is said in English."""
 
     language: str = FALLBACK
-    entries: Mapping[str, str] = field(default_factory=dict)
+    catalogue: gettext.NullTranslations = field(default_factory=gettext.NullTranslations)
 
-    def text(self, template: str, /, **params: object) -> str:
+    def text(self, template: Sentence, /, **params: object) -> str:
         """Return the sentence in this language, with the placeholders filled in."""
-        return self.entries.get(template, template).format(**{key: self._said(params[key]) for key in params})
+        return self.catalogue.gettext(template).format(**{key: self._said(params[key]) for key in params})
 
     def _said(self, value: object) -> object:
         if isinstance(value, MxBackupError):
             return self.error(value)
-        return self.entries.get(value, value) if isinstance(value, str) and value in SYSTEM_REASONS else value
+        return self.catalogue.gettext(value) if isinstance(value, str) and value in SYSTEM_REASONS else value
 
     def error(self, error: MxBackupError) -> str:
         """Return what an error says, in this language."""
@@ -59,25 +60,35 @@ class Lexicon:
 
 @cache
 def load(language: str) -> Lexicon:
-    """Return the lexicon of one of LANGUAGES, or English."""
-    if language not in LANGUAGES or language == FALLBACK:
+    """Return the lexicon of one of `languages()`, or English."""
+    if language not in languages()[1:]:
         return Lexicon()
-    return Lexicon(language, parse(resources.files("mxbackup").joinpath(f"locale/{language}.xml").read_bytes()))
+    return Lexicon(language, gettext.translation(DOMAIN, CATALOGUES, [language]))
 
 
-def parse(content: bytes) -> dict[str, str]:
-    """Return the entries of an e-smith lexicon: `<entry><base>KEY</base><trans>text</trans></entry>`."""
-    from xml.etree import ElementTree  # the packaged lexicons are ours, not a stranger's
+def languages() -> tuple[str, ...]:
+    """Return English and every language that has a catalogue."""
+    return (FALLBACK, *sorted(path.parts[-3] for path in CATALOGUES.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")))
 
-    root = ElementTree.fromstring(content)  # noqa: S314
-    return {entry.findtext("base", ""): entry.findtext("trans", "") for entry in root.iter("entry")}
+
+def bind() -> None:
+    """Make the catalogues those of the whole process: click asks `gettext` itself, as the environment has it."""
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "C")
+    if locale.partition(".")[0] in ("C", "POSIX"):
+        os.environ.pop("LANGUAGE", None)  # means nothing there, says GNU's manual of gettext; Python's reads it
+    gettext.bindtextdomain(DOMAIN, str(CATALOGUES))
+    gettext.textdomain(DOMAIN)
 
 
 def language_of_environment() -> str:
-    """Return the language that LC_ALL, LC_MESSAGES or LANG ask for, as locale(7) orders them."""
-    return language_of(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "") or "")
+    """Return the language that LANGUAGE, LC_ALL, LC_MESSAGES or LANG ask for, as gettext orders them."""
+    return _language_found(gettext.find(DOMAIN, CATALOGUES))
 
 
 def language_of(locale: str) -> str:
-    """Return the one of LANGUAGES that a locale such as `fr_FR.UTF-8` asks for."""
-    return "fr" if locale.startswith("fr") else FALLBACK
+    """Return the language that a locale such as `fr_CA.UTF-8` asks for."""
+    return _language_found(gettext.find(DOMAIN, CATALOGUES, [locale]))
+
+
+def _language_found(catalogue: str | None) -> str:
+    return Path(catalogue).parts[-3] if catalogue else FALLBACK

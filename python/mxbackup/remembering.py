@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mxbackup import names, reporting, states
 from mxbackup.checks import Report
-from mxbackup.errors import HostError
+from mxbackup.errors import HostError, Sentence
 from mxbackup.esmithdb import Database, Store
 from mxbackup.lexicon import Lexicon
 from mxbackup.settings import Settings
@@ -107,7 +107,7 @@ def _subject(broken: Sequence[Report], well: Sequence[Report], words: Lexicon) -
         shown = [names.to_unicode(report.name) for report in reports[:3]]
         return ", ".join(shown) + (", ..." if len(reports) > len(shown) else "")
 
-    parts: Mapping[str, Sequence[Report]] = {
+    parts: Mapping[Sentence, Sequence[Report]] = {
         "MX backup: error for {names}": broken,
         "MX backup: well again: {names}": well,
     }

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A report in words, for the command, the panel and the nightly mail."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mxbackup import names
 from mxbackup.checks import Report
 from mxbackup.delivery import Delivery, Target, Verdict
+from mxbackup.errors import Sentence
 from mxbackup.facts import Finding, Severity
 from mxbackup.lexicon import Lexicon
 
 TARGETS_SHOWN = 8
-_LABELLED = {
+_LABELLED: Mapping[Severity, Sentence] = {
     Severity.ERROR: "ERROR: {said}",
     Severity.WARNING: "Warning: {said}",
     Severity.NOTE: "Note: {said}",

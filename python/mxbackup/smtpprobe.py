@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from mxbackup.delivery import SMTP_PORT
-from mxbackup.errors import MxBackupError
+from mxbackup.errors import MxBackupError, Sentence
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -323,8 +323,10 @@ def _why_unreachable(error: OSError | UnicodeError, host: str, port: int, reason
         return UnknownHost("The DNS cannot be asked for {host} at present: {reason}.", host=host, reason=reason)
     if isinstance(error, socket.gaierror | UnicodeError):
         return UnknownHost("The name {host} is not in the DNS.", host=host)
-    class_ = Late if isinstance(error, TimeoutError) else Trouble
-    return class_("{host} port {port} accepts no connection: {reason}.", host=host, port=port, reason=reason)
+    closed: Sentence = "{host} port {port} accepts no connection: {reason}."
+    if isinstance(error, TimeoutError):
+        return Late(closed, host=host, port=port, reason=reason)
+    return Trouble(closed, host=host, port=port, reason=reason)
 
 
 def _outcome(code: int) -> Outcome:

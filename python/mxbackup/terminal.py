@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The terminal of an administrator: its charset, and the words of click in the user's language.
+"""The terminal of an administrator: its charset, and the language of what is said there.
 
 The locale's variables decide, not the C library: musl takes every locale for UTF-8, and the shells of an SME
 Server before April 2008 are ISO-8859-1. Databases are UTF-8 everywhere.
 """
 
 import codecs
-import gettext
 import io
 import locale
 import os
 import sys
 
-from mxbackup.lexicon import Lexicon
+from mxbackup import lexicon
 
-# What the French sentences hold and ISO-8859-1 does not.
+# What the sentences hold and ISO-8859-1 does not.
 _TYPED = {"’": "'", "“": '"', "”": '"'}
 # What Python itself sets LC_CTYPE to where the C library does not know the locale (PEP 538).
 _COERCED = {"C.UTF-8", "C.utf8", "UTF-8"}
@@ -32,16 +31,15 @@ def charset() -> str:
         return "utf-8"
 
 
-def take_up(words: Lexicon) -> None:
-    """Make the process talk as its terminal does. To be called before click is loaded."""
+def take_up() -> None:
+    """Make the process talk as its terminal does, click and its words included."""
     encoding = charset()
     sys.argv = [os.fsencode(argument).decode(encoding, "surrogateescape") for argument in sys.argv]
     codecs.register_error("mxbackup.typed", _typed)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=encoding, errors="mxbackup.typed")
-    if words.entries:
-        _translate_click(words)
+    lexicon.bind()
 
 
 def path(argument: str) -> str:
@@ -60,16 +58,3 @@ def _typed(error: UnicodeError) -> tuple[str | bytes, int]:
     if error.encoding != "utf-8" and "\udca0" <= char <= "\udcff":  # written by a shell of this charset
         return bytes([ord(char) - 0xDC00]), error.end
     return codecs.backslashreplace_errors(error)
-
-
-def _translate_click(words: Lexicon) -> None:
-    """click takes these two functions by name when it is loaded; they would look for catalogues on the disk."""
-
-    def one(message: str) -> str:
-        return words.entries.get(message, message)
-
-    def counted(msgid1: str, msgid2: str, n: int) -> str:
-        return one(msgid1 if n == 1 else msgid2)
-
-    gettext.gettext = one
-    gettext.ngettext = counted

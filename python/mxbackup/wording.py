@@ -5,7 +5,7 @@ import shlex
 import time
 
 from mxbackup import names, render, rules
-from mxbackup.errors import InvalidInput
+from mxbackup.errors import InvalidInput, Sentence
 from mxbackup.lexicon import Lexicon
 from mxbackup.recipients import Knowledge
 from mxbackup.rules import Kind, Recipients, Rule
@@ -56,7 +56,7 @@ def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
             return words.text("recipients are to be learnt; no answer yet")
         case _:
             age = _age(known.newest or 0, words)
-            said = "{count} recipients learnt, the newest answer is {age} old"
+            said: Sentence = "{count} recipients learnt, the newest answer is {age} old"
             return words.text(said, count=known.count, age=age)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Request, Response
 
 from mxbackup import lexicon
-from mxbackup.errors import MxBackupError
+from mxbackup.errors import MxBackupError, Sentence
 from mxbackup.esmithdb import log_to_syslog
 from mxbackup.panel.changes import perform
 from mxbackup.panel.checking import Checking, check
@@ -62,7 +62,7 @@ class Panel:
         except Exception:
             reference = secrets.token_hex(4)
             log_to_syslog([f"panel {reference}: {line}" for line in traceback.format_exc().splitlines()])
-            said = "Something went wrong. /var/log/messages says what, under the reference {reference}."
+            said: Sentence = "Something went wrong. /var/log/messages says what, under the reference {reference}."
             return show(_sorry(frame.words.text(said, reference=reference), 500), frame)
 
     def _answer(self, request: Request, frame: Frame) -> Response:
@@ -102,7 +102,7 @@ class Panel:
 def _language(request: Request) -> str:
     """The language that the browser asks for, as the server-manager chooses it; English otherwise."""
     wanted = (tag.lower().partition("-")[0] for tag, quality in request.accept_languages if quality > 0)
-    known = {language.partition("-")[0]: language for language in lexicon.LANGUAGES}
+    known = {language.partition("-")[0]: language for language in lexicon.languages()}
     return next((known[tag] for tag in wanted if tag in known), lexicon.FALLBACK)
 
 

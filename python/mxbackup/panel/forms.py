@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from urllib.parse import parse_qsl
 
 from mxbackup import rules
-from mxbackup.errors import MxBackupError
+from mxbackup.errors import MxBackupError, Sentence
 from mxbackup.rules import Kind, Recipients, Rule, SmartHostUse, Unknown
 
 MAX_BODY = 65536  # bytes
@@ -20,7 +20,7 @@ _BROWSER_CHARSETS = {"iso-8859-1": "cp1252"}
 class Refused(MxBackupError):
     """A request that is not answered; `status` is the HTTP status."""
 
-    def __init__(self, status: int, template: str, **params: object) -> None:
+    def __init__(self, status: int, template: Sentence, **params: object) -> None:
         super().__init__(template, **params)
         self.status = status
 
