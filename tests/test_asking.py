@@ -56,10 +56,8 @@ def primary() -> Iterator[Primary]:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Iterator[int]:
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    yield descriptor
-    os.close(descriptor)
+def directory(tmp_path: Path) -> Path:
+    return tmp_path
 
 
 QUESTION = Question("x@dupontnet.com", helo="sme.durantcom.net", control="jean@dupontnet.com")
@@ -95,7 +93,7 @@ LONG = "x" * 400
     ],
 )
 def test_only_a_reply_to_rcpt_is_one(
-    primary: Primary, directory: int, dialogue: tuple[str, ...], said: Said | None
+    primary: Primary, directory: Path, dialogue: tuple[str, ...], said: Said | None
 ) -> None:
     primary.lines = dialogue
     found = asking.ask(directory, primary.target, QUESTION)
@@ -105,25 +103,25 @@ def test_only_a_reply_to_rcpt_is_one(
         assert found == said
 
 
-def test_the_dialogue(primary: Primary, directory: int) -> None:
+def test_the_dialogue(primary: Primary, directory: Path) -> None:
     primary.lines = lines("250 ok")
     asking.ask(directory, primary.target, QUESTION)
     assert primary.heard() == ["EHLO sme.durantcom.net", "MAIL FROM:<>", "RCPT TO:<x@dupontnet.com>", "QUIT", ""]
 
 
-def test_a_refusal_is_tried_against_the_control(primary: Primary, directory: int) -> None:
+def test_a_refusal_is_tried_against_the_control(primary: Primary, directory: Path) -> None:
     primary.lines = lines("550 no such user")
     asking.ask(directory, primary.target, QUESTION)
     assert primary.heard()[2:] == ["RCPT TO:<x@dupontnet.com>", "RCPT TO:<jean@dupontnet.com>", "QUIT", ""]
 
 
-def test_nobody_listens(primary: Primary, directory: int) -> None:
+def test_nobody_listens(primary: Primary, directory: Path) -> None:
     primary.heard()
     assert asking.ask(directory, primary.target, QUESTION) == Said(Came.SILENCE)
     assert asking.ask(directory, primary.target, QUESTION) == Said(Came.NOT_NOW)
 
 
-def pause_after(directory: int, tmp_path: Path, *said: str) -> tuple[Came, float]:
+def pause_after(directory: Path, tmp_path: Path, *said: str) -> tuple[Came, float]:
     """What came of a question that is answered so, and the pause after it that the turn's file holds, in seconds."""
 
     def probe(host: str, question: Question, port: int) -> Dialogue:
@@ -142,7 +140,7 @@ ANSWERED = ("RCPT TO:<x@dupontnet.com>", "250 ok")
 
 @pytest.mark.parametrize("before", ["", "no number", "nan", "inf", "-inf", "1e999", "1"])
 def test_questions_are_a_second_apart_and_a_silent_primary_is_left_alone(
-    directory: int, tmp_path: Path, before: str
+    directory: Path, tmp_path: Path, before: str
 ) -> None:
     (tmp_path / "turn-192.0.2.25:25").write_text(before)
     assert pause_after(directory, tmp_path, *ANSWERED) == (Came.REPLY, 1.0)
@@ -155,14 +153,14 @@ def test_questions_are_a_second_apart_and_a_silent_primary_is_left_alone(
     [(-9, Came.REPLY), (0.2, Came.REPLY), (55, Came.NOT_NOW), (61.5, Came.REPLY), (200_000_000, Came.REPLY)],
 )
 def test_a_pause_that_nobody_sets_is_of_a_wrong_clock(
-    directory: int, tmp_path: Path, seconds: float, came: Came
+    directory: Path, tmp_path: Path, seconds: float, came: Came
 ) -> None:
     (tmp_path / "turn-192.0.2.25:25").write_text(f"{time.time() + seconds:.3f}\n")
     assert pause_after(directory, tmp_path, *ANSWERED)[0] == came
 
 
 def test_a_turn_that_others_keep_is_not_waited_for_for_ever(
-    directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mxbackup.asking.LONGEST_WAIT", 0.2)
     with (tmp_path / "turn-192.0.2.25:25").open("w") as turn:
@@ -171,7 +169,7 @@ def test_a_turn_that_others_keep_is_not_waited_for_for_ever(
 
 
 @pytest.mark.parametrize("there", ["symbolic link", "pipe"])
-def test_only_a_file_keeps_the_turns(directory: int, tmp_path: Path, there: str) -> None:
+def test_only_a_file_keeps_the_turns(directory: Path, tmp_path: Path, there: str) -> None:
     turn, secret = tmp_path / "turn-192.0.2.25:25", tmp_path / "secret"
     secret.write_text("root:x\n")
     if there == "pipe":

@@ -72,7 +72,7 @@ def test_it_is_the_owner_of_the_spool_for_good_and_holds_nothing_of_ours(spool: 
         said = messenger.ask(TARGET, "x@a.org", "jean@a.org")
     ids = "/".join([str(NOBODY)] * 4)
     here = spool / "mxbackup"
-    files = f"/dev/null /dev/null /dev/null {here} {here}/turn-192.0.2.25 socket"
+    files = f"/dev/null /dev/null /dev/null {here}/turn-192.0.2.25 socket"
     assert said == Said(Came.REPLY, f"450 {ids} {ids} ; {files}", "250 ok")
     made = [path.stat() for path in (spool / "mxbackup", spool / f"mxbackup/turn-{TARGET}")]
     assert [(one.st_uid, one.st_gid, one.st_mode & 0o777) for one in made] == [

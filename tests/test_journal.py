@@ -3,7 +3,6 @@
 
 import os
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,8 @@ from mxbackup.journal import Note, Taken
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Iterator[int]:
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    yield descriptor
-    os.close(descriptor)
+def directory(tmp_path: Path) -> Path:
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -58,13 +55,11 @@ def test_nothing_in_a_line_is_too_strange(line: str) -> None:
 def test_nothing_in_a_journal_is_too_strange(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     where = tmp_path_factory.mktemp("journal")
     (where / "journal").write_bytes(content)
-    directory = os.open(where, os.O_RDONLY)
-    lines = list(Taken(directory).lines())
-    os.close(directory)
+    lines = list(Taken(where).lines())
     assert [line.encode("latin-1") for line in lines] == content.split(b"\n")[:-1]
 
 
-def test_a_journal_is_gone_when_it_was_used_and_only_then(tmp_path: Path, directory: int) -> None:
+def test_a_journal_is_gone_when_it_was_used_and_only_then(tmp_path: Path, directory: Path) -> None:
     path = tmp_path / "journal"
     path.write_text("one\ncut")
     assert list(Taken(directory).lines()) == ["one"]
@@ -79,13 +74,13 @@ def test_a_journal_is_gone_when_it_was_used_and_only_then(tmp_path: Path, direct
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_line_that_is_too_long_is_left_out(tmp_path: Path, directory: int) -> None:
+def test_a_line_that_is_too_long_is_left_out(tmp_path: Path, directory: Path) -> None:
     (tmp_path / "journal").write_bytes(b"one\n" + b"x" * (journal.LINE_LIMIT + 1) + b"\ntwo\n")
     taken = Taken(directory)
     assert (list(taken.lines()), taken.more) == (["one", "two"], True)
 
 
-def test_a_huge_sparse_journal_takes_little_memory_and_is_gone(tmp_path: Path, directory: int) -> None:
+def test_a_huge_sparse_journal_takes_little_memory_and_is_gone(tmp_path: Path, directory: Path) -> None:
     with (tmp_path / "journal").open("wb") as file:
         file.write(b"one\n")
         file.truncate(1_500_000_000)
@@ -100,7 +95,7 @@ def test_a_huge_sparse_journal_takes_little_memory_and_is_gone(tmp_path: Path, d
 
 @pytest.mark.parametrize("there", ["symbolic link", "pipe", "directory"])
 def test_what_lies_in_the_place_of_the_journal_and_is_none_is_not_used(
-    tmp_path: Path, directory: int, there: str
+    tmp_path: Path, directory: Path, there: str
 ) -> None:
     (tmp_path / "secret").write_text("1\task\tx@a.org\n")
     match there:

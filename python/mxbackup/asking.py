@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import takewhile
+from pathlib import Path
 from typing import NamedTuple
 
 from mxbackup import smtpprobe
@@ -52,7 +53,7 @@ def probe(host: str, question: Question, port: int) -> Dialogue:
     return smtpprobe.probe(host, question, port, TIMEOUT)
 
 
-def ask(directory: int, target: str, question: Question, probe: Probe = probe) -> Said:
+def ask(directory: Path, target: str, question: Question, probe: Probe = probe) -> Said:
     """Wait for our turn and ask the primary at `target`, `address:port`. Raises OSError."""
     with _turn(directory, target) as turn:
         if turn is None or (wait := _wait(os.pread(turn, 64, 0))) > LONGEST_WAIT:
@@ -84,9 +85,9 @@ def _replies(transcript: Sequence[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _turn(directory: int, target: str) -> Iterator[int | None]:
+def _turn(directory: Path, target: str) -> Iterator[int | None]:
     """Open and lock the file of the turns at one primary; None when others have it all the time."""
-    descriptor = open_regular(f"turn-{target}", os.O_RDWR | os.O_CREAT, directory)
+    descriptor = open_regular(directory / f"turn-{target}", os.O_RDWR | os.O_CREAT)
     try:
         yield descriptor if _locked(descriptor, time.monotonic() + LONGEST_WAIT) else None
     finally:

@@ -171,7 +171,7 @@ class Service:
     """The side that works in the directory."""
 
     def __init__(self, where: Path, helo: str, probe: asking.Probe) -> None:
-        self._where = where
+        self._where = where.absolute()
         self._helo = helo
         self._probe = probe
 
@@ -187,33 +187,32 @@ class Service:
                 channel.sendall(answer.encode("utf-8", "replace"))
 
     def _do(self, request: list[str]) -> Iterator[str]:
-        directory = self._enter()
-        try:
-            match request:
-                case ["notes"]:
-                    taken = Taken(directory)
-                    yield from (f"note\t{line}" for line in taken.lines())
-                    if taken.more:
-                        yield "more"
-                    yield "end"
-                case ["drop"]:
-                    Taken(directory).drop()
-                    yield "end"
-                case ["ask", target, address, control] if _TARGET.fullmatch(target):
-                    question = Question(address, helo=self._helo, control=control)
-                    yield "\t".join(asking.ask(directory, target, question, self._probe))
-                case _:
-                    raise ValueError(request)
-        finally:
-            os.close(directory)
+        self._enter()
+        match request:
+            case ["notes"]:
+                taken = Taken(Path())
+                yield from (f"note\t{line}" for line in taken.lines())
+                if taken.more:
+                    yield "more"
+                yield "end"
+            case ["drop"]:
+                Taken(Path()).drop()
+                yield "end"
+            case ["ask", target, address, control] if _TARGET.fullmatch(target):
+                question = Question(address, helo=self._helo, control=control)
+                yield "\t".join(asking.ask(Path(), target, question, self._probe))
+            case _:
+                raise ValueError(request)
 
-    def _enter(self) -> int:
-        """Return the directory, made if missing. What we do in it goes by this descriptor, which no link can turn."""
+    def _enter(self) -> None:
+        """Go into the directory, made if missing: no link can turn where a process is. Linux 2.4 has no openat(2)."""
         path = self._where / DIRECTORY
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        if os.fstat(directory).st_uid != os.geteuid():
+        try:
+            if os.fstat(directory).st_uid != os.geteuid():
+                raise PermissionError(1, os.strerror(1), DIRECTORY)
+            os.fchdir(directory)
+        finally:
             os.close(directory)
-            raise PermissionError(1, os.strerror(1), DIRECTORY)
-        return directory

@@ -40,6 +40,14 @@ def replace(
     return True
 
 
+def at(directory: int, name: str) -> str:
+    """Return the path of what lies in an open directory, whatever its own path leads to by now (proc(5)).
+
+    openat(2) does the same, and is neither in Linux 2.4 nor in our interpreter.
+    """
+    return f"/proc/self/fd/{directory}/{name}"
+
+
 def _own(like: Path, descriptor: int, group: str) -> None:
     try:
         model = like.stat()

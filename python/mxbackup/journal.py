@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 SIZE_LIMIT = 1024 * 1024  # bytes; the plugin stops earlier
@@ -36,12 +37,12 @@ def parse(line: str) -> Note | None:
 
 
 class Taken:
-    """The journal, taken away from the plugin, which begins a new one. `directory` is the descriptor of its directory.
+    """The journal, taken away from the plugin, which begins a new one. `directory` is where it is.
 
     `more` tells, when the lines are read, whether some were left out. Raises OSError.
     """
 
-    def __init__(self, directory: int) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.more = False
 
@@ -58,31 +59,25 @@ class Taken:
 
     def drop(self) -> None:
         """Drop what was read; without this it is there the next time."""
-        with suppress(FileNotFoundError):
-            os.unlink(_TAKEN, dir_fd=self._directory)
+        (self._directory / _TAKEN).unlink(missing_ok=True)
 
     def _read(self) -> bytes:
+        taken = self._directory / _TAKEN
         with suppress(FileNotFoundError):
-            if not self._is_there(_TAKEN):  # else the last time did not end well
-                os.rename(_JOURNAL, _TAKEN, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            if not os.path.lexists(taken):  # else the last time did not end well
+                (self._directory / _JOURNAL).rename(taken)
         try:
-            descriptor = open_regular(_TAKEN, os.O_RDONLY, self._directory)
+            descriptor = open_regular(taken, os.O_RDONLY)
         except FileNotFoundError:
             return b""
         with os.fdopen(descriptor, "rb") as file:
             return file.read(SIZE_LIMIT + 1)
 
-    def _is_there(self, name: str) -> bool:
-        with suppress(FileNotFoundError):
-            os.stat(name, dir_fd=self._directory, follow_symlinks=False)
-            return True
-        return False
 
-
-def open_regular(name: str, flags: int, directory: int) -> int:
-    """Open a file in a directory. Raises OSError, also for a link, which is not followed, or a pipe to wait at."""
-    descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600, dir_fd=directory)
+def open_regular(path: Path, flags: int) -> int:
+    """Open a file. Raises OSError, also for a link, which is not followed, or a pipe to wait at."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise PermissionError(1, os.strerror(1), name)
+        raise PermissionError(1, os.strerror(1), str(path))
     return descriptor

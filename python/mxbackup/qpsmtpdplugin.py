@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from mxbackup import files
 from mxbackup.errors import HostError
 from mxbackup.host import Host
 from mxbackup.lint import Finding, Level, Mistake
@@ -69,11 +70,9 @@ def note(host: Host) -> str:
             return descriptor
 
         try:
-            # A directory is held by its descriptor in /proc: Linux 2.4 (SME 5 and 6) and so our interpreter know no
-            # openat(2).
             spool = enter(host.spool, os.O_DIRECTORY)
-            directory = enter(f"/proc/self/fd/{spool}/mxbackup", os.O_DIRECTORY | os.O_NOFOLLOW)
-            file = enter(f"/proc/self/fd/{directory}/loaded", os.O_NOFOLLOW | os.O_NONBLOCK)
+            directory = enter(files.at(spool, "mxbackup"), os.O_DIRECTORY | os.O_NOFOLLOW)
+            file = enter(files.at(directory, "loaded"), os.O_NOFOLLOW | os.O_NONBLOCK)
         except PermissionError:
             raise
         except OSError:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mxbackup import files
 from mxbackup.errors import QueueError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -30,7 +31,7 @@ def directory(queue: Path, *below: str) -> Iterator[int]:
     descriptor = os.open(queue, _DIRECTORY)
     try:
         for name in below:
-            inner = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+            inner = os.open(files.at(descriptor, name), _DIRECTORY | os.O_NOFOLLOW)
             os.close(descriptor)
             descriptor = inner
         yield descriptor
@@ -44,7 +45,7 @@ def file(inside: int, name: str, flags: int = os.O_RDONLY) -> Iterator[int]:
 
     Raises OSError; NotOurs for anything but a plain file that has no other name.
     """
-    descriptor = os.open(name, flags | _FILE, dir_fd=inside)
+    descriptor = os.open(files.at(inside, name), flags | _FILE)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
