@@ -60,8 +60,7 @@ def test_a_template_that_hangs_is_killed_and_named_and_the_others_are_done(
     with pytest.raises(HostError) as refused:
         expand(server)
     assert str(refused.value) == (
-        "Not expanded, the old file stays: /var/qmail/control/rcpthosts "
-        "(it took more than 1 seconds and was killed)."
+        "Not expanded, the old file stays: /var/qmail/control/rcpthosts (it took more than 1 seconds and was killed)."
     )
     assert time.monotonic() - start < 10
     assert left(server) == ["lock", "smtproutes"]

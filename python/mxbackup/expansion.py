@@ -69,9 +69,7 @@ class Expansion:
         _await(self._start(paths, lock))
 
     @contextmanager
-    def beside(
-        self, paths: Iterable[Path], lock: int, variable: str
-    ) -> Iterator[Callable[[Mapping[str, str]], None]]:
+    def beside(self, paths: Iterable[Path], lock: int, variable: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
         """Expand the files while the caller makes our fragments, and hands them over by name.
 
         A template that wants one waits for the end of its standard input, then finds it in the directory named in

@@ -223,4 +223,3 @@ def _send(fifo: Path, letter: bytes) -> None:
         os.write(descriptor, letter)
     finally:
         os.close(descriptor)
-
