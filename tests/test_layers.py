@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
 
 # A module imports only from the lines above its own, and from those before it in its line.
 LAYERS = (
-    "errors names rules",
+    "errors printable names rules",
     "delivery commands files esmithdb settings policies render",
     "dnsquery dnscheck interfaces mtasts smtpprobe",
     "expansion host lexicon terminal states",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mxbackup import printable
 from mxbackup.errors import MxBackupError
 from mxbackup.service import Service
 
@@ -35,7 +36,7 @@ def event_action(name: str) -> int:
 def _expand(service: Service) -> str:
     done = service.expand()
     lines = [f"expanded {target.path}\n" for target in done.targets]
-    lines += [f"left out record {invalid.key}: {invalid.reason}\n" for invalid in done.left_out]
+    lines += [f"left out record {printable.line(f'{invalid.key}: {invalid.reason}')}\n" for invalid in done.left_out]
     return "".join(lines)
 
 
@@ -59,9 +60,9 @@ _ACTIONS: Mapping[str, Callable[[Service], str]] = {
 def _run(act: Callable[[Service], str]) -> int:
     service = Service.below(Path(os.environ.get("MXBACKUP_ROOT") or "/"))
     try:
-        sys.stdout.write(act(service))
+        sys.stdout.write(printable.lines(act(service)))
         sys.stdout.flush()
     except (MxBackupError, OSError) as error:
-        print(f"mxbackup: {error}", file=sys.stderr)
+        print(f"mxbackup: {printable.line(str(error))}", file=sys.stderr)
         return FAILED
     return 0

@@ -50,7 +50,7 @@ class Running:
         """
         words = [str(word) for word in command]
         clean = {"PATH": ":".join(COMMAND_PATH), "LC_ALL": "C", **environment}
-        self._out, self._errors = TemporaryFile(), TemporaryFile()
+        self._out, self._errors = TemporaryFile(), TemporaryFile()  # noqa: SIM115 - closed at its end
         try:
             self._process = subprocess.Popen(
                 words, env=clean, stdin=stdin or subprocess.DEVNULL, stdout=self._out, stderr=self._errors,
