@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Short verbs. Each sets up what it needs, on a fresh Debian 12 as root.
 PYTHON = .venv/bin/python
+PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes
 # Programs whose names do not say that they are Python.
 SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
@@ -8,7 +9,7 @@ CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGE
 .PHONY: help setup words demo test check rpm runtime packages bench screenshots clean
 
 help:
-	@echo 'make demo         show the main job in a sandbox'
+	@echo 'make demo         show the main job in a sandbox, within a minute or two'
 	@echo 'make test         run every test'
 	@echo 'make check        ruff and mypy'
 	@echo 'make packages     build all packages into dist/ (rpm: the contrib, runtime: its Python, minutes, once)'
@@ -20,11 +21,13 @@ help:
 setup: .venv/ready $(CATALOGUES)
 	@sandbox/install-packages
 
-.venv/ready: requirements.txt requirements-dev.txt packages.txt
-	sandbox/install-packages
+.venv/bin/pip:
+	sandbox/install-packages --without tests/packages.txt
 	/usr/bin/python3 -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
-	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+
+.venv/ready: requirements.txt requirements-dev.txt | .venv/bin/pip
+	$(PIP) --no-deps -r requirements.txt
+	$(PIP) -r requirements-dev.txt
 	touch $@
 
 %.mo: %.po .venv/ready
@@ -33,11 +36,12 @@ setup: .venv/ready $(CATALOGUES)
 words: setup
 	$(PYTHON) tools/words.py
 
-build/lib/ready: requirements.txt tools/bundle .venv/ready
-	tools/bundle .venv/bin/pip build/lib
+build/bundle/ready: requirements.txt tools/bundle | .venv/bin/pip
+	tools/bundle .venv/bin/pip build/bundle/lib
 	touch $@
 
-rpm: setup build/lib/ready
+rpm: build/bundle/ready .venv/ready
+	@sandbox/install-packages --without tests/packages.txt
 	tools/build-rpms $(CURDIR)/$(PYTHON)
 
 runtime: setup
@@ -51,9 +55,9 @@ check: setup
 	.venv/bin/mypy python tests bench sandbox tools $(SCRIPTS)
 
 test: check packages
-	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15 --cov --cov-report term:skip-covered
 
-demo: packages
+demo: rpm
 	@sandbox/demo
 
 screenshots: packages

@@ -4,7 +4,14 @@
 from dataclasses import dataclass
 
 DEFAULT = "sme7"
-COMMON = ("e-smith-base = 4.18", "e-smith-lib = 1.18", "e-smith-email = 4.18", "e-smith-manager = 1.14")
+COMMON = (
+    "e-smith-base = 4.18",
+    "e-smith-lib = 1.18",
+    "e-smith-email = 4.18",
+    "e-smith-manager = 1.14",
+    # The machine's own stands in, as its perl does: whoever tries the contrib need not wait for ours to be compiled.
+    "smeserver-mxbackup-python = 3.11",
+)
 
 QMAIL_LOG = "/var/log/qmail-restarts"
 

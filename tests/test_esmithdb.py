@@ -402,9 +402,10 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def is_waited_for(descriptor: int) -> bool:
-    """Whether someone waits for the lock on an open file: proc(5), /proc/locks."""
-    waiting = rf"-> FLOCK .*:{os.fstat(descriptor).st_ino} "
-    return re.search(waiting, Path("/proc/locks").read_text()) is not None
+    """Whether we have the locked file open a second time: what is not to be had at once is tried again and again."""
+    mine = os.fstat(descriptor)
+    opened = [path for path in Path("/proc/self/fd").iterdir() if path.exists()]
+    return sum(os.path.samestat(path.stat(), mine) for path in opened) > 1
 
 
 def test_the_lock_of_the_host_is_waited_for_and_checked_again(store: Store) -> None:
@@ -435,6 +436,22 @@ def test_the_lock_of_the_host_is_waited_for_and_checked_again(store: Store) -> N
     assert seen == [[b"before", b"first", b"second"]]
     assert undated(store.path) == HEADER + (b"before=1\ndupontnet.com=mxbackup|Kind|domain\nfirst=1\nsecond=1\n")
     assert os.listdir(store.path.parent) == ["domains"]
+
+
+def test_a_lock_that_is_never_given_back_is_told_and_nothing_is_changed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mxbackup.esmithdb.LOCK_LIMIT", 0.1)
+    store.path.write_bytes(b"before=1\n")
+    with store.path.with_name("domains.lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(DatabaseError) as refused:
+            store.update(set_one)
+    assert str(refused.value) == (
+        f"Another program has held the lock of the database {store.path} for 0.1 seconds, so it was not changed. "
+        f"See who holds it: fuser {store.path}.lock"
+    )
+    assert store.path.read_bytes() == b"before=1\n"
 
 
 FIFTY = """

@@ -134,7 +134,7 @@ def test_templates_hold_the_lock_when_we_are_killed(server: Scratch) -> None:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-    with server.path("/var/lock/mxbackup-expand").open("a") as other:
+    with server.path("/var/lib/mxbackup/expansion/lock").open("a") as other:
         with pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         go.touch()
@@ -171,7 +171,7 @@ def test_expanding_where_there_is_no_expand_template_is_an_error(server: Scratch
 
 def test_the_expansion_lock_keeps_others_out(server: Scratch) -> None:
     with server.host.expansion_lock():
-        other = server.path("/var/lock/mxbackup-expand").open("a")
+        other = server.path("/var/lib/mxbackup/expansion/lock").open("a")
         with pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,7 +179,7 @@ def test_the_expansion_lock_keeps_others_out(server: Scratch) -> None:
 
 
 def test_an_expansion_lock_that_cannot_be_taken_is_an_error(server: Scratch) -> None:
-    path = server.path("/var/lock/mxbackup-expand")
+    path = server.path("/var/lib/mxbackup/expansion/lock")
     path.mkdir(parents=True)
     with pytest.raises(HostError) as refused, server.host.expansion_lock():
         pass

@@ -112,8 +112,8 @@ def test_lines_are_shown_without_control_characters(server: Scratch, mxbackup: C
         2,
         "",
         "Read as list. If it is not: --format FORM\nNothing was imported. To be mended first:\n"
-        "  1: a\\x09b.com: The name holds a control character. Type it again: letters, digits, hyphens, dots.\n"
-        "  2: société\\x9b.com: The name holds a control character. Type it again: letters, digits, hyphens, dots.\n",
+        "  1: a\\u0009b.com: The name holds a control character. Type it again: letters, digits, hyphens, dots.\n"
+        "  2: société\\u009b.com: The name holds a control character. Type it again: letters, digits, hyphens, dots.\n",
     )
 
 

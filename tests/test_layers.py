@@ -12,10 +12,10 @@ PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
 
 # A module imports only from the lines above its own, and from those before it in its line.
 LAYERS = (
-    "errors names rules",
-    "delivery files esmithdb settings policies render replies",
+    "errors printable names rules",
+    "delivery commands files esmithdb settings policies render replies",
     "clock dnsquery dnscheck interfaces mtasts smtpprobe",
-    "host lexicon terminal states",
+    "expansion host lexicon terminal states",
     "queue",
     "entries controlfiles tables oldcontrib importers merging",
     "lint qpsmtpdplugin qmailcontrol memory recipientlists recipients wording",

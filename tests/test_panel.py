@@ -467,6 +467,17 @@ class TestAttacks:
         )
         assert server.records("domains") == []
 
+    def test_a_body_that_ends_early_is_refused(self, server: Scratch, admin: Administrator) -> None:
+        environ = admin.environ | {"CONTENT_LENGTH": "100"}
+        answer = admin.client.post(
+            "/", data=b"do=disable", content_type="application/x-www-form-urlencoded", environ_overrides=environ
+        )
+        assert (answer.status_code, said(answer)) == (
+            400,
+            "error: The form did not arrive whole, and nothing was done. Go back and send it again.",
+        )
+        assert server.events() == []
+
     @pytest.mark.parametrize(
         ("body", "type_", "status"),
         [

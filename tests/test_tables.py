@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rules as CSV and JSON, and back."""
 
+import csv
+import io
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mxbackup import importers, merging, tables
 from mxbackup.entries import Reading
@@ -54,6 +58,34 @@ def test_what_was_exported_as_csv_comes_back(rules: list[Rule]) -> None:
     text = tables.write_csv(rules)
     assert importers.recognise(text) == Form.CSV
     assert sorted(rules_of(tables.read_csv(text)), key=str) == sorted(rules, key=str)
+
+
+SPREADSHEET = st.text(st.sampled_from("'=+-@\uff1d\",;a \u202e"), max_size=6).map(str.strip)
+
+
+@given(SPREADSHEET)
+@example("=1+1")
+@example("'=1+1")
+@example("''@SUM(A1)")
+@example("'a")
+def test_no_cell_is_a_formula_and_each_comes_back_unchanged(description: str) -> None:
+    rule = Rule(Name("dupontnet.com"), description=description)
+    text = tables.write_csv([rule])
+    cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\uff1d"))] == []
+    assert rules_of(tables.read_csv(text)) == [rule]
+    assert rules_of(tables.read_json(tables.write_json([rule]))) == [rule]
+
+
+def test_a_formula_is_written_behind_an_apostrophe() -> None:
+    rule = Rule(Name("dupontnet.com"), description="=HYPERLINK(A1)")
+    assert tables.write_csv([rule]).splitlines()[1] == "dupontnet.com,domain,,,'=HYPERLINK(A1),,"
+
+
+@pytest.mark.parametrize("text", ['{"rules": %s}' % ("9" * 5000), "[%s]" % ("9" * 5000)])
+def test_a_number_of_thousands_of_digits_is_an_error(text: str) -> None:
+    with pytest.raises(InvalidInput, match="This begins like JSON and is none: Exceeds the limit"):
+        tables.read_json(text)
 
 
 def test_an_empty_cell_removes_the_property_but_leaves_the_kind() -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mxbackup import printable
 from mxbackup.errors import HostError, MxBackupError
 from mxbackup.service import Service
 
@@ -44,7 +45,7 @@ def _expand(service: Service) -> str:
         raise failure
     lines = [f"loaded the plugin of qpsmtpd: {used}\n"] if used else []
     lines += [f"expanded {target.path}\n" for target in done.targets]
-    lines += [f"left out record {invalid.key}: {invalid.reason}\n" for invalid in done.left_out]
+    lines += [f"left out record {printable.line(f'{invalid.key}: {invalid.reason}')}\n" for invalid in done.left_out]
     return "".join(lines)
 
 
@@ -68,9 +69,9 @@ _ACTIONS: Mapping[str, Callable[[Service], str]] = {
 def _run(act: Callable[[Service], str]) -> int:
     service = Service.below(Path(os.environ.get("MXBACKUP_ROOT") or "/"))
     try:
-        sys.stdout.write(act(service))
+        sys.stdout.write(printable.lines(act(service)))
         sys.stdout.flush()
     except (MxBackupError, OSError) as error:
-        print(f"mxbackup: {error}", file=sys.stderr)
+        print(f"mxbackup: {printable.line(str(error))}", file=sys.stderr)
         return FAILED
     return 0

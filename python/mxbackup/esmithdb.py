@@ -31,6 +31,7 @@ HEADER = """\
 """  # noqa: W291 - the blank is in the host's text
 NEW_FILE_MODE = 0o660
 NEW_FILE_GROUP = "admin"
+LOCK_LIMIT = 60  # seconds that another program may hold a database
 
 _SEPARATOR = re.compile(rb"(?<!\\)\|")
 _IGNORED = re.compile(rb"\s*(#|\Z)")
@@ -149,6 +150,13 @@ class Store:
                         return result
                     written = self._write(database, stamp, still_locked)
             self._log(_changes(self.path, before, database.raw))
+        except TimeoutError:
+            raise DatabaseError(
+                "Another program has held the lock of the database {path} for {limit} seconds, so it was not changed. "
+                "See who holds it: fuser {path}.lock",
+                path=self.path,
+                limit=LOCK_LIMIT,
+            ) from None
         except OSError as error:
             raise _cannot("The database {path} cannot be changed: {reason}.", self.path, error) from error
         return result
@@ -228,13 +236,11 @@ def _refuse_bad_key(key: str) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[Callable[[], bool]]:
     """Hold the host's lock on a database file; yields a test of whether the lock file is still ours."""
-    import fcntl
-
     lock = path.with_name(path.name + ".lock")
     while True:
         descriptor = os.open(lock, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o660)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            files.lock(descriptor, LOCK_LIMIT)
             if not _names(lock, descriptor):
                 continue
             try:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Replace a file in one step: whoever reads it sees the old content or the new, never a part."""
+"""Replace a file in one step: whoever reads it sees the old content or the new, never a part. Lock one, for a while."""
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,24 @@ def at(directory: int, name: str) -> str:
     openat(2) does the same, and is neither in Linux 2.4 nor in our interpreter.
     """
     return f"/proc/self/fd/{directory}/{name}"
+
+
+def lock(descriptor: int, limit: float) -> None:
+    """Take the lock (flock(2)) of an open file alone. Raises TimeoutError when others kept it `limit` seconds long."""
+    import fcntl  # here, because the module must load where there is no Unix
+
+    end = time.monotonic() + limit
+    pause = 0.001
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise TimeoutError from None
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        else:
+            return
 
 
 def _own(like: Path, descriptor: int, group: str) -> None:

@@ -4,15 +4,14 @@
 import os
 import re
 import stat
-import subprocess
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import IO
 
+from mxbackup.commands import COMMAND_PATH, Done, Running, one_line
 from mxbackup.errors import HostError, Sentence
+from mxbackup.expansion import Expansion
 from mxbackup.render import TARGETS, Target
 
 ESMITH = Path("/home/e-smith")
@@ -24,7 +23,7 @@ NEWMRH = Path("/var/qmail/bin/qmail-newmrh")
 TEMPLATES = (Path("/etc/e-smith/templates"), Path("/etc/e-smith/templates-custom"))
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
-EXPAND_LOCK = Path("/var/lock/mxbackup-expand")
+EXPANSION_DIRECTORY = Path("/var/lib/mxbackup/expansion")
 SERVICES = Path("/service")
 INIT_SCRIPTS = Path("/etc/rc.d/init.d")
 QPSMTPD = Path("/var/service/qpsmtpd/config")
@@ -37,7 +36,9 @@ RENDERED = "MXBACKUP_RENDERED"
 _SYSTEMCTL = {"t": ("restart",), "a": ("kill", "--kill-who=main", "--signal=ALRM")}
 _PID = slice(12, 16)  # of supervise/status, both daemontools' and runit's; zero while the service is down
 _OURS = re.compile(r"[0-9]{2}mxbackup")
-COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
+# Seconds that a command of the host, and an event with all its actions, may take.
+COMMAND_LIMIT = 120
+EVENT_LIMIT = 1200
 
 
 class Host:
@@ -45,6 +46,7 @@ class Host:
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
+        self._expansion = Expansion(root, EXPANSION_DIRECTORY, EXPAND_TEMPLATE)
 
     def path(self, absolute: Path) -> Path:
         """Return where the host's path is found from here."""
@@ -84,12 +86,12 @@ class Host:
     def run_newmrh(self) -> None:
         """Compile `morercpthosts` for qmail-smtpd. Raises HostError when that was not done: see qmail-newmrh(8)."""
         done = self._run([self.path(NEWMRH)])
-        if done.returncode != 0:
+        if done.status != 0:
             raise HostError(
                 "{command} failed, and the names in {path} count as before: {reason}",
                 command=NEWMRH,
                 path=MORERCPTHOSTS,
-                reason=_one_line(done.stderr),
+                reason=one_line(done.errors),
             )
 
     def files(self, directory: Path) -> list[Path]:
@@ -123,71 +125,23 @@ class Host:
     def _fragments(self, path: Path) -> list[Path]:
         return [fragment for top in TEMPLATES for fragment in self.files(top / path.relative_to("/"))]
 
-    @contextmanager
-    def expanding(self, targets: Iterable[Target], lock: int) -> Iterator[Callable[[Mapping[Target, str]], None]]:
-        """Expand the targets' files with our fragment of each, which the caller makes meanwhile and hands over.
-
-        The host's own fragments, some of which read whole databases, so run beside our rendering. The
-        `mxbackup render` that templates call waits for the end of its standard input, then prints a file of the
-        directory named in RENDERED: all fragments are there or none, and without its own the template dies and the
-        old file stays. `lock` is the descriptor of `expansion_lock`: the templates hold it too, should we be killed.
-        Raises HostError naming the files left as they were.
-        """
-        with TemporaryDirectory(prefix="mxbackup-") as directory:
-            rendered = Path(directory) / "rendered"
-
-            def hand_over(fragments: Mapping[Target, str]) -> None:
-                made = Path(directory) / "made"
-                made.mkdir()
-                for target, text in fragments.items():
-                    (made / target.name).write_text(text)
-                made.rename(rendered)
-
-            reader, writer = os.pipe()
-            with ExitStack() as running:
-                waiting = running.enter_context(os.fdopen(reader))
-                with os.fdopen(writer, "w"):  # closing it, or our death, is the end that the templates wait for
-                    paths = [target.path for target in targets]
-                    started = self._start_expanding(paths, running, waiting, {RENDERED: str(rendered)}, (lock,))
-                    yield hand_over
-                _await_expanded(started)
-
-    def _expand_files(self, paths: Iterable[Path]) -> None:
-        with ExitStack() as running:
-            _await_expanded(self._start_expanding(paths, running))
-
-    def _start_expanding(
-        self,
-        paths: Iterable[Path],
-        running: ExitStack,
-        stdin: IO[str] | None = None,
-        more: Mapping[str, str] | None = None,
-        inherited: Collection[int] = (),
-    ) -> list[tuple[Path, subprocess.Popen[str]]]:
-        """Start an expand-template for each file, all side by side, and see to it that `running` ends with them."""
-        command = self.path(EXPAND_TEMPLATE)
-        return [
-            (path, running.enter_context(self._start([command, self.path(path)], stdin, more, inherited)))
-            for path in paths
-        ]
-
-    @contextmanager
-    def expansion_lock(self) -> Iterator[int]:
+    def expansion_lock(self) -> AbstractContextManager[int]:
         """Hold this while reading rules and expanding, so that the last expansion is of the last change.
 
         Yields the descriptor that holds it. Raises HostError.
         """
-        import fcntl  # here, because the module must load where there is no Unix
+        return self._expansion.lock()
 
-        path = self.path(EXPAND_LOCK)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = path.open("a")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            raise HostError("{path} cannot be locked: {reason}.", path=path, reason=error.strerror) from error
-        with lock:
-            yield lock.fileno()
+    @contextmanager
+    def expanding(self, targets: Iterable[Target], lock: int) -> Iterator[Callable[[Mapping[Target, str]], None]]:
+        """Expand the targets' files with our fragment of each, which the caller makes meanwhile and hands over.
+
+        The host's own fragments, some of which read whole databases, so run beside our rendering; the
+        `mxbackup render` that templates call waits (root/usr/bin/mxbackup). `lock` is the descriptor of
+        `expansion_lock`. Raises HostError naming the files left as they were.
+        """
+        with self._expansion.beside([target.path for target in targets], lock, RENDERED) as hand_over:
+            yield lambda fragments: hand_over({target.name: text for target, text in fragments.items()})
 
     def remove(self, files: Iterable[Path]) -> list[Path]:
         """Remove those of the files that are there; return them. Raises HostError."""
@@ -210,8 +164,8 @@ class Host:
 
     def signal_event(self, event: str, *arguments: str) -> None:
         """Run an e-smith event. Raises HostError when the host has none or an action failed."""
-        done = self._run([self.path(SIGNAL_EVENT), event, *arguments])
-        if done.returncode != 0:
+        done = self._run([self.path(SIGNAL_EVENT), event, *arguments], EVENT_LIMIT)
+        if done.status != 0:
             raise HostError(
                 "The change is recorded, but the event {event} failed, so the mail files may be as they were. "
                 "See /var/log/messages, mend what it says, then run: signal-event mxbackup-update",
@@ -234,7 +188,8 @@ class Host:
         lists = self.plugin_lists()
         if not lists:
             return ""
-        self._expand_files(path for path in lists if self._expands(path))
+        with self.expansion_lock() as lock:
+            self._expansion.run([path for path in lists if self._expands(path)], lock)
         used = [way for way in map(self.restart, QPSMTPD_SERVICES) if way]
         if not used:
             raise HostError("The plugin counts from the next start of qpsmtpd on. Restart qpsmtpd by hand.")
@@ -289,7 +244,7 @@ class Host:
                 if command := self._find(name):
                     yield f"{name} {option} {directory}", partial(self._must, command, option, self.path(directory))
         systemctl, unit = self._find("systemctl"), f"{service}.service"
-        if systemctl and self._run([systemctl, "cat", unit]).returncode == 0:
+        if systemctl and self._run([systemctl, "cat", unit]).status == 0:
             words = _SYSTEMCTL[letter]
             yield f"systemctl {' '.join(words)} {service}", partial(self._must, systemctl, *words, unit)
         fifo = self.path(directory) / "supervise/control"
@@ -306,52 +261,12 @@ class Host:
     def _must(self, *command: Path | str) -> None:
         done = self._run(command)
         # svc exits 0 when no supervisor listens, and only warns.
-        if done.returncode != 0 or "unable to" in done.stderr:
-            raise HostError("{reason}", reason=_one_line(done.stderr or done.stdout))
+        if done.status != 0 or "unable to" in done.errors:
+            raise HostError("{reason}", reason=one_line(done.errors or done.out))
 
-    def _run(self, command: Iterable[Path | str]) -> subprocess.CompletedProcess[str]:
-        """Run a command of the host to its end, as `_start` says."""
-        with self._start(command) as process:
-            out, errors = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
-
-    def _start(
-        self,
-        command: Iterable[Path | str],
-        stdin: IO[str] | None = None,
-        more: Mapping[str, str] | None = None,
-        inherited: Collection[int] = (),
-    ) -> subprocess.Popen[str]:
-        """Start a command of the host in a clean environment. Raises HostError when it is not there."""
-        words = [str(word) for word in command]
-        environment = {
-            "PATH": ":".join(COMMAND_PATH),
-            "LC_ALL": "C",
-            "MXBACKUP_ROOT": str(self.root),
-            **(more or {}),
-        }
-        try:
-            return subprocess.Popen(
-                words, env=environment, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True, errors="replace", pass_fds=inherited,
-            )  # fmt: skip
-        except OSError as error:
-            raise HostError(
-                "{command} cannot be run: {reason}. Is this an SME Server?",
-                command=words[0],
-                reason=error.strerror,
-            ) from error
-
-
-def _await_expanded(started: Iterable[tuple[Path, subprocess.Popen[str]]]) -> None:
-    """Wait for expand-template, which exits 0 even when it fails: its errors are lines that begin with ERROR."""
-    failures = []
-    for path, process in started:
-        errors = process.communicate()[1]
-        if process.returncode != 0 or any(line.startswith("ERROR") for line in errors.splitlines()):
-            failures.append(f"{path} ({_one_line(errors)})")
-    if failures:
-        raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
+    def _run(self, command: Iterable[Path | str], limit: int = COMMAND_LIMIT) -> Done:
+        """Run a command of the host to its end, or till the limit (seconds). Raises HostError when it is not there."""
+        return Running(command, {"MXBACKUP_ROOT": str(self.root)}).end(limit)
 
 
 def _send(fifo: Path, letter: bytes) -> None:
@@ -360,7 +275,3 @@ def _send(fifo: Path, letter: bytes) -> None:
         os.write(descriptor, letter)
     finally:
         os.close(descriptor)
-
-
-def _one_line(text: str) -> str:
-    return " / ".join(line.strip() for line in text.splitlines() if line.strip()) or "no message"

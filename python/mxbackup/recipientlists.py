@@ -100,4 +100,4 @@ def _is_address(text: str) -> bool:
 def _is_whole(database: Database, name: str, found: int) -> bool:
     record = database.get(name)
     count = record.properties.get(COUNT, "") if record and record.type == LIST else ""
-    return count.isdecimal() and 0 < int(count) <= found
+    return bool(re.fullmatch("[0-9]{1,15}", count)) and 0 < int(count) <= found

@@ -16,6 +16,7 @@ from email.utils import format_datetime, localtime, make_msgid
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from mxbackup import printable
 from mxbackup.delivery import SMTP_PORT
 from mxbackup.errors import MxBackupError, Sentence
 
@@ -344,7 +345,7 @@ def _reply(code: int, text: bytes) -> str:
 
 def _printable(text: str) -> str:
     """The text without what would move a terminal's cursor, cut to a length that can be read."""
-    clean = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text.rstrip("\r\n"))
+    clean = printable.line(text.rstrip("\r\n"))
     return clean if len(clean) <= LINE_SHOWN else clean[:LINE_SHOWN] + "..."
 
 

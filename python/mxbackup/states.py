@@ -4,6 +4,7 @@
 `dupontnet.com=error|Codes|nat|Time|1078866000`
 """
 
+import re
 from dataclasses import dataclass
 
 from mxbackup.errors import DatabaseMissing
@@ -37,5 +38,5 @@ def read(database: Database) -> dict[str, Remembered]:
         for name, record in database.of_type(state):
             when = record.properties.get("Time", "")
             codes = tuple(record.properties.get("Codes", "").split(",")) if record.properties.get("Codes") else ()
-            states[name] = Remembered(state, codes, int(when) if when.isdecimal() else 0)
+            states[name] = Remembered(state, codes, int(when) if re.fullmatch("[0-9]{1,15}", when) else 0)
     return states

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rules as JSON and as CSV (RFC 4180), to be kept, edited and read back: `export | import` is the identity."""
+"""Rules as JSON and as CSV (RFC 4180), to be kept, edited and read back: `export | import` is the identity.
+
+A spreadsheet takes a cell that begins with one of `= + - @` for a formula, which may send what the sheet holds to a
+stranger. Such a cell is written with an apostrophe before it, as OWASP advises against "CSV Injection": spreadsheets
+show it as text. When it is read back, that apostrophe is taken away.
+"""
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 
-from mxbackup import rules
+from mxbackup import printable, rules
 from mxbackup.entries import Entry, Reading, Remark
 from mxbackup.errors import InvalidInput, InvalidRule
 from mxbackup.names import Name
@@ -14,6 +20,8 @@ from mxbackup.rules import Rule
 
 PROPERTIES = {prop.lower(): prop for prop in rules.to_properties(Rule(Name("example.com")))}
 COLUMNS = ("name", *PROPERTIES)
+# Also at their full width, as OWASP says; apostrophes before one are counted among it, so that all come back.
+_ACTIVE = re.compile("'*[=+@\uff1d\uff0b\uff20\uff0d-]")
 # What the columns of a CSV file without a heading mean.
 PLAIN_COLUMNS = ("name", "kind", "route", "description")
 
@@ -21,7 +29,7 @@ PLAIN_COLUMNS = ("name", "kind", "route", "description")
 def write_json(exported: Iterable[Rule]) -> str:
     """Return the rules as JSON: `{"rules": [{"name": ..., "kind": ...}]}`, without what a rule does not have."""
     rows = [{key: text for key, text in _row(rule).items() if text} for rule in exported]
-    return json.dumps({"rules": rows}, indent=2, ensure_ascii=False) + "\n"
+    return printable.lines(json.dumps({"rules": rows}, indent=2, ensure_ascii=False)) + "\n"
 
 
 def write_csv(exported: Iterable[Rule]) -> str:
@@ -29,7 +37,7 @@ def write_csv(exported: Iterable[Rule]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS)
     writer.writeheader()
-    writer.writerows(_row(rule) for rule in exported)
+    writer.writerows({key: _inert(cell) for key, cell in _row(rule).items()} for rule in exported)
     return out.getvalue()
 
 
@@ -40,7 +48,7 @@ def read_json(text: str) -> Reading:
     """
     try:
         found = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise InvalidInput("This begins like JSON and is none: {reason}.", reason=error) from error
     rows = found.get("rules") if isinstance(found, dict) else found
     if not isinstance(rows, list):
@@ -85,7 +93,7 @@ def read_csv(text: str) -> Reading:
             reason = InvalidRule("name", "There are more cells than columns ({count}).", count=len(columns))
             reading.problems.append(Remark(line, ",".join(cells), reason))
         else:
-            _take(reading, line, dict(zip(columns, cells, strict=False)))
+            _take(reading, line, {column: _typed(cell) for column, cell in zip(columns, cells, strict=False)})
 
 
 def delimiter(text: str) -> str:
@@ -97,6 +105,16 @@ def delimiter(text: str) -> str:
 def _row(rule: Rule) -> dict[str, str]:
     properties = rules.to_properties(rule)
     return {"name": rule.name, **{key: properties[prop] or "" for key, prop in PROPERTIES.items()}}
+
+
+def _inert(cell: str) -> str:
+    """The cell as no spreadsheet takes it for a formula: behind an apostrophe."""
+    return f"'{cell}" if _ACTIVE.match(cell) else cell
+
+
+def _typed(cell: str) -> str:
+    """What `_inert` was given; any other cell as it is."""
+    return cell[1:] if cell.startswith("'") and _ACTIVE.match(cell[1:]) else cell
 
 
 def _heading(cells: list[str]) -> Sequence[str]:

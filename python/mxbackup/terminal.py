@@ -10,13 +10,31 @@ import io
 import locale
 import os
 import sys
+from typing import TextIO
 
-from mxbackup import lexicon
+from mxbackup import lexicon, printable
 
 # What the sentences hold and ISO-8859-1 does not.
 _TYPED = {"’": "'", "“": '"', "”": '"'}
 # What Python itself sets LC_CTYPE to where the C library does not know the locale (PEP 538).
 _COERCED = {"C.UTF-8", "C.utf8", "UTF-8"}
+
+
+class Output(io.TextIOWrapper):
+    """A stream to a terminal, on which nothing that others wrote moves the cursor or turns the text."""
+
+    def write(self, text: str) -> int:
+        """Write a text, made printable; returns its length."""
+        super().write(printable.lines(text))
+        return len(text)
+
+
+def drawing(stream: TextIO) -> TextIO:
+    """Return the stream behind an Output, for what moves the cursor itself: a progress bar."""
+    if not isinstance(stream, Output):
+        return stream
+    stream.flush()
+    return open(stream.fileno(), "w", encoding=stream.encoding, errors=stream.errors, closefd=False)
 
 
 def charset() -> str:
@@ -35,10 +53,11 @@ def take_up() -> None:
     """Make the process talk as its terminal does, click and its words included."""
     encoding = charset()
     sys.argv = [os.fsencode(argument).decode(encoding, "surrogateescape") for argument in sys.argv]
-    codecs.register_error("mxbackup.typed", _typed)
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=encoding, errors="mxbackup.typed")
+            buffered = stream.line_buffering
+            setattr(sys, name, Output(stream.detach(), encoding, "mxbackup.typed", line_buffering=buffered))
     lexicon.bind()
 
 
@@ -56,5 +75,10 @@ def _typed(error: UnicodeError) -> tuple[str | bytes, int]:
     if char in _TYPED:
         return _TYPED[char], error.end
     if error.encoding != "utf-8" and "\udca0" <= char <= "\udcff":  # written by a shell of this charset
-        return bytes([ord(char) - 0xDC00]), error.end
+        byte = bytes([ord(char) - 0xDC00])
+        if printable.lines(meant := byte.decode(error.encoding, "replace")) == meant:
+            return byte, error.end
     return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error("mxbackup.typed", _typed)

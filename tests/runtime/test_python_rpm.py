@@ -40,10 +40,10 @@ def header(runtime: Runtime) -> dict[str, Any]:
     return result
 
 
-def test_named_for_version_and_i386(runtime: Runtime, header: dict[str, Any]) -> None:
-    assert runtime.package.name == "smeserver-mxbackup-python-3.11.2-1.i386.rpm"
+def test_named_for_version_and_i686(runtime: Runtime, header: dict[str, Any]) -> None:
+    assert runtime.package.name == "smeserver-mxbackup-python-3.11.2-1.i686.rpm"
     identity = [header["tags"][name] for name in IDENTITY]
-    assert identity == ["smeserver-mxbackup-python", "3.11.2", "1", "i386", "linux", "localhost"]
+    assert identity == ["smeserver-mxbackup-python", "3.11.2", "1", "i686", "linux", "localhost"]
 
 
 def test_payload_is_gzipped_cpio(header: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "rpm").mkdir()
     shutil.copy(MAIN / "rpm/macros", tmp_path / "rpm")
     pins = tmp_path / "runtime/pins.toml"
-    pins.write_text(pins.read_text().replace("http://deb.debian.org/debian/pool/main", f"file:{tmp_path}/archive"))
+    pins.write_text(pins.read_text().replace("http://deb.debian.org", f"file:{tmp_path}/archive"))
     return tmp_path
 
 
@@ -35,19 +35,19 @@ def test_sources_that_cannot_be_fetched_are_named(checkout: Path) -> None:
     assert done.returncode == 3
     message = done.stderr.splitlines()[-1]
     assert message.startswith("runtime/build: nothing built, these sources cannot be fetched from file:")
-    assert "m/musl/musl_1.2.5.orig.tar.gz" in message
-    assert "p/python3.11/python3.11_3.11.2-6+deb12u8.debian.tar.xz" in message
+    assert "debian/pool/main/m/musl/musl_1.2.5.orig.tar.gz" in message
+    assert "debian/pool/main/p/python3.11/python3.11_3.11.2-6+deb12u8.debian.tar.xz" in message
     assert not (checkout / "dist").exists()
 
 
 def test_wrong_hash_stops_and_the_file_is_not_kept(checkout: Path) -> None:
-    source = checkout / "archive/m/musl/musl_1.2.5.orig.tar.gz"
+    source = checkout / "archive/debian/pool/main/m/musl/musl_1.2.5.orig.tar.gz"
     source.parent.mkdir(parents=True)
     source.write_bytes(b"not musl\n")
     done = build(checkout)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        "runtime/build: m/musl/musl_1.2.5.orig.tar.gz has sha256 "
+        "runtime/build: debian/pool/main/m/musl/musl_1.2.5.orig.tar.gz has sha256 "
         "a7e62db3a9ba927d320e012bc7991ed639fef87e080554d6fbcbae4f0dc4a228, not "
         "a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 as in pins.toml: not used, and removed"
     )

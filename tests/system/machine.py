@@ -87,7 +87,7 @@ class Sandbox:
 
     def install(self, package: str) -> str:
         """Install a package of dist/, with the interpreter it requires where that is missing; return rpm's words."""
-        [python] = DIST.glob("smeserver-mxbackup-python-*.i386.rpm")
+        [python] = DIST.glob("smeserver-mxbackup-python-*.i686.rpm")
         [contrib] = DIST.glob(f"{package}-[0-9]*.noarch.rpm")
         there = self.run(["rpm", "-q", "smeserver-mxbackup-python"], check=False).returncode == 0
         done = self.run(["rpm", "-Uvh", str(contrib), *([] if there else [str(python)])])

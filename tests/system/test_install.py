@@ -41,7 +41,7 @@ def test_the_utf8_build_replaces_the_legacy_one_and_keeps_the_rules(new_sandbox:
     server.run(["mxbackup", "add", "dupontnet.com"])
     server.install(UTF8)
     installed = [name for name in server.run(["rpm", "-qa"]).stdout.split() if name.startswith("smeserver-mxbackup")]
-    assert sorted(installed) == ["smeserver-mxbackup-python-3.11.2-1.i386", f"{UTF8}-1.0.0-1.noarch"]
+    assert sorted(installed) == ["smeserver-mxbackup-python-3.11.2-1.i686", f"{UTF8}-1.0.0-1.noarch"]
     assert server.run(["rpm", "-V", UTF8]).stdout == ""
     assert server.run(["mxbackup", "status"]).returncode == 0
     assert server.rcpt("jean.dupont@dupontnet.com").startswith("250")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup import lexicon, names, states
+from mxbackup import lexicon, names, states, terminal
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import DatabaseMissing, InvalidName
 from mxbackup.esmithdb import Store
@@ -194,7 +194,7 @@ def _progress(length: int) -> Iterator[Callable[[], object]]:
     if length < 2 or not sys.stderr.isatty():
         yield lambda: None
         return
-    with click.progressbar(length=length, file=sys.stderr, label=_("Checking")) as bar:
+    with click.progressbar(length=length, file=terminal.drawing(sys.stderr), label=_("Checking")) as bar:
         yield lambda: bar.update(1)
 
 

@@ -2,7 +2,6 @@
 """What the commands share: the user's language, options, tables, and how rules are said."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -80,11 +79,6 @@ def contents(file: str) -> bytes:
         raise InvalidInput("{path} cannot be read: {reason}.", path=file, reason=error.strerror) from error
 
 
-def escaped(text: str) -> str:
-    """Return a text that somebody wrote as it is safe on a terminal: control characters escaped."""
-    return re.sub(r"[\0-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
-
-
 def print_invalid(invalid: Iterable[Invalid], *, err: bool = True) -> None:
     """Tell of records that hold no rule, and how to be rid of them."""
     for record in invalid:
@@ -93,6 +87,7 @@ def print_invalid(invalid: Iterable[Invalid], *, err: bool = True) -> None:
 
 def print_table(rows: list[tuple[str, ...]]) -> None:
     """Print rows of equal length in columns, the first row being the heading."""
+    rows = [tuple(cell.replace("\n", "\\n") for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

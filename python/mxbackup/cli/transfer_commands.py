@@ -8,12 +8,11 @@ from typing import TypeVar
 
 import click
 
-from mxbackup import importers, rules, tables
+from mxbackup import importers, printable, rules, tables, terminal
 from mxbackup.cli.common import (
     WRONG_USE,
     _,
     contents,
-    escaped,
     event_option,
     examples,
     file_type,
@@ -84,9 +83,9 @@ def import_(
 def export(services: Service, form: str) -> None:
     """Print the valid rules; a record that is none is told on stderr."""
     inventory = services.inventory()
-    write = tables.write_csv if form == "csv" else tables.write_json
-    # What it prints is a file, for import here or elsewhere: UTF-8, whatever the terminal is.
-    click.echo(write(inventory.rules).encode("utf-8", "backslashreplace"), nl=False)
+    text = (tables.write_csv if form == "csv" else tables.write_json)(inventory.rules)
+    # What it prints is a file, for import here or elsewhere: UTF-8, unless somebody looks at it.
+    click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "backslashreplace"), nl=False)
     print_invalid(inventory.invalid)
 
 
@@ -101,7 +100,7 @@ def _read(file: str, form: str | None) -> Reading:
 def _merge(services: Service, entries: Sequence[Entry], event: bool, dry_run: bool) -> Merged:
     """Import with a progress bar on a terminal."""
     with click.progressbar(
-        length=len(entries), label=_("Importing"), file=sys.stderr, update_min_steps=1000,
+        length=len(entries), label=_("Importing"), file=terminal.drawing(sys.stderr), update_min_steps=1000,
         hidden=not sys.stderr.isatty() or len(entries) < WORTH_A_BAR,
     ) as bar:  # fmt: skip
         return services.import_rules(entries, event=event, dry_run=dry_run, progress=bar.update)
@@ -139,7 +138,7 @@ def _print_remarks(heading: str, remarks: Sequence[Remark]) -> None:
 
 
 def _remark_line(remark: Remark) -> str:
-    return "  " + escaped(f"{remark.line}: {remark.text}: {words.error(remark.reason)}")
+    return "  " + printable.line(f"{remark.line}: {remark.text}: {words.error(remark.reason)}")
 
 
 def _print_some(items: Sequence[Item], line: Callable[[Item], str], *, err: bool = False) -> None:

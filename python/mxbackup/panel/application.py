@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from mxbackup import lexicon
@@ -111,7 +112,10 @@ def _body(request: Request) -> bytes:
         raise Refused(415, "The request cannot be understood. Go back to the list of rules.")
     if (request.content_length or 0) > MAX_BODY:
         raise Refused(413, "The form is larger than {limit} bytes, and nothing was done.", limit=MAX_BODY)
-    return request.get_data(cache=False)
+    try:
+        return request.get_data(cache=False)
+    except ClientDisconnected:
+        raise Refused(400, "The form did not arrive whole, and nothing was done. Go back and send it again.") from None
 
 
 def _sorry(reason: str, status: int) -> Page:

@@ -24,23 +24,29 @@ my $BANNER = <<'END';
 #------------------------------------------------------------
 END
 
-# Makes FILE, unless something is wrong, which goes to stderr.
+# Makes FILE, unless something is wrong, which goes to stderr.  As on the server FILE.PID is there from the start
+# until that has been said.
 sub expand {
     my ($file) = @_;
+    my $temporary;
     my $done = eval {
         my %metadata = metadata($file);
         my $output   = $metadata{OUTPUT_FILENAME} || $file;
+        $temporary = "$output.$$";
         if ($metadata{DELETE}) {
             unlink $output or $!{ENOENT} or die "cannot remove $output: $!\n";
         }
         else {
-            store($output, text($metadata{TEMPLATE_PATH} || $file), \%metadata);
+            unlink $temporary;
+            sysopen my $out, $temporary, O_WRONLY | O_CREAT | O_EXCL, 0600 or die "cannot create $temporary: $!\n";
+            store($out, $temporary, $output, text($metadata{TEMPLATE_PATH} || $file), \%metadata);
         }
         1;
     };
     return if $done;
     chomp(my $reason = $@);
     print STDERR "ERROR: Template processing failed for $file: $reason\n";
+    unlink $temporary if defined $temporary;
     return;
 }
 
@@ -124,35 +130,26 @@ sub metadata {
     return %metadata;
 }
 
-# Puts TEXT in the place of FILE when that holds something else.
+# Writes TEXT to OUT, which is open at TEMPORARY, and puts that in the place of FILE when FILE holds something else.
 sub store {
-    my ($file, $text, $metadata) = @_;
-    my @old       = stat $file;
-    my $temporary = "$file.$$";
-    unlink $temporary;
-    my $done = eval {
-        sysopen my $out, $temporary, O_WRONLY | O_CREAT | O_EXCL, 0600 or die "cannot create $temporary: $!\n";
-        binmode $out;
-        (print {$out} $text) && close $out or die "cannot write $temporary: $!\n";
-        my $uid  = id($metadata->{UID}, \&CORE::getpwnam, @old ? $old[4] : 0);
-        my $gid  = id($metadata->{GID}, \&CORE::getgrnam, @old ? $old[5] : 0);
-        my $mode = defined $metadata->{PERMS} ? $metadata->{PERMS} : @old ? $old[2] & 07777 : 0644;
-        chown $uid, $gid, $temporary or die "cannot chown $temporary: $!\n";
-        chmod $mode, $temporary or die "cannot chmod $temporary: $!\n";
-        if (@old && md5($file) eq md5($temporary)) {
-            chown $uid, $gid, $file;
-            chmod $mode, $file;
-            unlink $temporary;
-        }
-        else {
-            rename $temporary, $file or die "cannot rename $temporary to $file: $!\n";
-        }
-        1;
-    };
-    return if $done;
-    my $reason = $@;
-    unlink $temporary;
-    die $reason;
+    my ($out, $temporary, $file, $text, $metadata) = @_;
+    my @old = stat $file;
+    binmode $out;
+    (print {$out} $text) && close $out or die "cannot write $temporary: $!\n";
+    my $uid  = id($metadata->{UID}, \&CORE::getpwnam, @old ? $old[4] : 0);
+    my $gid  = id($metadata->{GID}, \&CORE::getgrnam, @old ? $old[5] : 0);
+    my $mode = defined $metadata->{PERMS} ? $metadata->{PERMS} : @old ? $old[2] & 07777 : 0644;
+    chown $uid, $gid, $temporary or die "cannot chown $temporary: $!\n";
+    chmod $mode, $temporary or die "cannot chmod $temporary: $!\n";
+    if (@old && md5($file) eq md5($temporary)) {
+        chown $uid, $gid, $file;
+        chmod $mode, $file;
+        unlink $temporary;
+    }
+    else {
+        rename $temporary, $file or die "cannot rename $temporary to $file: $!\n";
+    }
+    return;
 }
 
 # The number of a user or group given by name or number, or the other when none is given.

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs of the host: started in a clean environment, ended when they take too long, what they said kept.
+
+What they say goes to files without a name, not through pipes: so none dies in the middle of its work, of SIGPIPE,
+because we did, and a daemon that one leaves behind keeps nobody waiting.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from mxbackup.errors import HostError
+
+COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
+# Bytes of what a program said that are looked at: the last ones.
+KEPT = 65536
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a program. `status` is its exit status, or less than 0 when a signal ended it."""
+
+    status: int
+    out: str
+    errors: str
+
+
+class Running:
+    """A program that was started, with a process group of its own."""
+
+    def __init__(
+        self,
+        command: Iterable[Path | str],
+        environment: Mapping[str, str],
+        *,
+        stdin: IO[str] | None = None,
+        inherited: Collection[int] = (),
+        before: Callable[[], object] | None = None,
+    ) -> None:
+        """Start it with nothing in its environment but COMMAND_PATH and what is given.
+
+        It inherits the descriptors `inherited`; `before` is called in the new process. Raises HostError when it is
+        not there.
+        """
+        words = [str(word) for word in command]
+        clean = {"PATH": ":".join(COMMAND_PATH), "LC_ALL": "C", **environment}
+        self._out, self._errors = TemporaryFile(), TemporaryFile()  # noqa: SIM115 - closed at its end
+        try:
+            self._process = subprocess.Popen(
+                words, env=clean, stdin=stdin or subprocess.DEVNULL, stdout=self._out, stderr=self._errors,
+                pass_fds=inherited, process_group=0, preexec_fn=before,
+            )  # fmt: skip
+        except OSError as error:
+            self._out.close()
+            self._errors.close()
+            raise HostError(
+                "{command} cannot be run: {reason}. Is this an SME Server?",
+                command=words[0],
+                reason=error.strerror,
+            ) from error
+
+    def end(self, limit: float) -> Done:
+        """Wait for its end, at most `limit` seconds, then kill it with all that it started."""
+        late = ""
+        try:
+            status = self._process.wait(limit)
+        except subprocess.TimeoutExpired:
+            status = self._kill()
+            late = f"\nit took more than {limit:.0f} seconds and was killed"
+        return Done(status, _said(self._out), _said(self._errors) + late)
+
+    def _kill(self) -> int:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait()
+
+
+def one_line(text: str) -> str:
+    """Return what a program said as one line."""
+    return " / ".join(line.strip() for line in text.splitlines() if line.strip()) or "no message"
+
+
+def _said(file: IO[bytes]) -> str:
+    with file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - KEPT))
+        return file.read().decode("utf-8", "replace")
