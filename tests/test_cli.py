@@ -124,6 +124,7 @@ def test_list_as_json(full: Scratch, mxbackup: Run) -> None:
             rule_json("martin.org", "domain", "route", route="mail.martin.org:26"),
         ],
         "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
+        "faults": [],
     }
 
 
@@ -409,6 +410,7 @@ def test_status_as_json(expanded: Scratch, mxbackup: Run) -> None:
         "enabled": True,
         "rules": {"domain": 3, "host": 2},
         "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
+        "faults": [],
         "targets": [
             {"name": name, "path": path, "present": present, "current": current}
             for name, (path, present, current) in paths.items()

@@ -12,12 +12,12 @@ PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
 
 # A module imports only from the lines above its own, and from those before it in its line.
 LAYERS = (
-    "errors names rules",
-    "delivery files esmithdb settings policies render",
+    "errors names localmail rules",
+    "cdb delivery files esmithdb settings policies render",
     "dnsquery dnscheck interfaces mtasts smtpprobe",
     "host lexicon terminal states",
     "entries controlfiles tables oldcontrib importers merging",
-    "lint qmailcontrol memory recipientlists recipients wording",
+    "lint qmailcontrol readers memory recipientlists recipients wording",
     "facts dnsfindings mailfindings checks asking learning probing reporting remembering",
     "outcomes mailfiles service",
 )

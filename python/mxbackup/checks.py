@@ -99,7 +99,7 @@ class Checker:
         )
 
     def _decide(self, name: str, unreachable: Iterable[Target]) -> Delivery:
-        if name in self._us.settings.local_names:
+        if self._us.settings.local.delivers(name):
             return Delivery(Verdict.LOCAL)
         return delivery.decide(
             name,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mxbackup import names, render, rules, settings
+from mxbackup import localmail, names, render, rules, settings
 from mxbackup.errors import (
     ChangedMeanwhile,
     DatabaseMissing,
@@ -19,9 +19,10 @@ from mxbackup.errors import (
     UnknownRule,
 )
 from mxbackup.esmithdb import Database, Record, Store
-from mxbackup.host import Host
+from mxbackup.host import CONTROL, Host
+from mxbackup.localmail import LocalMail
 from mxbackup.mailfiles import MailFiles
-from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Removal, Status
+from mxbackup.outcomes import CarriedOver, Change, Expansion, Fault, Invalid, Inventory, Removal, Status
 from mxbackup.policies import Known
 from mxbackup.recipients import Knowledge, Register, knowledge
 from mxbackup.rules import RECORD_TYPE, Recipients, Rule
@@ -57,15 +58,17 @@ class Service:
         current = self._settings(domains)
         valid: list[Rule] = []
         invalid: list[Invalid] = []
+        faults: list[Fault] = []
         for key, record in domains.of_type(RECORD_TYPE):
             try:
-                rule = rules.from_record(key, record.properties)
-                rules.check_local(rule, current.local_names)
+                rule, found = rules.from_record(key, record.properties)
+                rules.check_local(rule, current.local)
                 valid.append(rule)
+                faults += (Fault(rule, reason) for reason in found)
             except InvalidInput as reason:
                 invalid.append(Invalid(key, reason))
         valid.sort(key=lambda rule: names.sort_key(rule.name))
-        return Inventory(valid, invalid, current)
+        return Inventory(valid, invalid, current, faults)
 
     def fragment(self, target: str) -> str:
         """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
@@ -91,7 +94,7 @@ class Service:
         def change(domains: Database) -> Change:
             near = list(_near(domains, rule.name))
             current = self._settings(domains)
-            rules.check_new(rule, near, current.local_names)
+            rules.check_new(rule, near, current.local)
             _refuse_other_record(domains, rule)
             domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
             return Change(rule, rules.covering(rule.name, near), current)
@@ -113,11 +116,10 @@ class Service:
         def change(domains: Database) -> Change:
             key = _key(domains, name)
             _refuse_stale(domains, key, expected)
-            merged = {**_record(domains, key, name).properties, **properties}
-            rule = rules.from_record(key, {prop: text for prop, text in merged.items() if text is not None})
+            rule, recorded = rules.revise(key, _record(domains, key, name).properties, properties)
             current = self._settings(domains)
-            rules.check_local(rule, current.local_names)
-            domains.set(key, RECORD_TYPE, rules.to_properties(rule))
+            rules.check_local(rule, current.local)
+            domains.set(key, RECORD_TYPE, recorded)
             return Change(rule, rules.covering(rule.name, _near(domains, rule.name)), current)
 
         self._prepare(event)
@@ -166,7 +168,7 @@ class Service:
 
         def change(domains: Database) -> "Merged":
             trial = Database(dict(domains.raw))
-            merged = merging.merge(trial, self._settings(domains).local_names, entries, progress)
+            merged = merging.merge(trial, self._settings(domains).local, entries, progress)
             if not merged.problems and not dry_run:
                 domains.raw.update(trial.raw)
             return merged
@@ -193,7 +195,7 @@ class Service:
         def change(domains: Database) -> "Merged":
             known = {key for key, _ in domains.of_type(RECORD_TYPE)}
             new = [entry for entry in reading.entries if entry.name not in known]
-            return merging.merge(domains, self._settings(domains).local_names, new)
+            return merging.merge(domains, self._settings(domains).local, new)
 
         self._prepare(event)
         removed = self.host.remove(oldcontrib.LEFTOVERS)
@@ -214,13 +216,13 @@ class Service:
 
     def status(self) -> Status:
         """Return the state of every rule and file. Raises DatabaseError."""
-        from mxbackup import lint
+        from mxbackup import lint, qmailcontrol, readers
 
         inventory, known = self._read()
         targets = self.files.status(inventory, known)
         current = inventory.settings
         found = lint.findings(lint.read(self.host), inventory.rules, current, routes=current.routes)
-        found += lint.of_settings(current)
+        found += [*lint.of_settings(current), *readers.findings(self.host), *qmailcontrol.lone_names(self.host)]
         return Status(inventory, targets, found, knowledge(inventory.rules, known))
 
     def outdated(self, inventory: Inventory) -> list[Path]:
@@ -315,12 +317,24 @@ class Service:
         """A host without `configuration` has the defaults; an unreadable one is an error."""
         configuration = self.configuration.read() if self.configuration.path.exists() else Database()
         found = settings.from_databases(configuration, domains)
+        if not found.postfix:
+            found = replace(found, qmail=self._local_mail(found.public_addresses))
         if not self.host.plain:
             routes = not found.postfix and render.TARGETS["smtproutes"] in self.host.targets()
             return replace(found, routes=routes)
         from mxbackup import qmailcontrol
 
-        return qmailcontrol.host_settings(self.host, found)
+        return replace(found, smarthost=qmailcontrol.smarthost(self.host))
+
+    def _local_mail(self, public: frozenset[str]) -> LocalMail:
+        """What qmail keeps here; the addresses are found when a route has one, for sockets are slow to load."""
+
+        def own_addresses() -> frozenset[str]:
+            from mxbackup import interfaces
+
+            return interfaces.addresses() | public
+
+        return replace(localmail.at(self.host.path(CONTROL)), own_addresses=own_addresses)
 
     def _prepare(self, event: bool) -> None:
         if self.host.plain:
@@ -364,7 +378,7 @@ def _refuse_stale(domains: Database, key: str, expected: str) -> None:
 
 
 def _read(domains: Database, key: str) -> Rule:
-    return rules.from_record(key, _record(domains, key, key).properties)
+    return rules.from_record(key, _record(domains, key, key).properties)[0]
 
 
 def _near(domains: Database, name: str) -> Iterator[Rule]:

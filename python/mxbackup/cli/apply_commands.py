@@ -15,16 +15,22 @@ from mxbackup.service import Service
     epilog=examples("mxbackup apply --dry-run", "mxbackup apply"),
 )
 @click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
-@click.option("--create", is_flag=True, help=_("Make a missing rcpthosts of the names in me and locals."))
+@click.option(
+    "--create", is_flag=True, help=_("Make a missing rcpthosts of the names in me, locals and virtualdomains.")
+)
 @click.pass_obj
 def apply(services: Service, dry_run: bool, create: bool) -> None:
     """Write the control files, and say of each what was done."""
-    pending = [change for change in services.apply(create=create, dry_run=dry_run) if change.pending]
+    pending = [change for change in services.apply(create=create, dry_run=dry_run) if change.pending or change.stale]
     if not pending:
         click.echo(_("Nothing to do: the files are up to date."))
     for change in pending:
-        if dry_run:
+        if dry_run and change.pending:
             click.echo(change.diff(), nl=False)
+        elif dry_run:
+            click.echo(_("{path} is not compiled as it stands", path=change.path))
+        elif not change.pending:
+            click.echo(_("compiled {path}", path=change.path))
         elif change.before is None:
             click.echo(_("created {path}", path=change.path))
         else:
