@@ -19,7 +19,7 @@ LAYERS = (
     "entries controlfiles tables oldcontrib importers merging",
     "lint qmailcontrol readers memory recipientlists recipients wording",
     "facts dnsfindings mailfindings checks asking learning probing reporting remembering",
-    "outcomes mailfiles service",
+    "outcomes removals mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}
 # Starts one of the faces, and nothing imports it.

@@ -527,6 +527,7 @@ def test_without_many_rules_the_compiled_file_is_empty(many: Scratch, removal: s
     else:
         with_rules(many, left)
     assert not many.service.status().sound
+    many.service.confirm()
     many.service.expand()
     assert controls(many) == holding(block(left), "")
     assert many.service.status().sound

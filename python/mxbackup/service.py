@@ -25,6 +25,7 @@ from mxbackup.mailfiles import MailFiles
 from mxbackup.outcomes import CarriedOver, Change, Expansion, Fault, Invalid, Inventory, Removal, Status
 from mxbackup.policies import Known
 from mxbackup.recipients import Knowledge, Register, knowledge
+from mxbackup.removals import Removals
 from mxbackup.rules import RECORD_TYPE, Recipients, Rule
 from mxbackup.settings import SERVICE_KEY, Settings
 
@@ -45,6 +46,7 @@ class Service:
         self.host = host
         self.files = MailFiles(host)
         self.recipients = Register(host)
+        self.removals = Removals(host)
 
     @classmethod
     def below(cls, root: Path) -> "Service":
@@ -72,7 +74,7 @@ class Service:
 
     def fragment(self, target: str) -> str:
         """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
-        return self.files.fragment(target, *self._read())
+        return self.files.fragment(target, *self._read_whole())
 
     def get(self, name: str) -> Rule:
         """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
@@ -142,6 +144,7 @@ class Service:
 
         self._prepare(event)
         done = self.domains.update(change)
+        self.removals.note([done.key])
         self._signal(event, "mxbackup-delete", done.key)
         return done
 
@@ -222,7 +225,12 @@ class Service:
         targets = self.files.status(inventory, known)
         current = inventory.settings
         found = lint.findings(lint.read(self.host), inventory.rules, current, routes=current.routes)
-        found += [*lint.of_settings(current), *readers.findings(self.host), *qmailcontrol.lone_names(self.host)]
+        found += [
+            *self.removals.findings(inventory),
+            *lint.of_settings(current),
+            *readers.findings(self.host),
+            *qmailcontrol.lone_names(self.host),
+        ]
         return Status(inventory, targets, found, knowledge(inventory.rules, known))
 
     def outdated(self, inventory: Inventory) -> list[Path]:
@@ -237,8 +245,21 @@ class Service:
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
         targets = self.host.targets()
-        inventory = self.files.expand(targets, self._read)
+        inventory = self.files.expand(targets, self._read_whole)
+        self.removals.settle(inventory)
         return Expansion(targets, inventory.invalid)
+
+    def confirm(self, *, event: bool = True) -> list[str]:
+        """Let the rules go that are in force and gone from the database; return their names.
+
+        Signals the event that does so; on a host without e-smith `apply` does. Raises DatabaseError, HostError.
+        """
+        self._prepare(event)
+        lost = sorted(self.removals.lost(self.inventory()))
+        if lost:
+            self.removals.note(lost)
+            self._signal(event, "mxbackup-update")
+        return lost
 
     def apply(self, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
         """Write the rules into qmail's control files on a host without e-smith; return what was, or would be, done.
@@ -261,7 +282,9 @@ class Service:
             inventory = self.inventory()
             changes = qmailcontrol.plan(self.host, inventory.rules, inventory.settings, create=create)
             if not dry_run:
+                self.removals.refuse_loss(inventory)
                 qmailcontrol.carry_out(self.host, changes)
+                self.removals.settle(inventory)
         return changes
 
     def import_recipients(self, name: str, text: str, *, event: bool = True) -> tuple[Rule, int]:
@@ -299,12 +322,19 @@ class Service:
         from mxbackup import learning  # brings the DNS library and SQLite, slow to load
 
         done = learning.run(self.host, inventory.rules, inventory.settings)
-        self.files.expand([render.TARGETS["qpsmtpd"]], self._read)
+        if not self.removals.lost(inventory):  # said by `status`, and no news every five minutes
+            self.files.expand([render.TARGETS["qpsmtpd"]], self._read_whole)
         return done
 
     def _read(self) -> tuple[Inventory, Known]:
         inventory = self.inventory()
         return inventory, self.recipients.known(inventory.rules)
+
+    def _read_whole(self) -> tuple[Inventory, Known]:
+        """Read what is to be put into force. Raises HostError when rules were lost."""
+        inventory, known = self._read()
+        self.removals.refuse_loss(inventory)
+        return inventory, known
 
     def _domains(self) -> Database:
         """Without e-smith nobody but us makes the database, with the first rule."""
