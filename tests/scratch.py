@@ -17,6 +17,19 @@ PACKAGE = Path(__file__).parents[1] / "python"
 EXPAND_TEMPLATE = "/sbin/e-smith/expand-template"
 # What expand-template does where our fragment is the whole template: without it, nothing.
 EXPANSION = 'read -r _; cat "$MXBACKUP_RENDERED/${1##*/}" > "$1.new" && mv "$1.new" "$1"'
+# In the place of qmail-newmrh(8), which Debian does not have: the same file, by the CDB library that qpsmtpd uses.
+NEWMRH = """#!/usr/bin/perl
+use strict; use warnings; use CDB_File;
+my ($bin) = $0 =~ m{(.*)/};
+chdir "$bin/../control" or exit 111;
+open my $source, '<', 'morercpthosts' or exit 111;
+my $compiled = CDB_File->new('morercpthosts.cdb', 'morercpthosts.tmp') or exit 111;
+while (my $line = <$source>) {
+    $line =~ s/[ \\t\\n]+\\z//;
+    $compiled->insert(lc $line, '') if $line ne '' && $line !~ /^#/;
+}
+$compiled->finish or exit 111;
+"""
 SIGNAL_EVENT = "/sbin/e-smith/signal-event"
 
 
@@ -43,6 +56,17 @@ class Scratch:
         path = self.write(absolute, f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
         return path
+
+    def with_newmrh(self) -> None:
+        """Give the server the program that compiles morercpthosts."""
+        self.write("/var/qmail/bin/qmail-newmrh", NEWMRH).chmod(0o755)
+
+    def compiled(self, absolute: str = "/var/qmail/control/morercpthosts.cdb") -> str:
+        """The names in a constant database, a line each, as the CDB library finds them."""
+        reading = "tie my %h, 'CDB_File', shift or exit 1; print map { \"$_\\n\" } keys %h"
+        command = ["perl", "-MCDB_File", "-e", reading, str(self.path(absolute))]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        return done.stdout
 
     def database(self, name: str, *records: str | bytes) -> Path:
         """Lay down a database of these records, a line each."""

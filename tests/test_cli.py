@@ -124,6 +124,7 @@ def test_list_as_json(full: Scratch, mxbackup: Run) -> None:
             rule_json("martin.org", "domain", "route", route="mail.martin.org:26"),
         ],
         "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
+        "faults": [],
     }
 
 
@@ -409,6 +410,7 @@ def test_status_as_json(expanded: Scratch, mxbackup: Run) -> None:
         "enabled": True,
         "rules": {"domain": 3, "host": 2},
         "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
+        "faults": [],
         "targets": [
             {"name": name, "path": path, "present": present, "current": current}
             for name, (path, present, current) in paths.items()
@@ -593,3 +595,66 @@ def test_a_package_without_its_templates_is_status_3_and_no_output(full: Scratch
         "",
         "mxbackup: The fragment of rcpthosts cannot be made: TemplateNotFound: rcpthosts.j2.\n",
     )
+
+
+def test_a_remark_at_fault_is_reported_and_the_rule_counts(server: Scratch, mxbackup: Run) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Description|Chez\\nDupont|Kind|domain|Nameservers|internet")
+    fault = (
+        'warning: dupontnet.com: The description must be one line without "|", "\\" and control characters. The rule '
+        "counts all the same. To mend it: mxbackup set dupontnet.com --description TEXT\n"
+    )
+    assert mxbackup("list") == (
+        0,
+        "NAME           KIND    DESTINATION  DESCRIPTION\ndupontnet.com  Domain  MX           Chez Dupont\n",
+        fault,
+    )
+    assert "dupontnet.com\n.dupontnet.com\n" in mxbackup("render", "rcpthosts")[1]
+    status, out, _ = mxbackup("status")
+    assert (status, fault in out) == (1, True)
+    reason = 'The description must be one line without "|", "\\" and control characters.'
+    assert as_json(mxbackup, "list")["faults"] == [{"name": "dupontnet.com", "reason": reason}]
+    assert mxbackup("set", "dupontnet.com", "--kind", "host", "--no-event")[0] == 0
+    assert server.records("domains") == [
+        "dupontnet.com=mxbackup|Description|Chez\\nDupont|Kind|host|Nameservers|internet"
+    ]
+    assert mxbackup("set", "dupontnet.com", "--description", "a\\b", "--no-event")[0] == 2
+    mxbackup("set", "dupontnet.com", "--description", "Chez Dupont", "--no-event")
+    assert server.records("domains") == [
+        "dupontnet.com=mxbackup|Description|Chez Dupont|Kind|host|Nameservers|internet"
+    ]
+
+
+def test_what_the_host_adds_to_our_records_is_kept_and_never_reported(server: Scratch, mxbackup: Run) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain|Nameservers|internet")
+    mxbackup("set", "dupontnet.com", "--route", "mail.dupontnet.com", "--no-event")
+    mxbackup("import", str(server.write("/list", "dupontnet.com:other.dupontnet.com\n")), "--no-event")
+    assert server.records("domains") == [
+        "dupontnet.com=mxbackup|Kind|domain|Nameservers|internet|Route|other.dupontnet.com"
+    ]
+    assert not any("Nameservers" in said for verb in ("list", "status") for said in mxbackup(verb)[1:])
+
+
+def test_a_route_to_this_server_is_refused_and_to_another_port_of_it_warned_of(server: Scratch, mxbackup: Run) -> None:
+    server.database("configuration", "mxbackup=service|PublicAddress|203.0.113.5|status|enabled")
+    status, _, err = mxbackup("add", "dupontnet.com", "--route", "203.0.113.5", "--no-event")
+    assert (status, 'The route "203.0.113.5" leads back to this server' in err) == (2, True)
+    status, out, _ = mxbackup("add", "dupontnet.com", "--route", "203.0.113.5:2525", "--no-event")
+    warning = (
+        "The route [203.0.113.5]:2525 leads to this server itself: that is right only if another mail server listens "
+        "there.\n"
+    )
+    assert (status, out.endswith(warning)) == (0, True)
+
+
+def test_an_address_of_an_interface_is_this_server(
+    server: Scratch, mxbackup: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mxbackup.interfaces.addresses", lambda: frozenset({"192.0.2.7"}))
+    assert mxbackup("add", "dupontnet.com", "--route", "192.0.2.7", "--no-event")[0] == 2
+    assert mxbackup("add", "dupontnet.com", "--route", "192.0.2.8", "--no-event")[0] == 0
+
+
+def test_on_an_sme_server_too_virtualdomains_decides(server: Scratch, mxbackup: Run) -> None:
+    server.write("/var/qmail/control/virtualdomains", ".virt.test:alias\nexc.virt.test:\n")
+    assert mxbackup("add", "a.virt.test", "--no-event")[0] == 2
+    assert mxbackup("add", "exc.virt.test", "--no-event")[0] == 0

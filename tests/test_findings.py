@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from mxbackup.delivery import ABSENT, FAILED, Answer, Delivery, Outcome, Route, 
 from mxbackup.dnscheck import ServerFacts
 from mxbackup.dnsquery import Server, Status
 from mxbackup.facts import Exchanger, Facts, Finding, Us
+from mxbackup.localmail import LocalMail
 from mxbackup.mtasts import Policy
 from mxbackup.rules import SmartHostUse
 from mxbackup.settings import Settings
@@ -57,6 +59,26 @@ def mx(*exchangers: Exchanger) -> Facts:
 def second(answer: ServerFacts) -> Facts:
     """The second name server answers differently."""
     return replace(FINE, servers=(FIRST, answer))
+
+
+def keeping(**qmail: Any) -> Facts:
+    return replace(FINE, us=replace(US, settings=replace(SETTINGS, qmail=LocalMail(**qmail))), rule=RULE)
+
+
+def test_a_name_below_a_wildcard_of_virtualdomains_is_delivered_here() -> None:
+    facts = replace(keeping(virtual={".dupontnet.com": "alias"}), name="www.dupontnet.com")
+    assert [str(found.params["line"]) for found in judge(facts) if found.code == "local-domain"] == [
+        ".dupontnet.com:alias"
+    ]
+    assert codes(keeping(virtual={".dupontnet.com": "alias"})) == []
+    assert codes(keeping(virtual={"": "alias"})) == ["error local-domain"]
+    assert codes(keeping(virtual={"": "alias", "dupontnet.com": ""})) == []
+
+
+def test_percenthack_of_a_name_that_the_rule_accepts_is_an_open_relay() -> None:
+    assert codes(keeping(percenthack=frozenset({"dupontnet.com"}))) == ["error percenthack"]
+    assert codes(keeping(percenthack=frozenset({"www.dupontnet.com", "other.net"}))) == ["error percenthack"]
+    assert codes(keeping(percenthack=frozenset({"other.net", "net"}))) == []
 
 
 def test_nothing_is_wrong() -> None:

@@ -12,16 +12,16 @@ PACKAGE = Path(__file__).parents[1] / "python/mxbackup"
 
 # A module imports only from the lines above its own, and from those before it in its line.
 LAYERS = (
-    "errors printable names rules",
-    "delivery commands files esmithdb settings policies render replies",
+    "errors printable names localmail rules",
+    "cdb delivery commands files esmithdb settings policies render replies",
     "clock dnsquery dnscheck interfaces mtasts smtpprobe",
     "expansion host lexicon terminal states",
     "queue",
     "entries controlfiles tables oldcontrib importers merging",
-    "lint qpsmtpdplugin qmailcontrol memory recipientlists recipients wording",
+    "lint qpsmtpdplugin qmailcontrol readers memory recipientlists recipients wording",
     "facts dnsfindings mailfindings contacts inquiry checks",
     "journal asking envoy learning probing reporting remembering",
-    "outcomes mailfiles service",
+    "outcomes removals mailfiles service",
 )
 FACES = {"cli", "panel", "actions"}
 # Starts one of the faces, and nothing imports it.

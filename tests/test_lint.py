@@ -3,14 +3,15 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import lint, render
-from mxbackup.host import MORERCPTHOSTS
+from mxbackup import lint, render, rules
+from mxbackup.host import CONTROL, MORERCPTHOSTS
 from mxbackup.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, Finding, Level
 from mxbackup.names import Name
 from mxbackup.render import BEGIN, END
@@ -283,3 +284,44 @@ def test_a_note_alone_is_sound(server: Scratch, mxbackup: Callable[..., Outcome]
         "note: /var/qmail/control/smtproutes: Postfix delivers the mail of this server: "
         "routes of rules would have no effect here.",
     )
+
+
+VIRTUAL = """\
+.friend.test:alias
+www.friend.test:alias
+jo@friend.test:jo
+exception.friend.test:
+.host.test:alias
+other.test:alias
+broken.friend.test
+"""
+
+
+def qmail(texts: Mapping[str, str], *ours: Rule) -> list[tuple[str, str, str, tuple[int, ...]]]:
+    files: dict[Path, str | None] = {RCPTHOSTS: "", **{CONTROL / name: text for name, text in texts.items()}}
+    return brief(lint.findings(files, ours, SERVER))
+
+
+FRIEND, HOST = rules.make("friend.test"), rules.make("host.test", "host")
+
+
+def test_percenthack_on_a_name_that_is_accepted_is_an_open_relay() -> None:
+    text = "# ours\nFriend.test\nwww.friend.test \nother.test\nwww.host.test\n%\n"
+    assert qmail({"percenthack": text}, FRIEND, HOST) == [
+        ("error", "percenthack", "percenthack", (2,)),
+        ("error", "percenthack", "percenthack", (3,)),
+    ]
+
+
+def test_what_virtualdomains_keeps_of_a_rule_is_told() -> None:
+    assert qmail({"virtualdomains": VIRTUAL}, FRIEND, HOST) == [
+        ("warning", "kept-here", "virtualdomains", (1,)),
+        ("warning", "kept-here", "virtualdomains", (2,)),
+        ("note", "address-kept-here", "virtualdomains", (3,)),
+    ]
+
+
+def test_a_local_domain_below_a_rule_is_meant() -> None:
+    files: dict[Path, str | None] = {RCPTHOSTS: "", CONTROL / "virtualdomains": "www.friend.test:alias-www\n"}
+    local = replace(SERVER, local_domains=frozenset({"www.friend.test"}))
+    assert brief(lint.findings(files, [FRIEND], local)) == []

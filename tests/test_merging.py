@@ -6,6 +6,7 @@ from collections.abc import Callable
 from mxbackup import merging
 from mxbackup.entries import Entry
 from mxbackup.esmithdb import Database
+from mxbackup.localmail import LocalMail
 from mxbackup.merging import Changed
 from mxbackup.names import Name
 from mxbackup.rules import Kind, Rule
@@ -21,37 +22,37 @@ def database(*lines: str) -> Database:
 
 def test_a_rule_is_made_of_what_is_stated() -> None:
     domains = database()
-    merged = merging.merge(domains, set(), [Entry(1, A), Entry(2, B, {"Kind": "host", "Route": "c.com"})])
+    merged = merging.merge(domains, LocalMail(), [Entry(1, A), Entry(2, B, {"Kind": "host", "Route": "c.com"})])
     assert merged.added == [Rule(A), Rule(B, Kind.HOST, "c.com")]
     assert domains.raw == {b"a.com": b"mxbackup|Kind|domain", b"b.com": b"mxbackup|Kind|host|Route|c.com"}
 
 
 def test_what_is_not_stated_stays() -> None:
     domains = database("a.com=mxbackup|Kind|host|Mine|yes|Route|c.com")
-    merged = merging.merge(domains, set(), [Entry(1, A, {"Route": None})])
+    merged = merging.merge(domains, LocalMail(), [Entry(1, A, {"Route": None})])
     assert merged.changed == [Changed(Rule(A, Kind.HOST, "c.com"), Rule(A, Kind.HOST))]
     assert domains.raw == {b"a.com": b"mxbackup|Kind|host|Mine|yes"}
 
 
 def test_an_equal_rule_is_not_written() -> None:
     domains = database("a.com=mxbackup|Kind|host|Smarthost|bypass")
-    assert merging.merge(domains, set(), [Entry(1, A, {"Kind": "host"})]).unchanged == [Rule(A, Kind.HOST)]
+    assert merging.merge(domains, LocalMail(), [Entry(1, A, {"Kind": "host"})]).unchanged == [Rule(A, Kind.HOST)]
     assert domains.raw == {b"a.com": b"mxbackup|Kind|host|Smarthost|bypass"}
 
 
 def test_an_invalid_record_is_mended() -> None:
     domains = database("a.com=mxbackup|Kind|everything")
-    merged = merging.merge(domains, set(), [Entry(1, A, {"Kind": "domain"})])
+    merged = merging.merge(domains, LocalMail(), [Entry(1, A, {"Kind": "domain"})])
     assert merged.changed == [Changed(None, Rule(A))]
 
 
 def test_two_lines_about_one_name_are_one_entry() -> None:
     entries = [Entry(1, A, {"Kind": "host"}), Entry(2, A, {"Route": "c.com"}, only_existing=True), Entry(3, A)]
-    assert merging.merge(database(), set(), entries).added == [Rule(A, Kind.HOST, "c.com")]
+    assert merging.merge(database(), LocalMail(), entries).added == [Rule(A, Kind.HOST, "c.com")]
 
 
 def test_two_lines_that_contradict_are_refused() -> None:
-    merged = merging.merge(database(), set(), [Entry(1, A, {"Kind": "host"}), Entry(7, A, {"Kind": "domain"})])
+    merged = merging.merge(database(), LocalMail(), [Entry(1, A, {"Kind": "host"}), Entry(7, A, {"Kind": "domain"})])
     assert [(found.line, str(found.reason)) for found in merged.problems] == [
         (7, "Line 1 says something else of this name.")
     ]
@@ -59,7 +60,7 @@ def test_two_lines_that_contradict_are_refused() -> None:
 
 def test_a_record_of_another_type_is_not_touched() -> None:
     domains = database("a.com=alias|To|b.com")
-    (problem,) = merging.merge(domains, set(), [Entry(1, A)]).problems
+    (problem,) = merging.merge(domains, LocalMail(), [Entry(1, A)]).problems
     assert str(problem.reason) == (
         'The domains database has a record "a.com" of type "alias" already. Remove that one first.'
     )
@@ -67,14 +68,14 @@ def test_a_record_of_another_type_is_not_touched() -> None:
 
 
 def test_local_domains_are_left_out_though_they_have_a_record() -> None:
-    merged = merging.merge(database("a.com=domain|Content|Primary"), {"a.com"}, [Entry(1, A)])
+    merged = merging.merge(database("a.com=domain|Content|Primary"), LocalMail(frozenset({"a.com"})), [Entry(1, A)])
     assert [str(note.reason) for note in merged.notes] == ['"a.com" is a local domain of this server.']
     assert (merged.added, merged.problems) == ([], [])
 
 
 def test_progress_counts_the_names() -> None:
     done: list[int] = []
-    merging.merge(database(), set(), [Entry(1, A), Entry(2, B), Entry(3, B)], done.append)
+    merging.merge(database(), LocalMail(), [Entry(1, A), Entry(2, B), Entry(3, B)], done.append)
     assert done == [1, 1]
 
 

@@ -19,13 +19,8 @@ from tests.scratch import Scratch
 CONTROL = "/var/qmail/control"
 MISSING = (
     f"{CONTROL}/rcpthosts is missing: qmail accepts the mail of the whole world then (open relay). "
-    "To make it of the names in me and locals: mxbackup apply --create"
+    "To make it of the names in me, locals and virtualdomains: mxbackup apply --create"
 )
-# Writes what it would compile, so that a test can read it: Debian has no qmail.
-NEWMRH = (
-    'cd "$(dirname "$0")/../control" && cp morercpthosts morercpthosts.tmp && mv morercpthosts.tmp morercpthosts.cdb'
-)
-
 BLOCK = f"{BEGIN}\ndupontnet.com\n.dupontnet.com\n{END}\n"
 CONTROL_TEXTS = st.lists(
     st.sampled_from(["durantcom.net", ".durantcom.net", "# END", "#BEGIN mxbackup", "", " x", "a\r", "é", "\0", "\x0b"])
@@ -46,7 +41,8 @@ def server(tmp_path: Path) -> Scratch:
 
 
 def controls(server: Scratch) -> dict[str, str]:
-    return {path.name: path.read_text() for path in sorted(server.path(CONTROL).iterdir())}
+    found = sorted(path for path in server.path(CONTROL).iterdir() if path.suffix != ".cdb")
+    return {path.name: path.read_text() for path in found}
 
 
 def test_before_the_first_rule_there_is_none(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
@@ -127,7 +123,12 @@ def test_the_smart_host_of_smtproutes_is_gone_around(server: Scratch, mxbackup: 
 
 @pytest.mark.parametrize(
     ("control", "name"),
-    [("me", "mail.durantcom.net"), ("locals", "durantcom.net"), ("virtualdomains", "virtual.example.com")],
+    [
+        ("locals", "durantcom.net"),
+        ("locals", "mail.durantcom.net"),
+        ("virtualdomains", "virtual.example.com"),
+        ("virtualdomains", "www.example.net"),
+    ],
 )
 def test_a_name_that_qmail_delivers_itself_is_refused(
     control: str, name: str, server: Scratch, mxbackup: Callable[..., Outcome]
@@ -135,6 +136,116 @@ def test_a_name_that_qmail_delivers_itself_is_refused(
     server.write(f"{CONTROL}/virtualdomains", "virtual.example.com:alias\n.example.net:x\njo@a.com:jo\n")
     status, _, err = mxbackup("add", name)
     assert (status, "is a local domain of this server" in err) == (2, True), control
+
+
+@pytest.mark.parametrize("name", ["mail.durantcom.net", "example.net", "exc.example.net", "a.com"])
+def test_a_name_that_qmail_does_not_deliver_itself_is_taken(
+    name: str, server: Scratch, mxbackup: Callable[..., Outcome]
+) -> None:
+    server.write(f"{CONTROL}/locals", "durantcom.net\n")
+    server.write(f"{CONTROL}/virtualdomains", ".example.net:x\nexc.example.net:\njo@a.com:jo\n")
+    assert mxbackup("add", name)[0] == 0
+
+
+def test_a_rule_that_virtualdomains_takes_is_left_out_and_told(
+    server: Scratch, mxbackup: Callable[..., Outcome]
+) -> None:
+    mxbackup("add", "www.example.net")
+    mxbackup("add", "exc.example.net")
+    mxbackup("apply")
+    server.write(f"{CONTROL}/virtualdomains", ".example.net:x\nexc.example.net:\n")
+    status, out, _ = mxbackup("status")
+    assert status == 1
+    assert out.splitlines()[1:3] == [
+        "Rules: 1 for domains, 0 for hosts, 1 invalid.",
+        'Left out, the record www.example.net is no rule: "www.example.net" is a local domain of this server: it '
+        'delivers that mail itself because of the line ".example.net:x" in virtualdomains. Take the line out, or add '
+        'the exception "www.example.net:". To remove it: mxbackup remove www.example.net',
+    ]
+
+
+def test_a_missing_rcpthosts_is_made_of_virtualdomains_too(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    virtual = "virtual.test:alias\n.below.test:alias\nexc.below.test:\njo@address.test:jo\n:catch-all\n"
+    server.write(f"{CONTROL}/virtualdomains", virtual)
+    mxbackup("add", "friend.test")
+    server.path(f"{CONTROL}/rcpthosts").unlink()
+    mxbackup("apply", "--create")
+    assert controls(server)["rcpthosts"].startswith(
+        "mail.durantcom.net\ndurantcom.net\nvirtual.test\n.below.test\naddress.test\n"
+    )
+    assert "exc.below.test" not in controls(server)["rcpthosts"]
+
+
+def many_rules(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    source = server.write("/list", "".join(f"d{number:02}.example.com\n" for number in range(52)))
+    mxbackup("import", str(source))
+
+
+@pytest.mark.parametrize("damage", ["emptied", "older", "gone", "no database", "with a strange name"])
+def test_what_is_compiled_is_compared_whatever_its_date(
+    damage: str, server: Scratch, mxbackup: Callable[..., Outcome]
+) -> None:
+    server.with_newmrh()
+    server.write(f"{CONTROL}/morercpthosts", "Much.example.net\n")
+    source = server.path(f"{CONTROL}/morercpthosts")
+    compiled = server.path(f"{CONTROL}/morercpthosts.cdb")
+    server.host.run_newmrh()
+    older = compiled.read_bytes()
+    many_rules(server, mxbackup)
+    mxbackup("apply")
+    assert mxbackup("status")[0] == 0
+    whole, text = compiled.read_bytes(), source.read_bytes()
+    if damage == "gone":
+        compiled.unlink()
+    elif damage == "with a strange name":
+        source.write_bytes(text + b"stranger.test\n")
+        server.host.run_newmrh()
+        source.write_bytes(text)
+    else:
+        compiled.write_bytes({"emptied": b"", "older": older, "no database": b"x" * 3000}[damage])
+    status, out, _ = mxbackup("status")
+    path = f"{CONTROL}/morercpthosts"
+    if damage in ("emptied", "no database"):
+        told = f"{path}.cdb is damaged, and qmail takes no names from it. Compile it again: /var/qmail/bin/qmail-newmrh"
+    else:
+        told = f"{path} is out of date. Run: mxbackup apply"
+    assert (status, f"morercpthosts: {told}" in out.splitlines()) == (1, True)
+    assert mxbackup("apply", "--dry-run") == (0, f"{path} is not compiled as it stands\n", "")
+    assert mxbackup("apply") == (0, f"compiled {path}\n", "")
+    assert compiled.read_bytes() == whole
+    assert mxbackup("status")[0] == 0
+
+
+def test_names_that_stand_in_no_source_are_told(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    server.with_newmrh()
+    server.write(f"{CONTROL}/morercpthosts", "much.example.net\n")
+    server.host.run_newmrh()
+    server.path(f"{CONTROL}/morercpthosts").unlink()
+    mxbackup("add", "dupontnet.com")
+    assert mxbackup("apply")[0] == 0
+    status, out, _ = mxbackup("status")
+    assert status == 1
+    assert (
+        f"warning: {CONTROL}/morercpthosts.cdb: It accepts names that stand in no morercpthosts (1, the first is "
+        f"much.example.net). Write them there, or remove it: rm {CONTROL}/morercpthosts.cdb\n"
+    ) in out
+
+
+@pytest.mark.parametrize("sign", ["/etc/qpsmtpd/plugins", "/usr/share/qpsmtpd/plugins/rcpt_ok"])
+def test_where_qpsmtpd_is_all_rules_are_in_rcpthosts(
+    sign: str, server: Scratch, mxbackup: Callable[..., Outcome]
+) -> None:
+    server.with_newmrh()
+    many_rules(server, mxbackup)
+    mxbackup("apply")
+    assert controls(server)["rcpthosts"].count(".example.com\n") == 100
+    server.write(sign)
+    status, out, _ = mxbackup("status")
+    assert (status, f"rcpthosts: {CONTROL}/rcpthosts is out of date. Run: mxbackup apply\n" in out) == (1, True)
+    assert mxbackup("apply")[1] == f"changed {CONTROL}/rcpthosts\nchanged {CONTROL}/morercpthosts\n"
+    assert controls(server)["rcpthosts"].count(".example.com\n") == 104
+    assert (controls(server)["morercpthosts"], server.compiled()) == ("", "")
+    assert mxbackup("status")[0] == 0
 
 
 def test_a_missing_rcpthosts_is_an_error_and_is_made_on_demand(
@@ -172,23 +283,23 @@ def test_without_a_database_nothing_is_taken_out(server: Scratch, mxbackup: Call
 
 
 def test_many_rules_go_to_morercpthosts(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
-    server.script("/var/qmail/bin/qmail-newmrh", NEWMRH)
+    server.with_newmrh()
     server.write(f"{CONTROL}/morercpthosts", "much.example.net\n")
-    source = server.write("/list", "".join(f"d{number:02}.example.com\n" for number in range(52)))
-    mxbackup("import", str(source))
+    many_rules(server, mxbackup)
     assert mxbackup("apply")[1] == f"changed {CONTROL}/morercpthosts\nchanged {CONTROL}/rcpthosts\n"
     found = controls(server)
     assert found["morercpthosts"] == (
         f"much.example.net\n{BEGIN}\nd50.example.com\n.d50.example.com\nd51.example.com\n.d51.example.com\n{END}\n"
     )
-    assert found["morercpthosts.cdb"] == found["morercpthosts"]
+    assert server.compiled() == (
+        "much.example.net\nd50.example.com\n.d50.example.com\nd51.example.com\n.d51.example.com\n"
+    )
     assert found["rcpthosts"].count("\n") == 1 + 2 + 100
     mxbackup("remove", "d00.example.com")
     mxbackup("remove", "d01.example.com")
     # Each rule that goes back is in rcpthosts before it leaves the other.
     assert mxbackup("apply")[1] == f"changed {CONTROL}/rcpthosts\nchanged {CONTROL}/morercpthosts\n"
-    found = controls(server)
-    assert found["morercpthosts.cdb"] == found["morercpthosts"] == "much.example.net\n"
+    assert controls(server)["morercpthosts"] == server.compiled() == "much.example.net\n"
 
 
 def test_without_qmail_newmrh_all_rules_are_in_rcpthosts(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
@@ -201,7 +312,6 @@ def test_without_qmail_newmrh_all_rules_are_in_rcpthosts(server: Scratch, mxback
 
 def test_when_compiling_fails_the_source_is_what_is_compiled(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
     server.write(f"{CONTROL}/morercpthosts", "much.example.net\n")
-    server.write(f"{CONTROL}/morercpthosts.cdb", "much.example.net\n")
     server.script("/var/qmail/bin/qmail-newmrh", "echo 'unable to write to morercpthosts.tmp' >&2; exit 111")
     source = server.write("/list", "".join(f"d{number:02}.example.com\n" for number in range(52)))
     mxbackup("import", str(source))

@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidName, InvalidRule
+from mxbackup.localmail import LocalMail
 from mxbackup.names import Name
 from mxbackup.rules import Kind, Recipients, Rule, SmartHostUse, Unknown
 
-LOCAL = frozenset({"durantcom.net", "sme.durantcom.net"})
+LOCAL = LocalMail(
+    frozenset({"durantcom.net", "sme.durantcom.net"}),
+    {".virt.test": "alias", "exc.virt.test": ""},
+    own_addresses=lambda: frozenset({"203.0.113.5"}),
+)
 
 
 def rule(name: str, kind: Kind = Kind.DOMAIN, route: str = "") -> Rule:
@@ -123,7 +128,7 @@ def test_ports_that_are_none_are_refused(route: str) -> None:
     ],
 )
 def test_a_record_is_read(properties: dict[str, str], expected: Rule) -> None:
-    assert rules.from_record("dupontnet.com", properties) == expected
+    assert rules.from_record("dupontnet.com", properties) == (expected, [])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +198,7 @@ def test_a_rule_that_was_made_is_read_back_from_its_record(
         made = rules.make(name, kind, route, smarthost, description)
     except InvalidRule:
         return
-    assert rules.from_record(made.name, recorded(made)) == made
+    assert rules.from_record(made.name, recorded(made)) == (made, [])
 
 
 @given(st.text(max_size=40))
@@ -263,8 +268,10 @@ def test_a_rule_for_this_server_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "route", ["durantcom.net", "sme.durantcom.net:26", "127.0.0.1", "[127.1.2.3]:26", "0.0.0.0", "[0.0.0.0]:25"]
-)
+    "route",
+    ["durantcom.net", "sme.durantcom.net:26", "127.0.0.1", "127.1.2.3", "0.0.0.0", "[0.0.0.0]:25", "203.0.113.5",
+     "[203.0.113.5]:25"],
+)  # fmt: skip
 def test_a_route_back_to_this_server_is_refused(route: str) -> None:
     with pytest.raises(InvalidRule) as refused:
         rules.check_local(rule("dupontnet.com", route=rules.parse_route(route)), LOCAL)
@@ -278,6 +285,65 @@ def test_a_route_back_to_this_server_is_refused(route: str) -> None:
 @pytest.mark.parametrize("route", ["", "mail.durantcom.net", "192.0.2.1", "[192.0.2.1]:26", "mail.dupontnet.com:26"])
 def test_other_routes_are_accepted(route: str) -> None:
     rules.check_local(rule("dupontnet.com", route=route), LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("route", "own"),
+    [("[127.0.0.1]:26", True), ("[203.0.113.5]:2525", True), ("[203.0.113.6]:26", False), ("a.com:26", False), ("", 0)],
+)
+def test_another_port_of_this_server_may_be_another_mail_server(route: str, own: bool) -> None:
+    made = rule("dupontnet.com", route=route)
+    rules.check_local(made, LOCAL)
+    assert rules.to_own_port(made, LOCAL) == own
+
+
+def test_a_rule_below_a_wildcard_of_virtualdomains_is_refused_and_an_exception_is_not() -> None:
+    with pytest.raises(InvalidRule) as refused:
+        rules.check_local(rule("a.virt.test"), LOCAL)
+    assert str(refused.value) == (
+        '"a.virt.test" is a local domain of this server: it delivers that mail itself because of the line '
+        '".virt.test:alias" in virtualdomains. Take the line out, or add the exception "a.virt.test:".'
+    )
+    rules.check_local(rule("exc.virt.test"), LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Chez\nDupont", "Chez Dupont"),
+        ("a\\b", "a b"),
+        ("a\x1b[31mb", "a [31mb"),
+        ("a|b", "a b"),
+        ("\u202eevil\u2028", "evil"),
+        ("\\", ""),
+    ],
+)
+def test_a_remark_at_fault_leaves_the_rule_in_force(text: str, shown: str) -> None:
+    made, faults = rules.from_record("dupontnet.com", {"Kind": "host", "Description": text})
+    assert made == rules.make("dupontnet.com", "host", description=shown)
+    assert [(fault.field, str(fault)) for fault in faults] == [
+        ("Description", 'The description must be one line without "|", "\\" and control characters.')
+    ]
+    with pytest.raises(InvalidRule):
+        rules.make("dupontnet.com", description=text)
+
+
+@given(text=st.text())
+def test_no_remark_takes_a_rule_out(text: str) -> None:
+    made, faults = rules.from_record("dupontnet.com", {"Kind": "domain", "Description": text})
+    assert rules.make("dupontnet.com", description=made.description) == made
+    assert faults or made.description == text.strip()
+
+
+def test_a_change_leaves_a_remark_at_fault_as_it_stands_and_makes_none() -> None:
+    recorded_ = {"Kind": "domain", "Description": "a\nb", "Nameservers": "internet"}
+    made, properties = rules.revise("dupontnet.com", recorded_, {"Kind": "host"})
+    expected = rules.to_properties(rule("dupontnet.com", Kind.HOST))
+    assert (made.description, {**properties, "Description": None}) == ("a b", expected)
+    assert "Description" not in properties
+    with pytest.raises(InvalidRule):
+        rules.revise("dupontnet.com", recorded_, {"Description": "c\nd"})
+    assert rules.revise("dupontnet.com", recorded_, {"Description": None})[1]["Description"] is None
 
 
 def test_a_name_is_shown_in_unicode() -> None:

@@ -21,8 +21,8 @@ def settings(configuration: bytes, domains: bytes = b"") -> Settings:
         (b"SMTPSmartHost=smtp.provider.net", "smtp.provider.net"),
         (b"SMTPSmartHost=smtp.provider.net:587", "smtp.provider.net:587"),
         (b"postfix=service|SMTPSmartHost|smtp.provider.net|SMTPSmartHostStatus|enabled", "smtp.provider.net"),
-        (b"postfix=service|SMTPSmartHost|smtp.provider.net|SMTPSmartHostStatus|disabled", ""),
-        (b"postfix=service|SMTPSmartHost|smtp.provider.net", ""),
+        (b"postfix=service|SMTPSmartHost|smtp.provider.net|SMTPSmartHostStatus|disabled", "smtp.provider.net"),
+        (b"postfix=service|SMTPSmartHost|smtp.provider.net", "smtp.provider.net"),
         (b"postfix=service|SMTPSmartHost||SMTPSmartHostStatus|enabled", ""),
         (b"postfix=service|SMTPSmartHost|off|SMTPSmartHostStatus|enabled", ""),
         (b"postfix=service|status|enabled\nSMTPSmartHost=smtp.provider.net", "smtp.provider.net"),
@@ -34,8 +34,9 @@ def settings(configuration: bytes, domains: bytes = b"") -> Settings:
         (
             b"postfix=service|SMTPSmartHost|new.provider.net|SMTPSmartHostStatus|disabled\n"
             b"SMTPSmartHost=old.provider.net",
-            "",
+            "new.provider.net",
         ),
+        (b"postfix=service|SMTPSmartHost|\nSMTPSmartHost=old.provider.net", ""),
     ],
 )
 def test_smart_host(records: bytes, smarthost: str) -> None:
@@ -69,8 +70,8 @@ def test_everything_that_is_read() -> None:
         system_name="sme",
         local_domains=frozenset({"durantcom.net", "other.net"}),
     )
-    assert found.local_names == {"durantcom.net", "other.net", "sme.durantcom.net"}
+    assert found.local.names == {"durantcom.net", "other.net", "sme.durantcom.net"}
 
 
 def test_a_server_without_a_domain_name_has_its_local_domains_only() -> None:
-    assert settings(b"SystemName=sme", b"other.net=domain").local_names == {"other.net"}
+    assert settings(b"SystemName=sme", b"other.net=domain").local.names == {"other.net"}

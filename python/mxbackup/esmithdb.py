@@ -129,6 +129,12 @@ class Store:
             raise DatabaseError(
                 "The database {path} is empty: it was damaged. Restore it from a backup.", path=self.path
             )
+        if not content.endswith(b"\n") and not self.disposable:
+            raise DatabaseError(
+                "The last line of the database {path} has no end: the file was cut off. Restore it from a backup. "
+                "If nothing is missing, end the line: echo >> {path}",
+                path=self.path,
+            )
         return Database.parse(content)
 
     def update(self, change: Callable[[Database], Result]) -> Result:

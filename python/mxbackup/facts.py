@@ -141,8 +141,8 @@ class Facts:
 
     @property
     def local(self) -> bool:
-        """Whether this server delivers the name's mail itself: see qmail-send(8), `locals`."""
-        return self.name in self.us.settings.local_names
+        """Whether this server delivers the name's mail itself: see `localmail`."""
+        return self.us.settings.local.delivers(self.name) is not None
 
     @property
     def relayed(self) -> bool:

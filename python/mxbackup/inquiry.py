@@ -99,7 +99,7 @@ class Inquiry:
 
     @property
     def _local(self) -> bool:
-        return self.name in self.us.settings.local_names
+        return self.us.settings.local.delivers(self.name) is not None
 
     def _exchanger(self, preference: int, name: str) -> Exchanger:
         if not name or delivery.literal(name):

@@ -6,16 +6,18 @@
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from mxbackup import importers
+from mxbackup import importers, localmail
 from mxbackup.errors import MxBackupError
-from mxbackup.host import DATABASES, MORERCPTHOSTS, PEER_LISTS, PLUGIN_LIST, TEMPLATES, Host
+from mxbackup.host import CONTROL, DATABASES, MORERCPTHOSTS, PEER_LISTS, PLUGIN_LIST, TEMPLATES, Host
 from mxbackup.importers import Form
+from mxbackup.localmail import LocalMail
+from mxbackup.names import Name, parents
 from mxbackup.render import BEGIN, END, TARGETS, destination
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
@@ -24,6 +26,7 @@ OURS, CUSTOM = TEMPLATES
 RCPTHOSTS = TARGETS["rcpthosts"].path
 SMTPROUTES = TARGETS["smtproutes"].path
 CHECK_RULES = TARGETS["smtpd_check_rules"].path
+VIRTUALDOMAINS, PERCENTHACK = CONTROL / "virtualdomains", CONTROL / "percenthack"
 CONFIGURATION = DATABASES / "configuration"
 SME5_LIST = Path("/etc/MXBackupDomains")
 
@@ -72,7 +75,8 @@ def read(host: Host) -> dict[Path, str | None]:
     directories = [*(target.path for target in TARGETS.values()), *PEER_LISTS, PLUGIN_LIST]
     custom = [path for directory in directories for path in host.files(CUSTOM / directory.relative_to("/"))]
     ours = [path for path in custom if host.path(OURS / path.relative_to(CUSTOM)).exists()]
-    paths = [RCPTHOSTS, MORERCPTHOSTS, SMTPROUTES, CHECK_RULES, *(path for path in ours if _is_ours(path))]
+    paths = [RCPTHOSTS, MORERCPTHOSTS, SMTPROUTES, CHECK_RULES, VIRTUALDOMAINS, PERCENTHACK]
+    paths += [path for path in ours if _is_ours(path)]
     for fragment, (source, _form) in OLD_FRAGMENTS.items():
         paths += [fragment, source] if fragment in custom else []
     texts: dict[Path, str | None] = {}
@@ -101,9 +105,13 @@ def findings(
     found += _overridden_routes(texts.get(SMTPROUTES, ""))
     if CHECK_RULES in texts:
         found += _check_rules(texts[CHECK_RULES])
-    known = {*(rule.name for rule in rules), *settings.local_names}
+    if not settings.postfix:
+        accepting = _accepting(rules)
+        found += _percenthack(texts.get(PERCENTHACK, ""), accepting)
+        found += _kept_here(texts.get(VIRTUALDOMAINS, ""), accepting, settings.local)
+    names = {rule.name for rule in rules}
     for path in texts:
-        found += _custom_fragment(path, texts, known)
+        found += _custom_fragment(path, texts, lambda name: name in names or settings.local.delivers(name) is not None)
     concerned = [rule for rule in rules if destination(rule, settings) in ("route", "bypass")]
     if settings.postfix:
         level = Level.WARNING if concerned else Level.NOTE
@@ -182,6 +190,42 @@ def _overridden_routes(text: str) -> Iterator[Finding]:
             yield Finding(Level.ERROR, "route-overridden", SMTPROUTES, _overridden(key, route), (number,))
 
 
+def _percenthack(text: str, accepting: Callable[[str], Rule | None]) -> Iterator[Finding]:
+    """qmail-send(8): `user%else@name` of these names, exactly, is delivered to `user@else`, wherever that is."""
+    for number, line in _control_lines(text):
+        if accepting(line.lower()):
+            yield Finding(Level.ERROR, "percenthack", PERCENTHACK, _relays(line), (number,))
+
+
+def _kept_here(text: str, accepting: Callable[[str], Rule | None], local: LocalMail) -> Iterator[Finding]:
+    """qmail-send(8): what of a rule's mail `virtualdomains` keeps here; where it is all, the rule is left out."""
+    for number, line in _control_lines(text):
+        key, colon, user = line.lower().partition(":")
+        name = key.rpartition("@")[2]
+        # Any name below stands for all that a wildcard takes.
+        rule = accepting(f"any{name}" if name.startswith(".") else name) if colon and user else None
+        if rule and key != name:
+            yield Finding(Level.NOTE, "address-kept-here", VIRTUALDOMAINS, _address_kept(key, rule), (number,))
+        elif rule and key not in local.names:
+            yield Finding(Level.WARNING, "kept-here", VIRTUALDOMAINS, _name_kept(key, rule), (number,))
+
+
+def _accepting(rules: Sequence[Rule]) -> Callable[[str], Rule | None]:
+    """Return what tells the rule by which mail for a name is accepted, the nearest first."""
+    known = {rule.name: rule for rule in rules}
+
+    def accepting(name: str) -> Rule | None:
+        return next(
+            (known[Name(up)] for up in (name, *parents(name)) if up in known and known[Name(up)].covers(name)), None
+        )
+
+    return accepting
+
+
+def _control_lines(text: str) -> Iterator[tuple[int, str]]:
+    return localmail.control_lines(text.encode("utf-8", "surrogateescape"))
+
+
 def _check_rules(text: str) -> Iterator[Finding]:
     """smtpd_check_rules(5): the first rule that matches counts, and mail that none matches is accepted."""
     lines = text.split("\n")
@@ -194,7 +238,7 @@ def _check_rules(text: str) -> Iterator[Finding]:
         yield Finding(Level.ERROR, "line-too-long", CHECK_RULES, _too_long(), long)
 
 
-def _custom_fragment(path: Path, files: Mapping[Path, str], known: Collection[str]) -> Iterator[Finding]:
+def _custom_fragment(path: Path, files: Mapping[Path, str], known: Callable[[str], bool]) -> Iterator[Finding]:
     """A fragment of templates-custom of the same name takes the place of the one in templates."""
     if CUSTOM in path.parents and _is_ours(path):
         yield Finding(Level.ERROR, "shadowed", path, _shadows(path))
@@ -202,7 +246,7 @@ def _custom_fragment(path: Path, files: Mapping[Path, str], known: Collection[st
         return
     source, form = OLD_FRAGMENTS[path]
     entries = importers.read(files.get(source, ""), form).entries
-    missing = [entry.name for entry in entries if entry.name not in known]
+    missing = [entry.name for entry in entries if not known(entry.name)]
     if missing:
         yield Finding(Level.WARNING, "no-rules-yet", path, _to_import(source, missing))
     elif entries:
@@ -235,6 +279,32 @@ def _no_rcpthosts() -> Mistake:
     return Mistake(
         "The file is missing, and qmail accepts the mail of the whole world then (open relay). Expand it, on a "
         "server without e-smith: mxbackup apply --create"
+    )
+
+
+def _relays(name: str) -> Mistake:
+    """Return what it means that a name for which mail is accepted stands in `percenthack`."""
+    return Mistake(
+        "Mail for user%elsewhere@{name} is accepted by a rule and sent on to user@elsewhere, for anybody and to "
+        "anywhere (open relay). Take {name} out of it, then restart qmail.",
+        name=name,
+    )
+
+
+def _address_kept(address: str, rule: Rule) -> Mistake:
+    return Mistake(
+        "Mail for {address} is delivered here and not passed on, though there is a rule for {name}.",
+        address=address,
+        name=rule.name,
+    )
+
+
+def _name_kept(key: str, rule: Rule) -> Mistake:
+    return Mistake(
+        'Mail for "{key}" is delivered here and not passed on, though the rule for {name} reaches there. Take the '
+        "line out, or give the rule the kind host.",
+        key=key,
+        name=rule.name,
     )
 
 

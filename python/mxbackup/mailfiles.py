@@ -34,10 +34,11 @@ class MailFiles:
         held = inventory.rules
         if target == "goodrcptto" and not self.host.others_fill(render.TARGETS[target].path):
             held = []  # without any entry check_goodrcptto is off, and ours would switch it on for all local users
-        if target == "rcpthosts" and self._reads_more():
+        if target == "rcpthosts" and self.host.path(NEWMRH).exists():
             from mxbackup import qmailcontrol
 
-            held = qmailcontrol.in_rcpthosts(self.host, held)
+            if qmailcontrol.reads_more(self.host):
+                held = qmailcontrol.in_rcpthosts(self.host, held)
         return render.fragment(target, held, inventory.settings, known)
 
     def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
@@ -74,10 +75,7 @@ class MailFiles:
             changes = qmailcontrol.plan(self.host, inventory.rules, inventory.settings)
         except HostError as error:
             return [TargetStatus(Target("rcpthosts", qmailcontrol.RCPTHOSTS), True, False, error)]
-        return [
-            TargetStatus(Target(change.path.name, change.path), change.after is not None, not change.pending)
-            for change in changes
-        ]
+        return [self._change_status(change) for change in changes]
 
     def _target_status(self, target: Target, inventory: Inventory, known: Known) -> TargetStatus:
         try:
@@ -92,16 +90,25 @@ class MailFiles:
 
     def _more_status(self, inventory: Inventory) -> list[TargetStatus]:
         """`morercpthosts` where it concerns us, when it is there or is to be."""
-        from mxbackup import qmailcontrol
-
-        target = Target("morercpthosts", MORERCPTHOSTS)
         try:
             changes = self._more(inventory)
         except HostError as error:
-            return [TargetStatus(target, True, False, error)]
+            return [TargetStatus(Target("morercpthosts", MORERCPTHOSTS), True, False, error)]
         if not changes or changes[-1].after is None:
             return []
-        return [TargetStatus(target, True, all(qmailcontrol.in_force(self.host, change) for change in changes))]
+        return [self._change_status(changes[0])]
+
+    def _change_status(self, change: "FileChange") -> TargetStatus:
+        from mxbackup import qmailcontrol
+
+        reason = None
+        if change.stale:
+            try:
+                qmailcontrol.compiled_names(self.host)
+            except HostError as damage:
+                reason = damage
+        current = not change.pending and not change.stale
+        return TargetStatus(Target(change.path.name, change.path), change.after is not None, current, reason)
 
     def _write_more(self, inventory: Inventory, *, keep: bool = False) -> None:
         """Write and compile `morercpthosts` where it concerns us; with `keep` whatever it holds stays accepted."""
@@ -116,15 +123,13 @@ class MailFiles:
         Our rules belong there where the mail program reads it as qmail does. An SME 6 that became an SME 7 has some
         left there: qpsmtpd accepts the names, and would go on when the rules are gone.
         """
-        reads = self._reads_more()
-        if not reads and (keep or not self.host.path(MORERCPTHOSTS).exists()):
+        if not self.host.path(NEWMRH).exists() and not self.host.path(MORERCPTHOSTS).exists():
             return []
         from mxbackup import qmailcontrol
 
+        reads = qmailcontrol.reads_more(self.host)
+        if not reads and (keep or not self.host.path(MORERCPTHOSTS).exists()):
+            return []
         if reads:
             return [qmailcontrol.more(self.host, inventory.rules, inventory.settings, keep=keep)]
         return qmailcontrol.without_more(self.host)
-
-    def _reads_more(self) -> bool:
-        """Whether this host has a mail program that reads `morercpthosts.cdb` as qmail does: qpsmtpd does not."""
-        return self.host.path(NEWMRH).exists() and not self.has_qpsmtpd()

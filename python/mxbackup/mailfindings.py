@@ -63,13 +63,34 @@ def recipients_are_told_apart(facts: Facts) -> Iterator[Finding]:
 
 def not_local(facts: Facts) -> Iterator[Finding]:
     """The name's mail is not kept here."""
-    if facts.local:
+    line = facts.us.settings.local.delivers(facts.name)
+    if line and line != facts.name:
+        yield Finding(
+            "local-domain", ERROR,
+            'This server keeps the mail of {name} instead of passing it on: virtualdomains says so by "{line}".',
+            'Take the line out, or add the exception "{name}:".',
+            {"name": facts.name, "line": line},
+        )  # fmt: skip
+    elif line:
         yield Finding(
             "local-domain", ERROR,
             "{name} is a local domain of this server, which keeps its mail instead of passing it on.",
             "Remove the local domain, or the rule.",
             {"name": facts.name},
         )  # fmt: skip
+
+
+def goes_nowhere_else(facts: Facts) -> Iterator[Finding]:
+    """No name whose mail is accepted here relays by `percenthack`. qmail-send(8)."""
+    for name in sorted(facts.us.settings.local.percenthack):
+        if name == facts.name or (facts.rule and facts.rule.covers(name)):
+            yield Finding(
+                "percenthack", ERROR,
+                "Mail for user%elsewhere@{name} would be sent on to user@elsewhere, for anybody and to anywhere: an "
+                "open relay.",
+                "Take {name} out of /var/qmail/control/percenthack, then restart qmail.",
+                {"name": name},
+            )  # fmt: skip
 
 
 def we_are_an_mx(facts: Facts) -> Iterator[Finding]:
@@ -302,6 +323,7 @@ def _meant_for_smarthost(facts: Facts) -> bool:
 CHECKS: tuple[Check, ...] = (
     recipients_are_told_apart,
     not_local,
+    goes_nowhere_else,
     we_are_an_mx,
     public_address_is_one,
     we_come_second,

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Put what was read into the records of the `domains` database. Pure: the caller reads, writes and decides."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mxbackup import names, rules
 from mxbackup.entries import Entry, Remark
 from mxbackup.errors import InvalidInput, InvalidRule, UnknownRule
 from mxbackup.esmithdb import Database, Record
+from mxbackup.localmail import LocalMail
 from mxbackup.rules import RECORD_TYPE, Kind, Rule
 
 
@@ -32,7 +33,7 @@ class Merged:
 
 def merge(
     domains: Database,
-    local_names: Collection[str],
+    here: LocalMail,
     entries: Iterable[Entry],
     progress: Callable[[int], object] = bool,
 ) -> Merged:
@@ -45,7 +46,7 @@ def merge(
     for entry in _joined(entries, merged):
         progress(1)
         try:
-            _merge(domains, local_names, entry, merged)
+            _merge(domains, here, entry, merged)
         except InvalidInput as reason:
             merged.problems.append(Remark(entry.line, entry.name, reason))
     return merged
@@ -66,9 +67,9 @@ def _joined(entries: Iterable[Entry], merged: Merged) -> Iterator[Entry]:
     yield from sorted(joined.values(), key=lambda entry: names.sort_key(entry.name))
 
 
-def _merge(domains: Database, local_names: Collection[str], entry: Entry, merged: Merged) -> None:
+def _merge(domains: Database, here: LocalMail, entry: Entry, merged: Merged) -> None:
     record = domains.get(entry.name)
-    if entry.name in local_names:
+    if here.delivers(entry.name):
         merged.notes.append(Remark(entry.line, entry.name, _local(entry)))
     elif record is not None and record.type != RECORD_TYPE:
         raise InvalidRule(
@@ -80,19 +81,18 @@ def _merge(domains: Database, local_names: Collection[str], entry: Entry, merged
     elif record is None and entry.only_existing:
         merged.notes.append(Remark(entry.line, entry.name, _no_rule(entry)))
     else:
-        _set(domains, local_names, entry, record, merged)
+        _set(domains, here, entry, record, merged)
 
 
-def _set(domains: Database, local_names: Collection[str], entry: Entry, record: Record | None, merged: Merged) -> None:
+def _set(domains: Database, here: LocalMail, entry: Entry, record: Record | None, merged: Merged) -> None:
     known = record.properties if record else {"Kind": Kind.DOMAIN.value}
-    stated = {prop: text for prop, text in {**known, **entry.properties}.items() if text is not None}
-    rule = rules.from_record(entry.name, stated)
-    rules.check_local(rule, local_names)
+    rule, properties = rules.revise(entry.name, known, entry.properties)
+    rules.check_local(rule, here)
     before = _rule(entry.name, record) if record else None
     if rule == before:
         merged.unchanged.append(rule)
         return
-    domains.set(entry.name, RECORD_TYPE, rules.to_properties(rule))
+    domains.set(entry.name, RECORD_TYPE, properties)
     if record is None:
         merged.added.append(rule)
     else:
@@ -101,7 +101,7 @@ def _set(domains: Database, local_names: Collection[str], entry: Entry, record: 
 
 def _rule(key: str, record: Record) -> Rule | None:
     try:
-        return rules.from_record(key, record.properties)
+        return rules.from_record(key, record.properties)[0]
     except InvalidInput:
         return None
 

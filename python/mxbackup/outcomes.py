@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the verbs of `service` answer: plain values that the faces show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mxbackup import names, rules
-from mxbackup.errors import HostError, InvalidInput
+from mxbackup.errors import HostError, InvalidInput, InvalidRule
 from mxbackup.render import Target
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
@@ -27,12 +27,21 @@ class Invalid:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong in the record of a rule that counts all the same."""
+
+    rule: Rule
+    reason: InvalidRule
+
+
+@dataclass(frozen=True)
 class Inventory:
-    """All rules, sorted by name; the records left out; the settings they were read with."""
+    """All rules, sorted by name; the records left out; the settings they were read with; faults of the rules."""
 
     rules: list[Rule]
     invalid: list[Invalid]
     settings: Settings
+    faults: list[Fault] = field(default_factory=list)
 
     def covering(self, name: str) -> Rule | None:
         """Return the domain rule below which the name lies, nearest first, or None."""
@@ -95,13 +104,14 @@ class Status:
 
     @property
     def sound(self) -> bool:
-        """Whether every record is a rule, every file holds them, and no mistake is in files and lists."""
+        """Whether every record is a rule without fault, every file holds them, and no mistake is in files and lists."""
         from mxbackup.lint import Level
 
         in_force = not any(target.outdated for target in self.targets)
         mistakes = any(finding.level != Level.NOTE for finding in self.findings)
         lists = all(known.whole for known in self.knowledge.values())
-        return not self.inventory.invalid and in_force and not mistakes and lists
+        records = not self.inventory.invalid and not self.inventory.faults
+        return records and in_force and not mistakes and lists
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ at each delivery, so nothing has to be restarted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from mxbackup import delivery, files, render
+from mxbackup import cdb, delivery, files, localmail, render
 from mxbackup.errors import HostError
 from mxbackup.host import CONTROL, MORERCPTHOSTS, NEWMRH, Host
+from mxbackup.lint import Finding, Level, Mistake
 from mxbackup.render import BEGIN, END
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
@@ -21,17 +22,27 @@ RCPTHOSTS = CONTROL / "rcpthosts"
 SMTPROUTES = CONTROL / "smtproutes"
 MORERCPTHOSTS_CDB = CONTROL / "morercpthosts.cdb"
 
+QPSMTPD_SIGNS = tuple(
+    map(Path, ("/etc/qpsmtpd", "/usr/share/qpsmtpd", "/usr/bin/qpsmtpd-forkserver", "/var/service/qpsmtpd/config"))
+)
+# Many times what a million rules take.
+LARGEST_CDB = 256 << 20
+
 # qmail-smtpd(8): the most used names in `rcpthosts`, the others, from 50 on, in `morercpthosts`.
 IN_RCPTHOSTS = 50
 
 
 @dataclass(frozen=True)
 class FileChange:
-    """One control file as it is and as it should be; None is a file that is not there."""
+    """One control file as it is and as it should be; None is a file that is not there.
+
+    `stale` is whether what is compiled of it is not what stands in it.
+    """
 
     path: Path
     before: str | None
     after: str | None
+    stale: bool = False
 
     @property
     def pending(self) -> bool:
@@ -48,30 +59,20 @@ class FileChange:
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def host_settings(host: Host, settings: Settings) -> Settings:
-    """Return the settings with the local names and the smart host that the control files state.
-
-    Raises HostError when one cannot be read.
-    """
-    virtual = (line.partition(":")[0].rpartition("@")[2] for line in _entries(host, "virtualdomains"))
-    local = {*_entries(host, "me"), *_entries(host, "locals"), *virtual}
-    routes = delivery.parse_routes((_read(host, SMTPROUTES) or "").encode("utf-8", "surrogateescape"))
-    return replace(
-        settings,
-        smarthost=routes.get("", ""),
-        local_domains=frozenset(name.lower() for name in local if not name.startswith(".")),
-    )
+def smarthost(host: Host) -> str:
+    """Return the route of all other mail, `host[:port]`, or nothing. Raises HostError."""
+    return delivery.parse_routes((_read(host, SMTPROUTES) or "").encode("utf-8", "surrogateescape")).get("", "")
 
 
 def plan(host: Host, rules: Sequence[Rule], settings: Settings, *, create: bool = False) -> list[FileChange]:
     """Return the control files as they are and should be, in the order in which they are to be written.
 
     A rule that goes from one file to another stands in the new one before it leaves the old one. A missing `rcpthosts`,
-    which makes qmail accept everything, is made of `me` and `locals` with `create`.
+    which makes qmail accept everything, is made of `me`, `locals` and `virtualdomains` with `create`.
     Raises HostError when it is missing otherwise, when a file cannot be read, or when our comments are damaged.
     """
     ours = list(rules) if settings.enabled else []
-    here = len(ours) if not host.path(NEWMRH).exists() else IN_RCPTHOSTS
+    here = IN_RCPTHOSTS if reads_more(host) else len(ours)
     accepting = [
         _change(host, MORERCPTHOSTS, _block("rcpthosts", ours[here:], settings)),
         _change(host, RCPTHOSTS, _block("rcpthosts", ours[:here], settings), _local_hosts(host, create)),
@@ -91,13 +92,22 @@ def carry_out(host: Host, changes: Sequence[FileChange]) -> None:
     for change in changes:
         if change.pending:
             _write(host, change.path, change.after or "")
-        if change.path == MORERCPTHOSTS and not in_force(host, change):
+        if change.stale or (change.pending and change.path == MORERCPTHOSTS):
             try:
                 host.run_newmrh()
             except HostError:
                 if change.pending:
                     _write(host, change.path, change.before or "")
                 raise
+
+
+def reads_more(host: Host) -> bool:
+    """Whether this host's mail program reads `morercpthosts.cdb` as qmail-smtpd(8) does, and it can be compiled.
+
+    The `rcpt_ok` of qpsmtpd takes no `.dom` from there. What it leaves on a host, as a package or with an SME Server,
+    is sign enough: with all rules in `rcpthosts` either program accepts them.
+    """
+    return host.path(NEWMRH).exists() and not any(host.path(sign).exists() for sign in QPSMTPD_SIGNS)
 
 
 def in_rcpthosts(host: Host, rules: Sequence[Rule]) -> list[Rule]:
@@ -130,9 +140,43 @@ def without_more(host: Host) -> list[FileChange]:
     return [emptied, FileChange(MORERCPTHOSTS, emptied.after, gone.after)] if gone.pending else []
 
 
-def in_force(host: Host, change: FileChange) -> bool:
-    """Whether a file of `plan` or `more` is as it should be, and compiled where that is needed."""
-    return not change.pending and not (change.path == MORERCPTHOSTS and _out_of_date(host))
+def compiled_names(host: Host) -> frozenset[str]:
+    """Return what is accepted by `morercpthosts.cdb`, nothing where it is not there. Raises HostError."""
+    try:
+        with host.path(MORERCPTHOSTS_CDB).open("rb") as file:
+            content = file.read(LARGEST_CDB)
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise HostError("{path} cannot be read: {reason}.", path=MORERCPTHOSTS_CDB, reason=error.strerror) from error
+    try:
+        return frozenset(key.decode(localmail.CHARSET) for key in cdb.keys(content))
+    except cdb.Damaged:
+        raise HostError(
+            "{path} is damaged, and qmail takes no names from it. Compile it again: {command}",
+            path=MORERCPTHOSTS_CDB,
+            command=NEWMRH,
+        ) from None
+
+
+def lone_names(host: Host) -> list[Finding]:
+    """Return a warning where `morercpthosts.cdb` accepts names though there is nothing that it could be made of."""
+    if host.path(MORERCPTHOSTS).exists():
+        return []
+    try:
+        names = sorted(compiled_names(host))
+    except HostError:
+        names = []
+    if not names:
+        return []
+    mistake = Mistake(
+        "It accepts names that stand in no morercpthosts ({count}, the first is {first}). Write them there, or remove "
+        "it: rm {path}",
+        count=len(names),
+        first=names[0],
+        path=MORERCPTHOSTS_CDB,
+    )
+    return [Finding(Level.WARNING, "no-source", MORERCPTHOSTS_CDB, mistake)]
 
 
 def replace_block(content: str, block: str) -> str:
@@ -160,8 +204,9 @@ def _change(host: Host, path: Path, block: str, initial: str | None = None) -> F
     before = _read(host, path)
     if before is None and initial is None and not block:
         return FileChange(path, None, None)
+    stale = path == MORERCPTHOSTS and before is not None and _out_of_date(host)
     try:
-        return FileChange(path, before, replace_block(before or initial or "", block))
+        return FileChange(path, before, replace_block(before or initial or "", block), stale)
     except HostError as reason:
         raise HostError("{path} was not changed: {reason}", path=path, reason=reason) from reason
 
@@ -176,11 +221,11 @@ def _local_hosts(host: Host, create: bool) -> str | None:
     """Return what a missing `rcpthosts` begins with; None when it is there."""
     if _read(host, RCPTHOSTS) is not None:
         return None
-    names = dict.fromkeys([*_entries(host, "me"), *_entries(host, "locals")])
+    names = _received_here(host)
     if not create or not names:
         raise HostError(
             "{path} is missing: qmail accepts the mail of the whole world then (open relay). "
-            "To make it of the names in me and locals: mxbackup apply --create",
+            "To make it of the names in me, locals and virtualdomains: mxbackup apply --create",
             path=RCPTHOSTS,
         )
     return "".join(f"{name}\n" for name in names)
@@ -193,14 +238,25 @@ def _more_names(host: Host) -> set[str]:
 
 
 def _out_of_date(host: Host) -> bool:
-    """Whether `morercpthosts` is there and was not compiled since it was written."""
-    source, compiled = host.path(MORERCPTHOSTS), host.path(MORERCPTHOSTS_CDB)
-    return source.exists() and (not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime)
+    """Whether `morercpthosts` is there and what is compiled of it is anything else. Raises HostError.
+
+    qmail believes what is compiled whatever its date, so contents are compared, in lower case as qmail-newmrh(8) does.
+    """
+    source = host.path(MORERCPTHOSTS)
+    if not source.exists():
+        return False
+    try:
+        compiled = compiled_names(host)
+    except HostError:
+        return True
+    return compiled != {name.lower() for name in localmail.entries(source)}
 
 
-def _entries(host: Host, name: str) -> list[str]:
-    lines = ((_read(host, CONTROL / name)) or "").split("\n")
-    return [line.rstrip() for line in lines if line.strip() and not line.startswith("#")]
+def _received_here(host: Host) -> list[str]:
+    """Return what `rcpthosts` must hold for the mail that stays here: `virtualdomains` names no domain for the rest."""
+    me, local, virtual = (localmail.entries(host.path(CONTROL / name)) for name in ("me", "locals", "virtualdomains"))
+    kept = (key.rpartition("@")[2] for key, user in localmail.virtual_domains(virtual).items() if user)
+    return list(dict.fromkeys(name for name in [*me, *local, *kept] if name))
 
 
 def _read(host: Host, path: Path) -> str | None:

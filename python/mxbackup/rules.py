@@ -3,16 +3,20 @@
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 from mxbackup import names
 from mxbackup.errors import InvalidInput, InvalidName, InvalidRule, RuleExists
+from mxbackup.localmail import LocalMail
 from mxbackup.names import Name
 
 RECORD_TYPE = "mxbackup"
+SMTP_PORT = 25
+# C0, DEL and C1; the ends of lines and paragraphs, and what turns the direction of writing (Unicode, UAX 9).
+_NOT_IN_REMARKS = re.compile("[|\\\\\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]")
 
 
 class Kind(StrEnum):
@@ -75,20 +79,41 @@ def make(
     return Rule(parsed, *_choices(kind, route, smarthost, recipients, unknown), _description(description))
 
 
-def from_record(key: str, properties: Mapping[str, str]) -> Rule:
-    """Return the rule a database record holds. Raises InvalidInput, which says why it holds none."""
+def from_record(key: str, properties: Mapping[str, str]) -> tuple[Rule, list[InvalidRule]]:
+    """Return the rule a database record holds, and the faults that leave it in force.
+
+    Those are in properties that decide nothing about mail; of what is at fault the rule has as much as can stand.
+    Raises InvalidInput, which says why the record holds no rule.
+    """
+    description, faults = _remark(properties.get("Description", ""))
     rule = make(
         name=key,
         kind=properties.get("Kind", ""),
         route=properties.get("Route", ""),
         smarthost=properties.get("Smarthost", "") or SmartHostUse.BYPASS,
-        description=properties.get("Description", ""),
+        description=description,
         recipients=properties.get("Recipients", "") or Recipients.ANY,
         unknown=properties.get("Unknown", "") or Unknown.ACCEPT,
     )
     if rule.name != key:
         raise InvalidName('The key "{key}" must be written as "{name}".', key=key, name=rule.name)
-    return rule
+    return rule, faults
+
+
+def revise(
+    key: str, recorded: Mapping[str, str], changes: Mapping[str, str | None]
+) -> tuple[Rule, dict[str, str | None]]:
+    """Return the rule that a record holds after some changes, and the properties to set in it; None removes one.
+
+    A fault that stands in the record and leaves the rule in force stays as it is. Raises InvalidInput for any other.
+    """
+    merged = {prop: text for prop, text in {**recorded, **changes}.items() if text is not None}
+    rule, faults = from_record(key, merged)
+    for fault in faults:
+        if changes.get(fault.field) is not None:
+            raise fault
+    left = {fault.field for fault in faults}
+    return rule, {prop: text for prop, text in to_properties(rule).items() if prop not in left}
 
 
 def to_properties(rule: Rule) -> dict[str, str | None]:
@@ -124,33 +149,35 @@ def parse_route(text: str) -> str:
     return f"[{host}]:{int(port)}" if address else f"{host}:{int(port)}"
 
 
-def check_new(rule: Rule, existing: Iterable[Rule], local_names: Collection[str]) -> None:
-    """Raise InvalidRule (RuleExists) when `rule` cannot stand beside the rules and local names of this server."""
+def check_new(rule: Rule, existing: Iterable[Rule], here: LocalMail) -> None:
+    """Raise InvalidRule (RuleExists) when `rule` cannot stand beside the rules and the local mail of this server."""
     if any(rule.name == other.name for other in existing):
         raise RuleExists("name", 'There is a rule for "{name}" already. Change that one.', name=shown(rule))
-    check_local(rule, local_names)
+    check_local(rule, here)
 
 
-def check_local(rule: Rule, local_names: Collection[str]) -> None:
+def check_local(rule: Rule, here: LocalMail) -> None:
     """Raise InvalidRule when the rule names, or routes to, this server itself."""
-    if rule.name in local_names:
-        raise InvalidRule(
-            "name",
-            '"{name}" is a local domain of this server, which delivers its mail itself. '
-            "Remove the domain first if another server is to be its primary.",
-            name=shown(rule),
-        )
+    if line := here.delivers(rule.name):
+        raise _local(rule, line)
     if not rule.route:
         return
-    host = rule.route.partition(":")[0].strip("[]")
-    address = _ipv4(host)
-    if host in local_names or (address and (address.is_loopback or address.is_unspecified)):
+    host, port = _route_parts(rule.route)
+    if host in here.names or (port == SMTP_PORT and _leads_here(host, here)):
         raise InvalidRule(
             "Route",
             'The route "{route}" leads back to this server, and the mail would go in circles. '
             "Give the primary's own name or address.",
             route=rule.route,
         )
+
+
+def to_own_port(rule: Rule, here: LocalMail) -> bool:
+    """Whether the route leads to another port of this server, where another mail server may listen, or none."""
+    if not rule.route:
+        return False
+    host, port = _route_parts(rule.route)
+    return port != SMTP_PORT and _leads_here(host, here)
 
 
 def covering(name: str, existing: Iterable[Rule]) -> Rule | None:
@@ -218,12 +245,50 @@ def _unknown(text: str) -> Unknown:
 
 
 def _description(text: str) -> str:
-    if not text:
-        return ""
-    text = text.strip()
-    if "|" in text or "\\" in text or any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
+    """The host's library gives "|" and "\\" meanings of their own; the rest would spoil a line or its direction."""
+    text = text.strip() if text else ""
+    if _NOT_IN_REMARKS.search(text):
         raise InvalidRule("Description", 'The description must be one line without "|", "\\" and control characters.')
     return text
+
+
+def _remark(text: str) -> tuple[str, list[InvalidRule]]:
+    """Return a recorded description as far as it can stand, and what is wrong with it."""
+    try:
+        return _description(text), []
+    except InvalidRule as fault:
+        return " ".join(_NOT_IN_REMARKS.sub(" ", text).split()), [fault]
+
+
+def _local(rule: Rule, line: str) -> InvalidRule:
+    if line == rule.name:
+        return InvalidRule(
+            "name",
+            '"{name}" is a local domain of this server, which delivers its mail itself. '
+            "Remove the domain first if another server is to be its primary.",
+            name=shown(rule),
+        )
+    return InvalidRule(
+        "name",
+        '"{name}" is a local domain of this server: it delivers that mail itself because of the line "{line}" in '
+        'virtualdomains. Take the line out, or add the exception "{exception}".',
+        name=shown(rule),
+        line=line,
+        exception=f"{rule.name}:",
+    )
+
+
+def _route_parts(route: str) -> tuple[str, int]:
+    """Return host and port of a route that `parse_route` made."""
+    host, _, port = route.partition(":")
+    return host.strip("[]"), int(port or SMTP_PORT)
+
+
+def _leads_here(host: str, here: LocalMail) -> bool:
+    address = _ipv4(host)
+    if address is None:
+        return False
+    return address.is_loopback or address.is_unspecified or host in here.own_addresses()
 
 
 def _split_port(text: str) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mxbackup import names, render, rules, settings
+from mxbackup import localmail, names, render, rules, settings
 from mxbackup.errors import (
     ChangedMeanwhile,
     DatabaseMissing,
@@ -19,11 +19,13 @@ from mxbackup.errors import (
     UnknownRule,
 )
 from mxbackup.esmithdb import Database, Record, Store
-from mxbackup.host import Host
+from mxbackup.host import CONTROL, Host
+from mxbackup.localmail import LocalMail
 from mxbackup.mailfiles import MailFiles
-from mxbackup.outcomes import CarriedOver, Change, Expansion, Invalid, Inventory, Removal, Status
+from mxbackup.outcomes import CarriedOver, Change, Expansion, Fault, Invalid, Inventory, Removal, Status
 from mxbackup.policies import Known
 from mxbackup.recipients import Knowledge, Register, knowledge
+from mxbackup.removals import Removals
 from mxbackup.rules import RECORD_TYPE, Recipients, Rule
 from mxbackup.settings import SERVICE_KEY, Settings
 
@@ -45,6 +47,7 @@ class Service:
         self.host = host
         self.files = MailFiles(host)
         self.recipients = Register(host)
+        self.removals = Removals(host)
 
     @classmethod
     def below(cls, root: Path) -> "Service":
@@ -58,19 +61,21 @@ class Service:
         current = self._settings(domains)
         valid: list[Rule] = []
         invalid: list[Invalid] = []
+        faults: list[Fault] = []
         for key, record in domains.of_type(RECORD_TYPE):
             try:
-                rule = rules.from_record(key, record.properties)
-                rules.check_local(rule, current.local_names)
+                rule, found = rules.from_record(key, record.properties)
+                rules.check_local(rule, current.local)
                 valid.append(rule)
+                faults += (Fault(rule, reason) for reason in found)
             except InvalidInput as reason:
                 invalid.append(Invalid(key, reason))
         valid.sort(key=lambda rule: names.sort_key(rule.name))
-        return Inventory(valid, invalid, current)
+        return Inventory(valid, invalid, current, faults)
 
     def fragment(self, target: str) -> str:
         """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
-        return self.files.fragment(target, *self._read())
+        return self.files.fragment(target, *self._read_whole())
 
     def get(self, name: str) -> Rule:
         """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
@@ -92,7 +97,7 @@ class Service:
         def change(domains: Database) -> Change:
             near = list(_near(domains, rule.name))
             current = self._settings(domains)
-            rules.check_new(rule, near, current.local_names)
+            rules.check_new(rule, near, current.local)
             _refuse_other_record(domains, rule)
             domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
             return Change(rule, rules.covering(rule.name, near), current)
@@ -114,11 +119,10 @@ class Service:
         def change(domains: Database) -> Change:
             key = _key(domains, name)
             _refuse_stale(domains, key, expected)
-            merged = {**_record(domains, key, name).properties, **properties}
-            rule = rules.from_record(key, {prop: text for prop, text in merged.items() if text is not None})
+            rule, recorded = rules.revise(key, _record(domains, key, name).properties, properties)
             current = self._settings(domains)
-            rules.check_local(rule, current.local_names)
-            domains.set(key, RECORD_TYPE, rules.to_properties(rule))
+            rules.check_local(rule, current.local)
+            domains.set(key, RECORD_TYPE, recorded)
             return Change(rule, rules.covering(rule.name, _near(domains, rule.name)), current)
 
         self._prepare(event)
@@ -141,6 +145,7 @@ class Service:
 
         self._prepare(event)
         done = self.domains.update(change)
+        self.removals.note([done.key])
         self._signal(event, "mxbackup-delete", done.key)
         return done
 
@@ -167,7 +172,7 @@ class Service:
 
         def change(domains: Database) -> "Merged":
             trial = Database(dict(domains.raw))
-            merged = merging.merge(trial, self._settings(domains).local_names, entries, progress)
+            merged = merging.merge(trial, self._settings(domains).local, entries, progress)
             if not merged.problems and not dry_run:
                 domains.raw.update(trial.raw)
             return merged
@@ -194,7 +199,7 @@ class Service:
         def change(domains: Database) -> "Merged":
             known = {key for key, _ in domains.of_type(RECORD_TYPE)}
             new = [entry for entry in reading.entries if entry.name not in known]
-            return merging.merge(domains, self._settings(domains).local_names, new)
+            return merging.merge(domains, self._settings(domains).local, new)
 
         self._prepare(event)
         removed = self.host.remove(oldcontrib.LEFTOVERS)
@@ -215,14 +220,19 @@ class Service:
 
     def status(self) -> Status:
         """Return the state of every rule and file. Raises DatabaseError."""
-        from mxbackup import lint
+        from mxbackup import lint, qmailcontrol, readers
 
         inventory, known = self._read()
         targets = self.files.status(inventory, known)
         current = inventory.settings
         found = lint.findings(lint.read(self.host), inventory.rules, current, routes=current.routes)
-        found += lint.of_settings(current)
-        found += self.plugin_faults(inventory)
+        found += [
+            *self.removals.findings(inventory),
+            *lint.of_settings(current),
+            *self.plugin_faults(inventory),
+            *readers.findings(self.host),
+            *qmailcontrol.lone_names(self.host),
+        ]
         return Status(inventory, targets, found, knowledge(inventory.rules, known))
 
     def plugin_faults(self, inventory: Inventory) -> "list[Finding]":
@@ -265,8 +275,21 @@ class Service:
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
         targets = self.host.targets()
-        inventory = self.files.expand(targets, self._read)
+        inventory = self.files.expand(targets, self._read_whole)
+        self.removals.settle(inventory)
         return Expansion(targets, inventory.invalid)
+
+    def confirm(self, *, event: bool = True) -> list[str]:
+        """Let the rules go that are in force and gone from the database; return their names.
+
+        Signals the event that does so; on a host without e-smith `apply` does. Raises DatabaseError, HostError.
+        """
+        self._prepare(event)
+        lost = sorted(self.removals.lost(self.inventory()))
+        if lost:
+            self.removals.note(lost)
+            self._signal(event, "mxbackup-update")
+        return lost
 
     def apply(self, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
         """Write the rules into qmail's control files on a host without e-smith; return what was, or would be, done.
@@ -289,7 +312,9 @@ class Service:
             inventory = self.inventory()
             changes = qmailcontrol.plan(self.host, inventory.rules, inventory.settings, create=create)
             if not dry_run:
+                self.removals.refuse_loss(inventory)
                 qmailcontrol.carry_out(self.host, changes)
+                self.removals.settle(inventory)
         return changes
 
     def import_recipients(self, name: str, text: str, *, event: bool = True) -> tuple[Rule, int]:
@@ -327,12 +352,19 @@ class Service:
         from mxbackup import learning  # brings the DNS library and SQLite, slow to load
 
         done = learning.run(self.host, inventory.rules, inventory.settings)
-        self.files.expand([render.TARGETS["qpsmtpd"]], self._read)
+        if not self.removals.lost(inventory):  # said by `status`, and no news every five minutes
+            self.files.expand([render.TARGETS["qpsmtpd"]], self._read_whole)
         return done
 
     def _read(self) -> tuple[Inventory, Known]:
         inventory = self.inventory()
         return inventory, self.recipients.known(inventory.rules)
+
+    def _read_whole(self) -> tuple[Inventory, Known]:
+        """Read what is to be put into force. Raises HostError when rules were lost."""
+        inventory, known = self._read()
+        self.removals.refuse_loss(inventory)
+        return inventory, known
 
     def _domains(self) -> Database:
         """Without e-smith nobody but us makes the database, with the first rule."""
@@ -345,12 +377,24 @@ class Service:
         """A host without `configuration` has the defaults; an unreadable one is an error."""
         configuration = self.configuration.read() if self.configuration.path.exists() else Database()
         found = settings.from_databases(configuration, domains)
+        if not found.postfix:
+            found = replace(found, qmail=self._local_mail(found.public_addresses))
         if not self.host.plain:
             routes = not found.postfix and render.TARGETS["smtproutes"] in self.host.targets()
             return replace(found, routes=routes)
         from mxbackup import qmailcontrol
 
-        return qmailcontrol.host_settings(self.host, found)
+        return replace(found, smarthost=qmailcontrol.smarthost(self.host))
+
+    def _local_mail(self, public: frozenset[str]) -> LocalMail:
+        """What qmail keeps here; the addresses are found when a route has one, for sockets are slow to load."""
+
+        def own_addresses() -> frozenset[str]:
+            from mxbackup import interfaces
+
+            return interfaces.addresses() | public
+
+        return replace(localmail.at(self.host.path(CONTROL)), own_addresses=own_addresses)
 
     def _prepare(self, event: bool) -> None:
         if self.host.plain:
@@ -394,7 +438,7 @@ def _refuse_stale(domains: Database, key: str, expected: str) -> None:
 
 
 def _read(domains: Database, key: str) -> Rule:
-    return rules.from_record(key, _record(domains, key, key).properties)
+    return rules.from_record(key, _record(domains, key, key).properties)[0]
 
 
 def _near(domains: Database, name: str) -> Iterator[Rule]:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What this server's `configuration` and `domains` say about itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from mxbackup.esmithdb import Database, Record
+from mxbackup.localmail import LocalMail
 
 SERVICE_KEY = "mxbackup"
 
@@ -14,7 +16,7 @@ class Settings:
 
     `public_addresses` are those that lead to this server from outside where it stands behind NAT. `language` is the
     server's, as in `fr_FR.UTF-8`. `routes` is whether the routes of rules count here: Postfix has its own, and some
-    hosts have no template for `smtproutes`.
+    hosts have no template for `smtproutes`. `qmail` is what its control files say of the mail that stays here.
     """
 
     enabled: bool = True
@@ -26,12 +28,13 @@ class Settings:
     public_addresses: frozenset[str] = frozenset()
     language: str = ""
     routes: bool = True
+    qmail: LocalMail = field(default_factory=LocalMail)
 
-    @property
-    def local_names(self) -> frozenset[str]:
-        """Every name whose mail this server delivers itself, or that is the server."""
+    @cached_property
+    def local(self) -> LocalMail:
+        """What this server delivers itself, by its databases and by qmail's control files, or what is the server."""
         own = {self.domain_name, f"{self.system_name}.{self.domain_name}"} if self.domain_name else set()
-        return self.local_domains | own
+        return replace(self.qmail, names=self.qmail.names | self.local_domains | own)
 
 
 def from_databases(configuration: Database, domains: Database) -> Settings:
@@ -50,13 +53,12 @@ def from_databases(configuration: Database, domains: Database) -> Settings:
 
 
 def _smarthost(configuration: Database) -> str:
-    """SME 5 to 10 keep it as a value of its own, SME 11 in the `postfix` record."""
+    """SME 5 to 10 keep it as a value of its own, SME 11 in the `postfix` record.
+
+    SMTPSmartHostStatus there is about logging in at the smart host, not about using it.
+    """
     postfix = _postfix(configuration)
-    if postfix:
-        on = postfix.properties.get("SMTPSmartHostStatus") == "enabled"
-        host = postfix.properties["SMTPSmartHost"] if on else ""
-    else:
-        host = _value(configuration, "SMTPSmartHost")
+    host = postfix.properties["SMTPSmartHost"] if postfix else _value(configuration, "SMTPSmartHost")
     return "" if host.lower() == "off" else host
 
 

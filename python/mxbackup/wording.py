@@ -5,7 +5,7 @@ import shlex
 import time
 
 from mxbackup import names, render, rules
-from mxbackup.errors import InvalidInput, Sentence
+from mxbackup.errors import InvalidInput, InvalidRule, Sentence
 from mxbackup.lexicon import Lexicon
 from mxbackup.recipients import Knowledge
 from mxbackup.rules import Kind, Recipients, Rule
@@ -103,6 +103,28 @@ def left_out(key: str, reason: InvalidInput, words: Lexicon) -> str:
     """Return what is wrong with a record that holds no rule, and how to be rid of it in a shell."""
     said = words.text("Left out, the record {key} is no rule: {reason}", key=key, reason=reason)
     return f"{said} {words.text('To remove it: mxbackup remove {key}', key=shlex.quote(key))}"
+
+
+def fault(rule: Rule, reason: InvalidRule, words: Lexicon) -> str:
+    """Return what is wrong in the record of a rule that counts all the same, and how to mend it in a shell."""
+    return words.text(
+        "{level}: {name}: {reason} The rule counts all the same. To mend it: mxbackup set {key} --{option} TEXT",
+        level=words.text("warning"),
+        name=rules.shown(rule),
+        reason=reason,
+        key=rule.name,
+        option=reason.field.lower(),
+    )
+
+
+def own_port(rule: Rule, settings: Settings, words: Lexicon) -> str:
+    """Return what to mind of a route to another port of this server; empty for every other rule."""
+    if not rules.to_own_port(rule, settings.local):
+        return ""
+    return words.text(
+        "The route {route} leads to this server itself: that is right only if another mail server listens there.",
+        route=rule.route,
+    )
 
 
 def _age(since: int, words: Lexicon) -> str:

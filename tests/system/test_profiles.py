@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scratch import NEWMRH
 from tests.system.machine import CHECKOUT, Sandbox, wait_until
 from tests.system.obtuse import answer
 
@@ -27,18 +28,6 @@ SME5_PERL = """{
 """
 
 MORERCPTHOSTS = "/var/qmail/control/morercpthosts"
-# In the place of qmail-newmrh(8), which Debian does not have: the same file for the real mailfront to read.
-NEWMRH = """#!/usr/bin/perl
-use strict; use warnings; use CDB_File;
-chdir '/var/qmail/control' or exit 111;
-open my $source, '<', 'morercpthosts' or exit 111;
-my $compiled = CDB_File->new('morercpthosts.cdb', 'morercpthosts.tmp') or exit 111;
-while (my $line = <$source>) {
-    $line =~ s/[ \\t\\n]+\\z//;
-    $compiled->insert(lc $line, '') if $line ne '' && $line !~ /^#/;
-}
-$compiled->finish or exit 111;
-"""
 
 # What an administrator's browser sends to the panel's entry, without a browser: kind host, and the answers.
 PANEL = r"""

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from mxbackup import lexicon, terminal, wording
 from mxbackup.errors import InvalidInput, MxBackupError
-from mxbackup.outcomes import Invalid, Inventory
+from mxbackup.outcomes import Fault, Invalid, Inventory
 from mxbackup.rules import Rule
 from mxbackup.service import Service
 
@@ -85,6 +85,12 @@ def print_invalid(invalid: Iterable[Invalid], *, err: bool = True) -> None:
         click.echo(wording.left_out(record.key, record.reason, words), err=err)
 
 
+def print_faults(faults: Iterable[Fault], *, err: bool = True) -> None:
+    """Tell of rules with something wrong in their records, and how to mend it."""
+    for found in faults:
+        click.echo(wording.fault(found.rule, found.reason, words), err=err)
+
+
 def print_table(rows: list[tuple[str, ...]]) -> None:
     """Print rows of equal length in columns, the first row being the heading."""
     rows = [tuple(cell.replace("\n", "\\n") for cell in row) for row in rows]
@@ -101,3 +107,8 @@ def print_json(data: object) -> None:
 def invalid_json(inventory: Inventory) -> list[dict[str, str]]:
     """Return the invalid records as JSON has them."""
     return [{"key": record.key, "reason": words.error(record.reason)} for record in inventory.invalid]
+
+
+def faults_json(inventory: Inventory) -> list[dict[str, str]]:
+    """Return the faults that leave rules in force as JSON has them."""
+    return [{"name": found.rule.name, "reason": words.error(found.reason)} for found in inventory.faults]

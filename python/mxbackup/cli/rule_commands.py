@@ -11,11 +11,13 @@ from mxbackup.cli.common import (
     destination,
     event_option,
     examples,
+    faults_json,
     invalid_json,
     json_option,
     kind_word,
     labelled,
     name_argument,
+    print_faults,
     print_invalid,
     print_json,
     print_table,
@@ -49,6 +51,7 @@ def list_(services: Service, as_json: bool) -> None:
             {
                 "rules": [_rule_json(rule, inventory, known[rule.name]) for rule in inventory.rules],
                 "invalid": invalid_json(inventory),
+                "faults": faults_json(inventory),
             }
         )
         return
@@ -61,6 +64,7 @@ def list_(services: Service, as_json: bool) -> None:
     if inventory.rules:
         _warn_while_disabled(inventory.settings, err=True)
     print_invalid(inventory.invalid)
+    print_faults(inventory.faults)
 
 
 @click.command(help=_("Show one rule."), epilog=examples("mxbackup show dupontnet.com"))
@@ -195,8 +199,9 @@ def _print_remarks(done: Change) -> None:
     if done.covered_by:
         click.echo(wording.covered(rule, done.covered_by, words))
     _warn_while_disabled(done.settings)
-    if no_effect := wording.no_effect(rule, done.settings, words):
-        click.echo(no_effect)
+    for warning in (wording.no_effect(rule, done.settings, words), wording.own_port(rule, done.settings, words)):
+        if warning:
+            click.echo(warning)
 
 
 def _warn_while_disabled(settings: Settings, *, err: bool = False) -> None:

@@ -7,7 +7,19 @@ import click
 from click.shell_completion import get_completion_class
 
 from mxbackup import render, rules, wording
-from mxbackup.cli.common import NO, _, examples, invalid_json, json_option, labelled, print_invalid, print_json, words
+from mxbackup.cli.common import (
+    NO,
+    _,
+    examples,
+    faults_json,
+    invalid_json,
+    json_option,
+    labelled,
+    print_faults,
+    print_invalid,
+    print_json,
+    words,
+)
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.lint import Finding, Level
 from mxbackup.outcomes import Status, TargetStatus
@@ -73,6 +85,7 @@ def _print_status(found: Status, plain: bool) -> None:
         )
     )
     print_invalid(inventory.invalid, err=False)  # they are part of the answer
+    print_faults(inventory.faults, err=False)
     for target in found.targets:
         click.echo(labelled(target.target.name, _target_state(target, plain)))
     for finding in found.findings:
@@ -124,6 +137,7 @@ def _status_json(found: Status) -> dict[str, Any]:
         "enabled": inventory.settings.enabled,
         "rules": {kind.value: kinds.count(kind) for kind in Kind},
         "invalid": invalid_json(inventory),
+        "faults": faults_json(inventory),
         "targets": [
             {"name": t.target.name, "path": str(t.target.path), "present": t.present, "current": t.current}
             for t in found.targets

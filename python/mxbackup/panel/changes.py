@@ -35,6 +35,7 @@ def review(visit: Visit) -> Page:
             "samples": samples(rule, inventory, visit.words),
             "covered": wording.covered(rule, cover, visit.words) if cover else "",
             "no_effect": wording.no_effect(rule, inventory.settings, visit.words),
+            "own_port": wording.own_port(rule, inventory.settings, visit.words),
             "no_list": wording.no_list(rule, visit.words) if visit.service.lacks_list(rule) else "",
             "settings": inventory.settings,
             "check": visit.check(visit.service, inventory, rule, visit.words, planned=True),
@@ -112,9 +113,9 @@ def samples(rule: Rule, inventory: Inventory, words: Lexicon) -> list[tuple[str,
 
 def _check(entries: Entries, rule: Rule, inventory: Inventory) -> None:
     if entries.rule:
-        rules.check_local(rule, inventory.settings.local_names)
+        rules.check_local(rule, inventory.settings.local)
     else:
-        rules.check_new(rule, inventory.rules, inventory.settings.local_names)
+        rules.check_new(rule, inventory.rules, inventory.settings.local)
 
 
 def _nothing(visit: Visit) -> Redirect:

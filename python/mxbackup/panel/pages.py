@@ -25,6 +25,7 @@ def front(visit: Visit) -> Page:
             "listing": listing(status, _remembered(visit), View.of(visit.parameters), visit.words),
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
+            "faults": [wording.fault(found.rule, found.reason, visit.words) for found in status.inventory.faults],
             "mistakes": [finding for finding in status.findings if finding.level != Level.NOTE],
         },
     )
