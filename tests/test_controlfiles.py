@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mxbackup import controlfiles, merging, render
 from mxbackup.entries import Reading, lines_of
 from mxbackup.esmithdb import Database
+from mxbackup.localmail import LocalMail
 from mxbackup.rules import Rule
 from mxbackup.settings import Settings
 from tests.strategies import RULE_SETS
@@ -89,7 +90,7 @@ def test_a_check_rule_for_what_lies_below_alone_is_explained() -> None:
 def test_what_is_rendered_for_qmail_comes_back(rules: list[Rule], smarthost: str) -> None:
     settings = Settings(smarthost=smarthost)
     text = render.fragment("rcpthosts", rules, settings) + render.fragment("smtproutes", rules, settings)
-    made = merging.merge(Database(), set(), read(text).entries)
+    made = merging.merge(Database(), LocalMail(), read(text).entries)
     assert (made.notes, made.problems) == ([], [])
     assert {(rule.name, rule.kind, rule.route) for rule in made.added} == {
         (rule.name, rule.kind, rule.route) for rule in rules

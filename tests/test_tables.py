@@ -13,6 +13,7 @@ from mxbackup.entries import Reading
 from mxbackup.errors import InvalidInput
 from mxbackup.esmithdb import Database
 from mxbackup.importers import Form
+from mxbackup.localmail import LocalMail
 from mxbackup.names import Name
 from mxbackup.rules import Kind, Rule, SmartHostUse
 from tests.strategies import RULE_SETS
@@ -26,7 +27,7 @@ RULES = [
 def rules_of(reading: Reading) -> list[Rule]:
     """The rules that a reading makes in an empty database."""
     assert (reading.notes, reading.problems) == ([], [])
-    return merging.merge(Database(), set(), reading.entries).added
+    return merging.merge(Database(), LocalMail(), reading.entries).added
 
 
 def test_json_says_what_a_rule_has() -> None:

@@ -285,7 +285,7 @@ def _no_rcpthosts() -> Mistake:
 def _relays(name: str) -> Mistake:
     """Return what it means that a name for which mail is accepted stands in `percenthack`."""
     return Mistake(
-        "Mail for user%elsewhere@{name} is accepted by a rule and sent on to user@elsewhere, for anybody and to "
+        "Mail for user%there@{name} is accepted by a rule and sent on to user@there, for anybody and to "
         "anywhere (open relay). Take {name} out of it, then restart qmail.",
         name=name,
     )

@@ -86,7 +86,7 @@ def goes_nowhere_else(facts: Facts) -> Iterator[Finding]:
         if name == facts.name or (facts.rule and facts.rule.covers(name)):
             yield Finding(
                 "percenthack", ERROR,
-                "Mail for user%elsewhere@{name} would be sent on to user@elsewhere, for anybody and to anywhere: an "
+                "Mail for user%there@{name} would be sent on to user@there, for anybody and to anywhere: an "
                 "open relay.",
                 "Take {name} out of /var/qmail/control/percenthack, then restart qmail.",
                 {"name": name},

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from contextlib import suppress
 
-from mxbackup.errors import DatabaseMissing, HostError
+from mxbackup.errors import DatabaseMissing, HostError, Sentence
 from mxbackup.esmithdb import Database, Store
 from mxbackup.host import MORERCPTHOSTS, Host
 from mxbackup.lint import Finding, Level, Mistake
@@ -21,6 +21,12 @@ REMOVED = "removed"
 ACCEPTING = (TARGETS["rcpthosts"].path, MORERCPTHOSTS, TARGETS["smtpd_check_rules"].path)
 # One rule that is gone is what `db domains delete` and the event do on purpose.
 FEW = 1
+
+_LOST: Sentence = (
+    "Rules that are in force are gone from the database ({count} of {all}, the first is {first}), and no command "
+    "removed them. The mail files stay as they are. If the database is damaged, restore it from a backup; if the rules "
+    "are to go, run: mxbackup apply --confirm"
+)
 
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n(.*?)^{re.escape(END)}$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"^([a-z0-9][^\s:]*)$|\*@(\S+)$", re.MULTILINE)
@@ -97,10 +103,3 @@ class Removals:
 
     def _params(self, lost: Collection[str]) -> dict[str, object]:
         return {"count": len(lost), "all": len(self.in_force()), "first": min(lost)}
-
-
-_LOST = (
-    "Rules that are in force are gone from the database ({count} of {all}, the first is {first}), and no command "
-    "removed them. The mail files stay as they are. If the database is damaged, restore it from a backup; if the rules are to "
-    "go, run: mxbackup apply --confirm"
-)
