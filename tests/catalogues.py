@@ -8,7 +8,7 @@ from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from mxbackup.lexicon import CATALOGUES, Lexicon
+from mxbackup.words.lexicon import CATALOGUES, Lexicon
 
 
 def compile_changed() -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mxbackup.esmithdb import HEADER
-from mxbackup.host import Host
-from mxbackup.service import Service
+from mxbackup.esmith.database import HEADER
+from mxbackup.esmith.host import Host
+from mxbackup.service.service import Service
 
 PACKAGE = Path(__file__).parents[1] / "python"
 EXPAND_TEMPLATE = "/sbin/e-smith/expand-template"

@@ -3,8 +3,8 @@
 
 from hypothesis import strategies as st
 
-from mxbackup.names import Name
 from mxbackup.rules import Kind, Rule, SmartHostUse
+from mxbackup.rules.names import Name
 
 _LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).filter(lambda x: x[2:4] != "--")
 

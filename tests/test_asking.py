@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import asking
-from mxbackup.asking import Came, Said
-from mxbackup.smtpprobe import Dialogue, Question
+from mxbackup.recipients import callout
+from mxbackup.recipients.callout import Came, Said
+from mxbackup.smtp.client import Dialogue, Question
 
 
 class Primary(socketserver.ThreadingTCPServer):
@@ -96,29 +96,29 @@ def test_only_a_reply_to_rcpt_is_one(
     primary: Primary, directory: Path, dialogue: tuple[str, ...], said: Said | None
 ) -> None:
     primary.lines = dialogue
-    found = asking.ask(directory, primary.target, QUESTION)
+    found = callout.ask(directory, primary.target, QUESTION)
     if said is None:
-        assert (len(found.reply), found.reply[-4:]) == (asking.REPLY_LIMIT + 3, "x...")
+        assert (len(found.reply), found.reply[-4:]) == (callout.REPLY_LIMIT + 3, "x...")
     else:
         assert found == said
 
 
 def test_the_dialogue(primary: Primary, directory: Path) -> None:
     primary.lines = lines("250 ok")
-    asking.ask(directory, primary.target, QUESTION)
+    callout.ask(directory, primary.target, QUESTION)
     assert primary.heard() == ["EHLO sme.durantcom.net", "MAIL FROM:<>", "RCPT TO:<x@dupontnet.com>", "QUIT", ""]
 
 
 def test_a_refusal_is_tried_against_the_control(primary: Primary, directory: Path) -> None:
     primary.lines = lines("550 no such user")
-    asking.ask(directory, primary.target, QUESTION)
+    callout.ask(directory, primary.target, QUESTION)
     assert primary.heard()[2:] == ["RCPT TO:<x@dupontnet.com>", "RCPT TO:<jean@dupontnet.com>", "QUIT", ""]
 
 
 def test_nobody_listens(primary: Primary, directory: Path) -> None:
     primary.heard()
-    assert asking.ask(directory, primary.target, QUESTION) == Said(Came.SILENCE)
-    assert asking.ask(directory, primary.target, QUESTION) == Said(Came.NOT_NOW)
+    assert callout.ask(directory, primary.target, QUESTION) == Said(Came.SILENCE)
+    assert callout.ask(directory, primary.target, QUESTION) == Said(Came.NOT_NOW)
 
 
 def pause_after(directory: Path, tmp_path: Path, *said: str) -> tuple[Came, float]:
@@ -128,7 +128,7 @@ def pause_after(directory: Path, tmp_path: Path, *said: str) -> tuple[Came, floa
         return Dialogue(transcript=said)
 
     start = time.time()
-    came = asking.ask(directory, "192.0.2.25:25", QUESTION, probe).came
+    came = callout.ask(directory, "192.0.2.25:25", QUESTION, probe).came
     end, until = time.time(), float((tmp_path / "turn-192.0.2.25:25").read_text())
     return came, next(
         (pause for pause in (1.0, 60.0) if start <= until - pause + 0.001 and until - pause <= end + 0.001), 0
@@ -162,10 +162,10 @@ def test_a_pause_that_nobody_sets_is_of_a_wrong_clock(
 def test_a_turn_that_others_keep_is_not_waited_for_for_ever(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mxbackup.asking.LONGEST_WAIT", 0.2)
+    monkeypatch.setattr("mxbackup.recipients.callout.LONGEST_WAIT", 0.2)
     with (tmp_path / "turn-192.0.2.25:25").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        assert asking.ask(directory, "192.0.2.25:25", QUESTION) == Said(Came.NOT_NOW)
+        assert callout.ask(directory, "192.0.2.25:25", QUESTION) == Said(Came.NOT_NOW)
 
 
 @pytest.mark.parametrize("there", ["symbolic link", "pipe"])
@@ -177,5 +177,5 @@ def test_only_a_file_keeps_the_turns(directory: Path, tmp_path: Path, there: str
     else:
         turn.symlink_to(secret)
     with pytest.raises(OSError, match=r"symbolic links|not permitted"):
-        asking.ask(directory, "192.0.2.25:25", QUESTION)
+        callout.ask(directory, "192.0.2.25:25", QUESTION)
     assert secret.read_text() == "root:x\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mxbackup import cdb
+from mxbackup.targets import cdb
 
 # Writes the lines of its standard input, in hexadecimal, as keys.
 WRITER = """

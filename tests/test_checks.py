@@ -17,16 +17,20 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import checks, contacts, delivery, inquiry, lexicon, remembering, reporting, rules, smtpprobe
-from mxbackup.contacts import Contacts, Probe
-from mxbackup.delivery import Delivery, Target, Verdict
-from mxbackup.dnscheck import Dns
-from mxbackup.dnsquery import Server
-from mxbackup.facts import Us
-from mxbackup.host import Host
+from mxbackup import rules
+from mxbackup.check import collecting, contacts, inquiry, remembering
+from mxbackup.check.contacts import Contacts, Probe
+from mxbackup.check.facts import Us
+from mxbackup.esmith.host import Host
+from mxbackup.esmith.settings import Settings
+from mxbackup.lookup.nameservers import Dns
+from mxbackup.lookup.query import Server
 from mxbackup.panel import checking
-from mxbackup.settings import Settings
-from mxbackup.smtpprobe import Dialogue, Outcome, Question
+from mxbackup.routing import qmail_remote
+from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
+from mxbackup.smtp import client
+from mxbackup.smtp.client import Dialogue, Outcome, Question
+from mxbackup.words import about_checks, lexicon
 from tests.nameserver import Knot, free_port
 from tests.scratch import PACKAGE, Scratch
 from tests.system import mailserver
@@ -180,7 +184,7 @@ Rules checked: 2; with errors: 1; with warnings: 0; fine: 1.
 
 def test_in_french(dns_port: int) -> None:
     words = lexicon.load("fr")
-    assert reporting.lines(checker(dns_port).check("only.test"), words) == [
+    assert about_checks.lines(checker(dns_port).check("only.test"), words) == [
         "only.test mail is handled (pri=10) by self.test",
         "Le courrier pour only.test est renvoyé aussitôt à l’expéditeur (5.4.6).",
         "ERREUR : Ce serveur est le seul serveur de courrier (MX) de only.test : "
@@ -296,7 +300,7 @@ def test_the_panel_shows_what_kept_a_rule_from_being_checked(
     def fail(facts: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(checks, "judge", fail)
+    monkeypatch.setattr(collecting, "judge", fail)
     service = server.service
     found = checking.check(service, service.inventory(), rules.make("new.test"), lexicon.load("en-us"))
     assert (found.state, found.verdict, found.late) == ("unchecked", "", False)
@@ -372,20 +376,20 @@ def checker(
     routes: dict[str, str] | None = None,
     us: Us = US,
     log: list[str] | None = None,
-) -> checks.Checker:
+) -> collecting.Checker:
     dns = Dns([Server("127.0.0.1", dns_port)], port=dns_port)
-    return checks.Checker(dns, us, routes, Contacts(probe), ([] if log is None else log).extend)
+    return collecting.Checker(dns, us, routes, Contacts(probe), ([] if log is None else log).extend)
 
 
 def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: str, smtp_port: int) -> None:
     rule = rules.make("best.test", route=f"127.0.0.2:{smtp_port}")
     host, servers = Host(server.root), [Server("127.0.0.1", int(nameserver.partition(":")[2]))]
-    assert checks.checker_for(host, Settings(), nameservers=servers).check(rule.name).state == "error"
-    report = checks.checker_for(host, Settings(), nameservers=servers, planned=rule).check(rule.name, rule)
+    assert collecting.checker_for(host, Settings(), nameservers=servers).check(rule.name).state == "error"
+    report = collecting.checker_for(host, Settings(), nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", smtp_port),))
     assert [(finding.severity, finding.code) for finding in report.findings] == [("warning", "best-mx")]
     no_routes = Settings(routes=False)
-    report = checks.checker_for(host, no_routes, nameservers=servers, planned=rule).check(rule.name, rule)
+    report = collecting.checker_for(host, no_routes, nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.BOUNCE, "5.4.6")
 
 
@@ -398,7 +402,7 @@ def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:
 
     names = [(f"n{number}.test", None) for number in range(4)]
     done: list[int] = []
-    found = checks.check_all(checker(dns_port, meet, {"": "127.0.0.2"}), names, lambda: done.append(1))
+    found = collecting.check_all(checker(dns_port, meet, {"": "127.0.0.2"}), names, lambda: done.append(1))
     assert [report.name for report in found] == [name for name, _ in names]
     assert len(done) == 4
     assert {report.delivery for report in found} == {Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 25),))}
@@ -412,11 +416,11 @@ def hanging() -> Iterator[socket.socket]:
 
 
 def test_a_check_is_given_up_when_its_budget_is_spent(dns_port: int, hanging: socket.socket) -> None:
-    subject = checker(dns_port, smtpprobe.probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"})
+    subject = checker(dns_port, client.probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"})
     begin = time.monotonic()
-    assert checks.check_within(subject, "ok.test", None, 0.3) is None
+    assert collecting.check_within(subject, "ok.test", None, 0.3) is None
     assert time.monotonic() - begin < 2
-    report = checks.check_within(checker(dns_port), "ok.test", None, 20)
+    report = collecting.check_within(checker(dns_port), "ok.test", None, 20)
     assert report is not None
     assert report.state == "fine"
 
@@ -429,11 +433,11 @@ def test_a_hanging_primary_is_waited_for_once(
 
     def probe(host: str, question: Question, port: int, seconds: float) -> Dialogue:
         asked.append(question.recipient)
-        return smtpprobe.probe(host, question, port, seconds)
+        return client.probe(host, question, port, seconds)
 
     names = [(f"n{number}.test", None) for number in range(24)]
     begin = time.monotonic()
-    found = checks.check_all(checker(dns_port, probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"}), names)
+    found = collecting.check_all(checker(dns_port, probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"}), names)
     assert len(asked) <= contacts.AT_ONCE_EACH
     assert time.monotonic() - begin < 4
     assert {tuple(finding.code for finding in report.findings) for report in found} == {
@@ -442,12 +446,12 @@ def test_a_hanging_primary_is_waited_for_once(
 
 
 def test_what_the_time_is_not_enough_for_is_not_checked(dns_port: int, hanging: socket.socket) -> None:
-    subject = checker(dns_port, smtpprobe.probe, {".test": f"127.0.0.2:{hanging.getsockname()[1]}"})
+    subject = checker(dns_port, client.probe, {".test": f"127.0.0.2:{hanging.getsockname()[1]}"})
     begin = time.monotonic()
-    found = checks.check_all(subject, [(f"n{number}.test", None) for number in range(40)], limit=0.5)
+    found = collecting.check_all(subject, [(f"n{number}.test", None) for number in range(40)], limit=0.5)
     assert time.monotonic() - begin < 3
     assert {report.state for report in found} == {"unchecked"}
-    assert reporting.lines(found[-1], lexicon.load("en-us")) == [
+    assert about_checks.lines(found[-1], lexicon.load("en-us")) == [
         "Warning: n39.test was not checked to the end: the limit of 0.5 s is over. [not-checked]",
         "    Check it alone: mxbackup check n39.test. More time for all: --limit SECONDS",
     ]
@@ -467,15 +471,15 @@ def test_the_trouble_with_one_name_is_not_that_of_others(
         request.getfixturevalue(threads)
     log: list[str] = []
     subject = checker(dns_port, break_one, {"": "127.0.0.2"}, log=log)
-    found = checks.check_all(subject, [(f"n{number}.test", None) for number in range(3)])
+    found = collecting.check_all(subject, [(f"n{number}.test", None) for number in range(3)])
     assert [report.state for report in found] == ["error", "unchecked", "error"]
-    assert reporting.lines(found[1], lexicon.load("en-us")) == [
+    assert about_checks.lines(found[1], lexicon.load("en-us")) == [
         "Warning: n1.test could not be checked because of a fault in this program: "
         "AttributeError('no attribute \\x1b[31m') [check-failed]",
         "    Please report it, with the lines about n1.test in /var/log/messages.",
     ]
     assert log[0] == "check of n1.test: Traceback (most recent call last):"
-    report = checks.check_within(subject, "n1.test", None, 20)
+    report = collecting.check_within(subject, "n1.test", None, 20)
     assert report is not None
     assert [finding.code for finding in report.findings] == ["check-failed"]
 
@@ -490,19 +494,19 @@ def test_so_many_connections_and_no_more(dns_port: int) -> None:
     report = checker(dns_port, down).check("many.test")
     assert len(asked) == inquiry.CONNECTIONS
     assert (report.delivery.verdict, report.delivery.code, len(report.delivery.to)) == (Verdict.DEFER, "4.4.1", 1000)
-    assert len(reporting.lines(report, lexicon.load("en-us"))[20]) < 200
+    assert len(about_checks.lines(report, lexicon.load("en-us"))[20]) < 200
     assert "not-all-tried" in [finding.code for finding in report.findings]
 
 
 def test_more_records_than_can_be_asked_for(dns_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "QUESTIONS", 30)
+    monkeypatch.setattr(collecting, "QUESTIONS", 30)
     report = checker(dns_port).check("many.test")
     assert (report.state, report.delivery.verdict) == ("unchecked", Verdict.UNKNOWN)
-    assert "more than 30 questions" in reporting.sentence(report.findings[0], lexicon.load("en-us"))
+    assert "more than 30 questions" in about_checks.sentence(report.findings[0], lexicon.load("en-us"))
 
 
-def told(report: checks.Report) -> list[str]:
-    return reporting.lines(report, lexicon.load("en-us"))[-4:]
+def told(report: collecting.Report) -> list[str]:
+    return about_checks.lines(report, lexicon.load("en-us"))[-4:]
 
 
 def test_kinds_of_qmail_differ_about_aliases(dns_port: int) -> None:
@@ -515,7 +519,7 @@ def test_kinds_of_qmail_differ_about_aliases(dns_port: int) -> None:
         "SME Server. [qmail-differs]",
         "    Set the primary's address as route, which makes all do the same: mxbackup set alias.test --route ADDRESS",
     ]
-    report = checker(dns_port, us=replace(US, kinds=(delivery.LATER,))).check("alias.test")
+    report = checker(dns_port, us=replace(US, kinds=(qmail_remote.LATER,))).check("alias.test")
     assert (report.delivery, len(report.findings)) == (Delivery(Verdict.BOUNCE, "5.4.6"), 1)
 
 
@@ -526,7 +530,7 @@ def test_kinds_of_qmail_differ_about_large_answers(dns_port: int) -> None:
         "Warning: Kinds of qmail differ: mail for big.test is kept in the queue for now (4.1.2) by qmail 1.03, "
         "netqmail 1.06, notqmail 1.08, and delivered to 127.0.0.2:25 by notqmail 1.09, SME Server. [qmail-differs]"
     )
-    report = checker(dns_port, us=replace(US, kinds=(delivery.PATCHED,))).check("big.test")
+    report = checker(dns_port, us=replace(US, kinds=(qmail_remote.PATCHED,))).check("big.test")
     assert (report.delivery.verdict, report.state) == (Verdict.DELIVER, "fine")
 
 
@@ -552,16 +556,16 @@ def test_moreipme_counts_where_qmail_reads_it(
     if program is not None:
         server.write("/var/qmail/bin/qmail-remote", program)
     servers = [Server("127.0.0.1", dns_port)]
-    found = checks.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
+    found = collecting.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
     assert f"{found.verdict} {found.code}".strip() == (verdict if program else "bounce 5.4.6")
     server.write("/var/qmail/control/notipme", "127.0.0.8\n")
-    found = checks.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
+    found = collecting.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
     assert found.verdict != Verdict.BOUNCE
 
 
 def test_our_own_address_on_a_port_where_nothing_listens(dns_port: int) -> None:
     port = free_port()
-    report = checker(dns_port, smtpprobe.probe, {"ok.test": f"127.0.0.1:{port}"}).check("ok.test")
+    report = checker(dns_port, client.probe, {"ok.test": f"127.0.0.1:{port}"}).check("ok.test")
     assert report.delivery == Delivery(Verdict.DEFER, "4.4.1", (Target("127.0.0.1", port),))
     assert [finding.code for finding in report.findings] == ["primary-unreachable"]
 
@@ -569,7 +573,9 @@ def test_our_own_address_on_a_port_where_nothing_listens(dns_port: int) -> None:
 def test_an_exchanger_with_an_escaped_dot_in_its_name(dns_port: int) -> None:
     report = checker(dns_port).check("odd.test")
     assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 25),))
-    assert reporting.lines(report, lexicon.load("en-us"))[0] == (r"odd.test mail is handled (pri=10) by a\.b\032c.test")
+    assert about_checks.lines(report, lexicon.load("en-us"))[0] == (
+        r"odd.test mail is handled (pri=10) by a\.b\032c.test"
+    )
 
 
 @pytest.fixture
@@ -593,7 +599,7 @@ def test_without_threads_names_are_checked_one_after_the_other(dns_port: int) ->
     names = [(f"n{number}.test", None) for number in range(3)]
     done: list[int] = []
     subject = checker(dns_port, probe, {"": "127.0.0.2"})
-    found = checks.check_all(subject, names, lambda: done.append(len(asked)))
+    found = collecting.check_all(subject, names, lambda: done.append(len(asked)))
     assert [report.name for report in found] == [name for name, _ in names]
     assert asked == [f"postmaster@{name}" for name, _ in names]
     assert done == [1, 2, 3]
@@ -601,10 +607,10 @@ def test_without_threads_names_are_checked_one_after_the_other(dns_port: int) ->
 
 @pytest.mark.usefixtures("no_threads")
 def test_without_threads_one_check_has_its_time_too(dns_port: int) -> None:
-    report = checks.check_within(checker(dns_port), "ok.test", None, 20)
+    report = collecting.check_within(checker(dns_port), "ok.test", None, 20)
     assert report is not None
     assert report.state == "fine"
-    assert checks.check_within(checker(dns_port), "ok.test", None, 0) is None
+    assert collecting.check_within(checker(dns_port), "ok.test", None, 0) is None
 
 
 def test_unreachable_targets_are_tried_in_turn_until_one_answers(dns_port: int) -> None:

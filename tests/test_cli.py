@@ -649,7 +649,7 @@ def test_a_route_to_this_server_is_refused_and_to_another_port_of_it_warned_of(s
 def test_an_address_of_an_interface_is_this_server(
     server: Scratch, mxbackup: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mxbackup.interfaces.addresses", lambda: frozenset({"192.0.2.7"}))
+    monkeypatch.setattr("mxbackup.lookup.interfaces.addresses", lambda: frozenset({"192.0.2.7"}))
     assert mxbackup("add", "dupontnet.com", "--route", "192.0.2.7", "--no-event")[0] == 2
     assert mxbackup("add", "dupontnet.com", "--route", "192.0.2.8", "--no-event")[0] == 0
 

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import controlfiles, merging, render
-from mxbackup.entries import Reading, lines_of
-from mxbackup.esmithdb import Database
-from mxbackup.localmail import LocalMail
+from mxbackup.esmith.database import Database
+from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule
-from mxbackup.settings import Settings
+from mxbackup.rules.localmail import LocalMail
+from mxbackup.targets import render
+from mxbackup.transfer import merging
+from mxbackup.transfer.entries import Reading, lines_of
+from mxbackup.transfer.formats import controlfiles
 from tests.strategies import RULE_SETS
 
 

@@ -8,7 +8,7 @@ from dns import rdatatype, zone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup.delivery import (
+from mxbackup.routing.qmail_remote import (
     ABSENT,
     FAILED,
     KINDS,

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import envoy
-from mxbackup.asking import Came, Said
-from mxbackup.envoy import Envoy
 from mxbackup.errors import HostError
-from mxbackup.journal import Note
-from mxbackup.smtpprobe import Dialogue, Question
+from mxbackup.recipients import envoy
+from mxbackup.recipients.callout import Came, Said
+from mxbackup.recipients.envoy import Envoy
+from mxbackup.recipients.journal import Note
+from mxbackup.smtp.client import Dialogue, Question
 from tests.scratch import Scratch
 
 NOBODY = 65534
@@ -107,7 +107,7 @@ def test_what_is_in_the_way_of_the_journal_is_told(spool: Path) -> None:
 
 def test_a_journal_beyond_its_limits_is_logged(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[str] = []
-    monkeypatch.setattr("mxbackup.envoy.log_to_syslog", logged.extend)
+    monkeypatch.setattr("mxbackup.recipients.envoy.log_to_syslog", logged.extend)
     with envoy.sent(spool, "a.org") as messenger:
         messenger.notes()
         with (spool / "mxbackup/journal").open("w") as journal:
@@ -120,7 +120,7 @@ def test_a_journal_beyond_its_limits_is_logged(spool: Path, monkeypatch: pytest.
 
 
 def test_a_process_that_is_held_up_is_not_waited_for_for_ever(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mxbackup.envoy.PATIENCE", 0.2)
+    monkeypatch.setattr("mxbackup.recipients.envoy.PATIENCE", 0.2)
     before = children()
     with envoy.sent(spool, "a.org") as messenger:
         (child,) = children() - before

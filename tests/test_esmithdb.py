@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import esmithdb
 from mxbackup.errors import DatabaseError, DatabaseMissing, InvalidRule
-from mxbackup.esmithdb import Database, Record, Store
+from mxbackup.esmith import database
+from mxbackup.esmith.database import Database, Record, Store
 from tests.scratch import run_python
 
 NOW = "Tue Mar  9 21:00:00 2004"
@@ -327,7 +327,7 @@ def test_syslog_gets_ascii_for_facility_local1(monkeypatch: pytest.MonkeyPatch) 
     calls: list[tuple[object, ...]] = []
     monkeypatch.setattr(syslog, "openlog", lambda *given: calls.append(given))
     monkeypatch.setattr(syslog, "syslog", lambda *given: calls.append(given))
-    esmithdb.log_to_syslog(["domains: NEW a=mxbackup|Description|Soci\udce9té\nb"])
+    database.log_to_syslog(["domains: NEW a=mxbackup|Description|Soci\udce9té\nb"])
     assert calls == [
         ("mxbackup", syslog.LOG_PID, syslog.LOG_LOCAL1),
         (syslog.LOG_INFO, "domains: NEW a=mxbackup|Description|Soci_t__b"),
@@ -441,7 +441,7 @@ def test_the_lock_of_the_host_is_waited_for_and_checked_again(store: Store) -> N
 def test_a_lock_that_is_never_given_back_is_told_and_nothing_is_changed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mxbackup.esmithdb.LOCK_LIMIT", 0.1)
+    monkeypatch.setattr("mxbackup.esmith.database.LOCK_LIMIT", 0.1)
     store.path.write_bytes(b"before=1\n")
     with store.path.with_name("domains.lock").open("a") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

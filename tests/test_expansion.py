@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mxbackup.errors import HostError, RenderError
-from mxbackup.render import TARGETS
+from mxbackup.targets.render import TARGETS
 from tests.scratch import EXPAND_TEMPLATE, Scratch
 
 RCPTHOSTS, SMTPROUTES = TARGETS["rcpthosts"], TARGETS["smtproutes"]
@@ -54,7 +54,7 @@ def test_a_rendering_that_fails_lets_the_templates_end_by_themselves(server: Scr
 def test_a_template_that_hangs_is_killed_and_named_and_the_others_are_done(
     server: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mxbackup.expansion.EXPANSION_LIMIT", 1)
+    monkeypatch.setattr("mxbackup.esmith.expansion.EXPANSION_LIMIT", 1)
     server.script(EXPAND_TEMPLATE, HANGING)
     start = time.monotonic()
     with pytest.raises(HostError) as refused:
@@ -69,7 +69,7 @@ def test_a_template_that_hangs_is_killed_and_named_and_the_others_are_done(
 
 
 def test_a_template_that_hangs_ends_also_when_we_were_killed(server: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mxbackup.expansion.ORPHAN_LIMIT", 1)
+    monkeypatch.setattr("mxbackup.esmith.expansion.ORPHAN_LIMIT", 1)
     ready = server.path("/ready")
     server.script(EXPAND_TEMPLATE, f'echo > "$1.$$"; echo > {ready}; exec sleep 60')
     child = os.fork()
@@ -101,7 +101,7 @@ def test_whoever_comes_next_removes_what_a_killed_one_left(server: Scratch) -> N
 
 
 def test_a_lock_that_is_never_given_back_is_told(server: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mxbackup.expansion.LOCK_LIMIT", 0.1)
+    monkeypatch.setattr("mxbackup.esmith.expansion.LOCK_LIMIT", 0.1)
     with server.host.expansion_lock():
         path = server.path(f"{OURS}/lock")
         with Path(path).open("a") as other, pytest.raises(BlockingIOError):
@@ -114,7 +114,7 @@ def test_a_lock_that_is_never_given_back_is_told(server: Scratch, monkeypatch: p
 
 
 def test_a_command_of_the_host_that_hangs_is_ended(server: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mxbackup.host.EVENT_LIMIT", 0.2)
+    monkeypatch.setattr("mxbackup.esmith.host.EVENT_LIMIT", 0.2)
     server.with_events()
     server.script("/sbin/e-smith/signal-event", "sleep 60")
     start = time.monotonic()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import files
+from mxbackup.esmith import files
 
 
 def mode(path: Path) -> int:

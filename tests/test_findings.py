@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from mxbackup import rules
-from mxbackup.checks import judge
-from mxbackup.delivery import ABSENT, FAILED, Answer, Delivery, Outcome, Route, Target, Verdict
-from mxbackup.dnscheck import ServerFacts
-from mxbackup.dnsquery import Server, Status
-from mxbackup.facts import Exchanger, Facts, Finding, Us
-from mxbackup.localmail import LocalMail
-from mxbackup.mtasts import Policy
+from mxbackup.check.collecting import judge
+from mxbackup.check.facts import Exchanger, Facts, Finding, Us
+from mxbackup.esmith.settings import Settings
+from mxbackup.lookup.mtasts import Policy
+from mxbackup.lookup.nameservers import ServerFacts
+from mxbackup.lookup.query import Server, Status
+from mxbackup.routing.qmail_remote import ABSENT, FAILED, Answer, Delivery, Outcome, Route, Target, Verdict
 from mxbackup.rules import SmartHostUse
-from mxbackup.settings import Settings
-from mxbackup.smtpprobe import Dialogue, Trouble
-from mxbackup.smtpprobe import Outcome as Said
+from mxbackup.rules.localmail import LocalMail
+from mxbackup.smtp.client import Dialogue, Trouble
+from mxbackup.smtp.client import Outcome as Said
 
 
 def addresses(*found: str) -> Answer:

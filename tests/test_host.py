@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mxbackup.errors import HostError, RenderError
-from mxbackup.host import Host
-from mxbackup.render import TARGETS, Target
+from mxbackup.esmith.host import Host
+from mxbackup.targets.render import TARGETS, Target
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, SIGNAL_EVENT, Scratch
 
 RCPTHOSTS, SMTPROUTES = TARGETS["rcpthosts"], TARGETS["smtproutes"]

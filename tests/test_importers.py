@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import importers
 from mxbackup.errors import InvalidInput
-from mxbackup.importers import Form
+from mxbackup.transfer import recognise
+from mxbackup.transfer.recognise import Form
 from tests.conftest import Outcome
 from tests.scratch import PACKAGE, Scratch
 
@@ -57,7 +57,7 @@ def test_a_real_looking_input(case: Path, server: Scratch, mxbackup: Callable[..
     ],
 )
 def test_the_content_tells_the_form(text: str, file_name: str, form: Form) -> None:
-    assert importers.recognise(text, file_name) == form
+    assert recognise.recognise(text, file_name) == form
 
 
 def test_the_form_can_be_given(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
@@ -131,9 +131,9 @@ def test_names_of_every_machine_are_left_out(server: Scratch, mxbackup: Callable
 @pytest.mark.parametrize("form", list(Form))
 @given(text=st.text(alphabet=st.sampled_from('a.com:,;\n\r\t #*@{}[]"|=10éÿ\0')) | st.text())
 def test_any_text_is_read_or_refused_with_a_reason(form: Form, text: str) -> None:
-    assert importers.recognise(text) in Form
+    assert recognise.recognise(text) in Form
     with suppress(InvalidInput):
-        reading = importers.read(text, form)
+        reading = recognise.read(text, form)
         for remark in (*reading.notes, *reading.problems):
             assert str(remark.reason)
 
@@ -142,11 +142,11 @@ def test_any_text_is_read_or_refused_with_a_reason(form: Form, text: str) -> Non
 def test_any_bytes_without_control_characters_are_text(content: bytes) -> None:
     if re.search(rb"[\0-\x08\x0b\x0e-\x1f\x7f]", content):
         with pytest.raises(InvalidInput, match=r"^/the/file is not text\.$"):
-            importers.decode(content, "/the/file")
+            recognise.decode(content, "/the/file")
         return
     utf_8 = _is_utf_8(content)
     expected = content.removeprefix(b"\xef\xbb\xbf") if utf_8 else content
-    assert importers.decode(content, "/the/file").encode("utf-8" if utf_8 else "iso-8859-1") == expected
+    assert recognise.decode(content, "/the/file").encode("utf-8" if utf_8 else "iso-8859-1") == expected
 
 
 def _is_utf_8(content: bytes) -> bool:

@@ -7,8 +7,8 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import interfaces
-from mxbackup.interfaces import Own, parse_networks
+from mxbackup.lookup import interfaces
+from mxbackup.lookup.interfaces import Own, parse_networks
 
 
 def test_all_addresses_of_interfaces_that_are_up() -> None:

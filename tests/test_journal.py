@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import journal
-from mxbackup.journal import Note, Taken
+from mxbackup.recipients import journal
+from mxbackup.recipients.journal import Note, Taken
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import TypedDict
 
 import pytest
 
-from mxbackup.delivery import LATER, UNPATCHED, Target, Verdict, outcomes, parse_routes
-from mxbackup.dnscheck import Dns
-from mxbackup.dnsquery import Server
+from mxbackup.lookup.nameservers import Dns
+from mxbackup.lookup.query import Server
+from mxbackup.routing.qmail_remote import LATER, UNPATCHED, Target, Verdict, outcomes, parse_routes
 from tests.nameserver import Knot, free_port
 from tests.recorded import DATA
 

@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import learning, memory, policies, rules
-from mxbackup.asking import Came, Said
-from mxbackup.delivery import ABSENT, Answer, Outcome
+from mxbackup import rules
 from mxbackup.errors import HostError
-from mxbackup.journal import Note
-from mxbackup.learning import Learned, Surroundings
-from mxbackup.memory import Contact, Memory
-from mxbackup.policies import Answer as Known
-from mxbackup.policies import Primary
+from mxbackup.esmith.settings import Settings
+from mxbackup.recipients import learning, memory, policies
+from mxbackup.recipients.callout import Came, Said
+from mxbackup.recipients.journal import Note
+from mxbackup.recipients.learning import Learned, Surroundings
+from mxbackup.recipients.memory import Contact, Memory
+from mxbackup.recipients.policies import Answer as Known
+from mxbackup.recipients.policies import Primary
+from mxbackup.routing.qmail_remote import ABSENT, Answer, Outcome
 from mxbackup.rules import Rule
-from mxbackup.settings import Settings
 from tests.scratch import Scratch
 
 NOW = 1_078_866_000

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from babel.messages import Catalog, Message
 
-from mxbackup import lexicon
 from mxbackup.errors import InvalidName, MxBackupError
+from mxbackup.words import lexicon
 from tools import words
 
 TOP = Path(__file__).parents[1]

@@ -13,9 +13,9 @@ import pytest
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 
-from mxbackup import lexicon
 from mxbackup.errors import HostError, InvalidName
-from mxbackup.lexicon import Lexicon
+from mxbackup.words import lexicon
+from mxbackup.words.lexicon import Lexicon
 
 PACKAGE = Path(__file__).parents[1] / "python"
 
@@ -117,5 +117,5 @@ def test_what_templates_and_events_call_loads_no_catalogue(tmp_path: Path) -> No
     environment = {"PYTHONPATH": str(PACKAGE), "MXBACKUP_ROOT": str(tmp_path), "LANG": "fr_FR.UTF-8"}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
-    assert "mxbackup.render" in modules
-    assert not modules & {"gettext", "mxbackup.lexicon", "click", "itsdangerous"}
+    assert "mxbackup.targets.render" in modules
+    assert not modules & {"gettext", "mxbackup.words.lexicon", "click", "itsdangerous"}

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import lint, render, rules
-from mxbackup.host import CONTROL, MORERCPTHOSTS
-from mxbackup.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, Finding, Level
-from mxbackup.names import Name
-from mxbackup.render import BEGIN, END
+from mxbackup import rules
+from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS
+from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule
-from mxbackup.settings import Settings
+from mxbackup.rules.names import Name
+from mxbackup.targets import lint, render
+from mxbackup.targets.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, Finding, Level
+from mxbackup.targets.render import BEGIN, END
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 from tests.strategies import RULE_SETS

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import localmail
 from mxbackup.errors import HostError
-from mxbackup.localmail import LocalMail
+from mxbackup.rules import localmail
+from mxbackup.rules.localmail import LocalMail
 from tests.scratch import Scratch
 
 CONTROL = "/var/qmail/control"

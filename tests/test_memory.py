@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import memory
 from mxbackup.errors import HostError
-from mxbackup.memory import Contact, Memory, Met
-from mxbackup.policies import BAD_LIFE, GOOD_LIFE, Answer, Known, Primary
+from mxbackup.recipients import memory
+from mxbackup.recipients.memory import Contact, Memory, Met
+from mxbackup.recipients.policies import BAD_LIFE, GOOD_LIFE, Answer, Known, Primary
 
 NOW = 1_078_866_000
 GOOD, BAD = Answer("jean@dupontnet.com", True, NOW), Answer("x@dupontnet.com", False, NOW)

@@ -3,13 +3,13 @@
 
 from collections.abc import Callable
 
-from mxbackup import merging
-from mxbackup.entries import Entry
-from mxbackup.esmithdb import Database
-from mxbackup.localmail import LocalMail
-from mxbackup.merging import Changed
-from mxbackup.names import Name
+from mxbackup.esmith.database import Database
 from mxbackup.rules import Kind, Rule
+from mxbackup.rules.localmail import LocalMail
+from mxbackup.rules.names import Name
+from mxbackup.transfer import merging
+from mxbackup.transfer.entries import Entry
+from mxbackup.transfer.merging import Changed
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup.clock import Clock
-from mxbackup.mtasts import Policy, Unreadable, announced, fetch, parse
+from mxbackup.lookup.clock import Clock
+from mxbackup.lookup.mtasts import Policy, Unreadable, announced, fetch, parse
 from tests.nameserver import free_port
 
 TEXT = "version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.Example.net\r\nmax_age: 604800\r\n"

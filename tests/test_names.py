@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import names
 from mxbackup.errors import InvalidName
+from mxbackup.rules import names
 
 LABEL = "a" * 63
 LOCAL = 'Every machine calls itself "{}", so it can be no rule. Give a name that the DNS knows.'

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import oldcontrib
-from mxbackup.entries import Reading
+from mxbackup.transfer.entries import Reading
+from mxbackup.transfer.formats import oldcontrib
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 from tests.strategies import NAMES

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup.names import Name
 from mxbackup.panel.forms import Entries, Refused, decode
 from mxbackup.rules import Kind, Recipients, Rule, SmartHostUse, Unknown
+from mxbackup.rules.names import Name
 
 # What stands in a form field: no lone surrogates, and nothing that looks like a character reference itself.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="&"))

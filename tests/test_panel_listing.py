@@ -5,10 +5,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from mxbackup import lexicon, rules
+from mxbackup import rules
+from mxbackup.check.states import Remembered
 from mxbackup.panel.forms import decode
 from mxbackup.panel.listing import PAGE_ROWS, Listing, View, listing
-from mxbackup.states import Remembered
+from mxbackup.words import lexicon
 from tests.scratch import Scratch
 
 RULES = (

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import render, rules
-from mxbackup.policies import BAD_LIFE, GOOD_LIFE, NOTHING, NOWHERE, Answer, Known, Primary, nearest, table
-from mxbackup.settings import Settings
+from mxbackup import rules
+from mxbackup.esmith.settings import Settings
+from mxbackup.recipients.policies import BAD_LIFE, GOOD_LIFE, NOTHING, NOWHERE, Answer, Known, Primary, nearest, table
+from mxbackup.targets import render
 
 LEARN = rules.make("dupontnet.com", recipients="learn", unknown="defer")
 ROUTED = rules.make("dupontnet.com", recipients="learn", route="mail.dupontnet.com:26")

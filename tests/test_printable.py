@@ -15,8 +15,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mxbackup import actions, cli, esmithdb, printable, terminal
-from mxbackup.smtpprobe import Question, probe
+from mxbackup import cli
+from mxbackup.esmith import database, printable
+from mxbackup.hooks import actions
+from mxbackup.smtp.client import Question, probe
+from mxbackup.words import terminal
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -136,7 +139,7 @@ def test_json_reads_back_as_it_was(server: Scratch, monkeypatch: pytest.MonkeyPa
 def test_no_line_of_the_log_holds_what_must_not_be_shown(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
     logged: list[str] = []
     monkeypatch.setattr(syslog, "syslog", lambda priority, line: logged.append(line))
-    esmithdb.log_to_syslog(lines)
+    database.log_to_syslog(lines)
     assert [unsafe(line) for line in logged] == [set() for _ in lines]
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import qmailcontrol, rules
+from mxbackup import rules
 from mxbackup.errors import HostError
-from mxbackup.render import BEGIN, END
+from mxbackup.targets import qmailcontrol
+from mxbackup.targets.render import BEGIN, END
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import qpsmtpdplugin
 from mxbackup.errors import HostError
-from mxbackup.names import Name
 from mxbackup.rules import Recipients, Rule
+from mxbackup.rules.names import Name
+from mxbackup.targets import qpsmtpdplugin
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mxbackup import readers
+from mxbackup.targets import readers
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import memory
-from mxbackup.policies import Answer, Primary
+from mxbackup.recipients import memory
+from mxbackup.recipients.policies import Answer, Primary
 from tests.scratch import Scratch
 
 Run = Callable[..., tuple[int, str, str]]

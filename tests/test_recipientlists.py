@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import recipientlists, rules
+from mxbackup import rules
 from mxbackup.errors import InvalidInput
-from mxbackup.esmithdb import Database
+from mxbackup.esmith.database import Database
+from mxbackup.recipients import lists
 
 RULE = rules.make("dupontnet.com", recipients="list")
 OTHER = rules.make("www.dupontnet.com", kind="host")
@@ -16,7 +17,7 @@ LOCAL = st.text("abcz019!#$%&'*+/=?^_`{|}~.-", min_size=1, max_size=64)
 
 def test_parse() -> None:
     text = "\ufeff# ours\r\njean\n\n  Anne.B@DupontNet.com. \npaul@mail.dupontnet.com\njean@dupontnet.com\n"
-    assert recipientlists.parse(text, RULE, [RULE, OTHER]) == {
+    assert lists.parse(text, RULE, [RULE, OTHER]) == {
         "jean@dupontnet.com",
         "anne.b@dupontnet.com",
         "paul@mail.dupontnet.com",
@@ -44,14 +45,14 @@ def test_parse() -> None:
 )
 def test_what_is_no_list_is_refused_with_its_line(text: str, message: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        recipientlists.parse(text, RULE, [RULE, OTHER])
+        lists.parse(text, RULE, [RULE, OTHER])
     assert str(refused.value) == message
 
 
 def test_what_is_written() -> None:
     database = Database({b"martin.fr": b"list|Count|1", b"martin.fr:a@martin.fr": b"recipient"})
-    recipientlists.replace(database, RULE, {"jean@dupontnet.com", "a=b#c|d@dupontnet.com"})
-    recipientlists.replace(database, RULE, {"jean@dupontnet.com", "a=b@dupontnet.com"})
+    lists.replace(database, RULE, {"jean@dupontnet.com", "a=b#c|d@dupontnet.com"})
+    lists.replace(database, RULE, {"jean@dupontnet.com", "a=b@dupontnet.com"})
     assert database.raw == {
         b"martin.fr": b"list|Count|1",
         b"martin.fr:a@martin.fr": b"recipient",
@@ -65,29 +66,27 @@ def test_what_is_written() -> None:
 def test_what_is_written_is_read_back_through_the_file(found: set[str]) -> None:
     addresses = {f"{local}@dupontnet.com" for local in found}
     database = Database()
-    recipientlists.replace(database, RULE, addresses)
+    lists.replace(database, RULE, addresses)
     again = Database.parse(database.serialise("now"))
-    assert recipientlists.whole_lists(again, [RULE]) == {"dupontnet.com": addresses}
+    assert lists.whole_lists(again, [RULE]) == {"dupontnet.com": addresses}
 
 
 @given(st.integers(0, 400))
 def test_a_file_that_was_cut_anywhere_gives_the_whole_list_or_none(length: int) -> None:
     database = Database()
     addresses = {f"{local}@dupontnet.com" for local in ("anne", "jean", "zoe")}
-    recipientlists.replace(database, RULE, addresses)
+    lists.replace(database, RULE, addresses)
     content = database.serialise("now")
-    cut = recipientlists.whole_lists(Database.parse(content[:length]), [RULE])
+    cut = lists.whole_lists(Database.parse(content[:length]), [RULE])
     assert cut in ({}, {"dupontnet.com": addresses})
     assert cut == {} or length >= len(content) - 1
 
 
 def test_an_address_added_by_hand_counts() -> None:
     database = Database()
-    recipientlists.replace(database, RULE, {"jean@dupontnet.com"})
+    lists.replace(database, RULE, {"jean@dupontnet.com"})
     database.set("dupontnet.com:anne@dupontnet.com", "recipient", {})
-    assert recipientlists.whole_lists(database, [RULE]) == {
-        "dupontnet.com": {"jean@dupontnet.com", "anne@dupontnet.com"}
-    }
+    assert lists.whole_lists(database, [RULE]) == {"dupontnet.com": {"jean@dupontnet.com", "anne@dupontnet.com"}}
 
 
 @pytest.mark.parametrize("count", ["", "0", "2", "x", "-1"])
@@ -95,4 +94,4 @@ def test_a_list_with_a_wrong_count_is_none(count: str) -> None:
     database = Database(
         {b"dupontnet.com": b"list|Count|" + count.encode(), b"dupontnet.com:a@dupontnet.com": b"recipient"}
     )
-    assert recipientlists.whole_lists(database, [RULE]) == {}
+    assert lists.whole_lists(database, [RULE]) == {}

@@ -3,10 +3,11 @@
 
 import pytest
 
-from mxbackup import memory, rules
+from mxbackup import rules
 from mxbackup.errors import DatabaseError, HostError, InvalidInput
-from mxbackup.policies import NOTHING, Answer, Known, Primary
-from mxbackup.recipients import Knowledge, knowledge
+from mxbackup.recipients import memory
+from mxbackup.recipients.policies import NOTHING, Answer, Known, Primary
+from mxbackup.recipients.register import Knowledge, knowledge
 from mxbackup.rules import Recipients
 from tests.scratch import Scratch
 

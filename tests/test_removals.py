@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mxbackup.errors import DatabaseError, HostError
-from mxbackup.service import Service
+from mxbackup.service.service import Service
 from tests.conftest import Outcome
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 from tests.test_qmailcontrol import CONTROL, plain_qmail
@@ -193,6 +193,6 @@ def test_learning_changes_no_table_while_rules_are_lost(sme: Scratch, monkeypatc
     sme.service.expand()
     before = sme.read(table)
     sme.database("domains", "z.example.com=mxbackup|Kind|host|Recipients|learn")
-    monkeypatch.setattr("mxbackup.learning.run", lambda *_: None)
+    monkeypatch.setattr("mxbackup.recipients.learning.run", lambda *_: None)
     sme.service.learn()
     assert sme.read(table) == before

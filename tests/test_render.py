@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import delivery, names, render
 from mxbackup.errors import RenderError
-from mxbackup.names import Name
-from mxbackup.render import TARGETS
-from mxbackup.rules import Kind, Rule, SmartHostUse
-from mxbackup.settings import Settings
+from mxbackup.esmith.settings import Settings
+from mxbackup.routing import qmail_remote
+from mxbackup.rules import Kind, Rule, SmartHostUse, names
+from mxbackup.rules.names import Name
+from mxbackup.targets import render
+from mxbackup.targets.render import TARGETS
 from tests.scratch import Scratch, run_python
 
 USE = SmartHostUse.USE
@@ -192,12 +193,12 @@ RULE_SETS = st.lists(
 @given(RULE_SETS, st.sampled_from([PLAIN, SMART]))
 def test_qmail_sends_each_rule_where_it_says_whatever_stands_above_it(held: list[Rule], settings: Settings) -> None:
     entries = render.fragment("smtproutes", held, settings) + (f":{settings.smarthost}\n" if settings.smarthost else "")
-    parsed = delivery.parse_routes(entries.encode())
+    parsed = qmail_remote.parse_routes(entries.encode())
     wanted = {"route": None, "bypass": "", "mx": "", "smarthost": settings.smarthost}
     for rule in held:
         relay = wanted[render.destination(rule, settings)]
-        found = delivery.route(rule.name, parsed)
-        below = delivery.route(f"x.{rule.name}", parsed)
+        found = qmail_remote.route(rule.name, parsed)
+        below = qmail_remote.route(f"x.{rule.name}", parsed)
         assert (parsed[found.key] if found else "") == (rule.route if relay is None else relay)
         if rule.kind == Kind.DOMAIN and not any(other.name == f"x.{rule.name}" for other in held):
             assert (parsed[below.key] if below else "") == (rule.route if relay is None else relay)

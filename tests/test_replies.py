@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup import replies
-from mxbackup.replies import Meaning, Reply
+from mxbackup.smtp import replies
+from mxbackup.smtp.replies import Meaning, Reply
 
 # Refusals that mean us, the sender or the moment, not the recipient: no doubt may become "no such recipient".
 ABOUT_OTHERS = (

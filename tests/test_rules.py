@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidName, InvalidRule
-from mxbackup.localmail import LocalMail
-from mxbackup.names import Name
 from mxbackup.rules import Kind, Recipients, Rule, SmartHostUse, Unknown
+from mxbackup.rules.localmail import LocalMail
+from mxbackup.rules.names import Name
 
 LOCAL = LocalMail(
     frozenset({"durantcom.net", "sme.durantcom.net"}),

@@ -10,11 +10,11 @@ import pytest
 
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, DatabaseError, DatabaseMissing, HostError, InvalidInput, UnknownRule
-from mxbackup.names import Name
-from mxbackup.outcomes import Change, Invalid, Removal
-from mxbackup.render import BEGIN, END, TARGETS
+from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Kind, Rule
-from mxbackup.settings import Settings
+from mxbackup.rules.names import Name
+from mxbackup.service.outcomes import Change, Invalid, Removal
+from mxbackup.targets.render import BEGIN, END, TARGETS
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 CONTROL = "/var/qmail/control"

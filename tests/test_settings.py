@@ -3,8 +3,8 @@
 
 import pytest
 
-from mxbackup.esmithdb import Database
-from mxbackup.settings import Settings, from_databases
+from mxbackup.esmith.database import Database
+from mxbackup.esmith.settings import Settings, from_databases
 
 
 def settings(configuration: bytes, domains: bytes = b"") -> Settings:

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from mxbackup.smtpprobe import Dialogue, Outcome, Question, UnknownHost, probe, sample_message
+from mxbackup.smtp.client import Dialogue, Outcome, Question, UnknownHost, probe, sample_message
 
 Serve = Callable[[Callable[[socket.socket], None]], int]
 BANNER = b"220 sme.durantcom.net mailfront ESMTP\r\n"

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mxbackup import importers, merging, tables
-from mxbackup.entries import Reading
 from mxbackup.errors import InvalidInput
-from mxbackup.esmithdb import Database
-from mxbackup.importers import Form
-from mxbackup.localmail import LocalMail
-from mxbackup.names import Name
+from mxbackup.esmith.database import Database
 from mxbackup.rules import Kind, Rule, SmartHostUse
+from mxbackup.rules.localmail import LocalMail
+from mxbackup.rules.names import Name
+from mxbackup.transfer import merging, recognise
+from mxbackup.transfer.entries import Reading
+from mxbackup.transfer.formats import tables
+from mxbackup.transfer.recognise import Form
 from tests.strategies import RULE_SETS
 
 RULES = [
@@ -50,14 +51,14 @@ def test_csv_has_a_heading_and_quotes_what_needs_it() -> None:
 @given(RULE_SETS)
 def test_what_was_exported_as_json_comes_back(rules: list[Rule]) -> None:
     text = tables.write_json(rules)
-    assert importers.recognise(text) == Form.JSON
+    assert recognise.recognise(text) == Form.JSON
     assert sorted(rules_of(tables.read_json(text)), key=str) == sorted(rules, key=str)
 
 
 @given(RULE_SETS)
 def test_what_was_exported_as_csv_comes_back(rules: list[Rule]) -> None:
     text = tables.write_csv(rules)
-    assert importers.recognise(text) == Form.CSV
+    assert recognise.recognise(text) == Form.CSV
     assert sorted(rules_of(tables.read_csv(text)), key=str) == sorted(rules, key=str)
 
 

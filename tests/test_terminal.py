@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import terminal
+from mxbackup.words import terminal
 from tests.scratch import PACKAGE, Scratch
 
 LATIN_1 = {"LANG": "fr_FR"}

@@ -3,9 +3,10 @@
 
 import pytest
 
-from mxbackup import lexicon, rules, wording
+from mxbackup import rules
 from mxbackup.errors import InvalidInput
-from mxbackup.settings import Settings
+from mxbackup.esmith.settings import Settings
+from mxbackup.words import about_rules, lexicon
 
 ENGLISH, FRENCH = lexicon.load("en-us"), lexicon.load("fr")
 
@@ -28,7 +29,7 @@ ENGLISH, FRENCH = lexicon.load("en-us"), lexicon.load("fr")
     ],
 )
 def test_a_record_left_out_is_told_with_the_remedy(key: str, words: lexicon.Lexicon, said: str) -> None:
-    assert wording.left_out(key, InvalidInput("x"), words) == said
+    assert about_rules.left_out(key, InvalidInput("x"), words) == said
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_the_destination_is_where_the_mail_goes_in_fact(
     rule: dict[str, str], smarthost: str, routes: bool, said: str
 ) -> None:
     settings = Settings(smarthost=smarthost, routes=routes)
-    assert wording.destination(rules.make("dupontnet.com", **rule), settings, ENGLISH) == said
+    assert about_rules.destination(rules.make("dupontnet.com", **rule), settings, ENGLISH) == said
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_the_destination_is_where_the_mail_goes_in_fact(
     ],
 )
 def test_a_route_that_does_not_count_is_told(rule: dict[str, str], settings: Settings, begins: str, ends: str) -> None:
-    said = wording.no_effect(rules.make("dupontnet.com", **rule), settings, ENGLISH)
+    said = about_rules.no_effect(rules.make("dupontnet.com", **rule), settings, ENGLISH)
     assert said.startswith(f"warning: /var/qmail/control/smtproutes: {begins}" if begins else "")
     assert said.endswith(ends)
     assert bool(said) == bool(begins)
@@ -71,19 +72,19 @@ def test_a_route_that_does_not_count_is_told(rule: dict[str, str], settings: Set
 
 def test_what_a_rule_is_for_below_another() -> None:
     cover = rules.make("dupontnet.com")
-    assert wording.covered(rules.make("www.dupontnet.com"), cover, FRENCH) == (
+    assert about_rules.covered(rules.make("www.dupontnet.com"), cover, FRENCH) == (
         "Elle est couverte par la règle de domaine dupontnet.com, et n’y ajoute rien."
     )
-    assert wording.covered(rules.make("www.dupontnet.com", smarthost="use"), cover, FRENCH) == (
+    assert about_rules.covered(rules.make("www.dupontnet.com", smarthost="use"), cover, FRENCH) == (
         "Elle est sous la règle de domaine dupontnet.com, et c’est ce qu’elle dit qui compte."
     )
-    assert wording.still_accepted("xn--t-9fab.dupontnet.com", cover, FRENCH) == (
+    assert about_rules.still_accepted("xn--t-9fab.dupontnet.com", cover, FRENCH) == (
         "Le courrier pour été.dupontnet.com reste accepté par la règle de domaine dupontnet.com."
     )
 
 
 def test_a_missing_list_is_told_with_the_remedy() -> None:
-    assert wording.no_list(rules.make("été.fr"), FRENCH) == (
+    assert about_rules.no_list(rules.make("été.fr"), FRENCH) == (
         "Il n’y a pas encore de liste\u00a0: tout son courrier est remis à plus tard. "
         "Importez-la\u00a0: mxbackup recipients import xn--t-9fab.fr FICHIER"
     )

@@ -24,11 +24,11 @@ def main() -> None:
 def _run() -> None:
     match sys.argv[1:]:
         case ["render", target] if _is_target(target):
-            from mxbackup import actions
+            from mxbackup.hooks import actions
 
             sys.exit(actions.render(target))
         case ["action", name, *_]:
-            from mxbackup import actions
+            from mxbackup.hooks import actions
 
             sys.exit(actions.event_action(name))
         case ["panel"]:
@@ -36,7 +36,7 @@ def _run() -> None:
 
             panel.main()
         case _:
-            from mxbackup import terminal
+            from mxbackup.words import terminal
 
             terminal.take_up()
             from mxbackup.cli import main as command_line
@@ -45,7 +45,7 @@ def _run() -> None:
 
 
 def _is_target(text: str) -> bool:
-    from mxbackup.render import TARGETS
+    from mxbackup.targets.render import TARGETS
 
     return text in TARGETS
 

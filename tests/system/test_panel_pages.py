@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup import lexicon
+from mxbackup.words import lexicon
 from tests.system.browser import Browser, published
 from tests.system.internet import Internet
 from tests.system.machine import Sandbox

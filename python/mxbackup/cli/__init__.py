@@ -20,7 +20,7 @@ from mxbackup.cli import (
 )
 from mxbackup.cli.common import NO, NOT_POSSIBLE, WRONG_USE, _, examples, words
 from mxbackup.errors import InvalidInput, MxBackupError, UnknownRule
-from mxbackup.service import Service
+from mxbackup.service.service import Service
 
 
 def exit_status(error: MxBackupError) -> int:

@@ -4,7 +4,7 @@
 import click
 
 from mxbackup.cli.common import _, examples
-from mxbackup.service import Service
+from mxbackup.service.service import Service
 
 
 @click.command(

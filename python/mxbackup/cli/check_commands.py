@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup import lexicon, names, states, terminal
+from mxbackup.check import states
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import DatabaseMissing, InvalidName
-from mxbackup.esmithdb import Store
-from mxbackup.outcomes import Inventory
-from mxbackup.policies import nearest
-from mxbackup.rules import Rule
-from mxbackup.service import Service
-from mxbackup.settings import Settings
+from mxbackup.esmith.database import Store
+from mxbackup.esmith.settings import Settings
+from mxbackup.recipients.policies import nearest
+from mxbackup.rules import Rule, names
+from mxbackup.service.outcomes import Inventory
+from mxbackup.service.service import Service
+from mxbackup.words import lexicon, terminal
 
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 
 if TYPE_CHECKING:
-    from mxbackup.checks import Report
-    from mxbackup.dnsquery import Server
+    from mxbackup.check.collecting import Report
+    from mxbackup.lookup.query import Server
 
 
 @click.command(
@@ -71,7 +72,8 @@ def check(
     as_json: bool,
 ) -> int:
     """Check names, print what was found, and remember it when that is asked for."""
-    from mxbackup import checks, remembering, reporting
+    from mxbackup.check import collecting, remembering
+    from mxbackup.words import about_checks
 
     if all_rules and wanted:
         raise click.UsageError(_("Give names, or --all for all rules, not both."))
@@ -81,22 +83,24 @@ def check(
     for text in public:
         _address(text)
     plugin = not services.plugin_faults(inventory)
-    checker = checks.checker_for(services.host, inventory.settings, public, servers, outdated=outdated, plugin=plugin)
+    checker = collecting.checker_for(
+        services.host, inventory.settings, public, servers, outdated=outdated, plugin=plugin
+    )
     remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
     with remembering.alone(services.host.path(remembering.LOCK)) if remember else nullcontext():
         with _progress(len(chosen)) as done:
-            reports = checks.check_all(checker, chosen, done, limit)
+            reports = collecting.check_all(checker, chosen, done, limit)
         if remember:
             _remember(services, reports, inventory.settings, all_rules=not wanted)
     if as_json:
-        print_json([reporting.to_json(report, words) for report in reports])
+        print_json([about_checks.to_json(report, words) for report in reports])
     else:
         for server in servers:
             click.echo(
                 f"Using domain server:\nName: {server.address}\nAddress: {server.address}#{server.port}\nAliases:\n"
             )
         for report in reports:
-            click.echo("\n".join(reporting.lines(report, words)) + "\n")
+            click.echo("\n".join(about_checks.lines(report, words)) + "\n")
         _summarise(Counter(report.state for report in reports))
     if all_rules or not wanted:
         print_invalid(inventory.invalid)
@@ -133,19 +137,20 @@ def probe(
     send: bool,
 ) -> int:
     """Hold the dialogue of the how-to, print it as telnet would, and the verdict."""
-    from mxbackup import probing, smtpprobe
+    from mxbackup.smtp import client
+    from mxbackup.words import about_probes
 
     refuse = _mailbox(refuse) if refuse else f"{secrets.token_hex(6)}@example.net"
     sender = _mailbox(sender) if sender else _own_sender()
-    message = smtpprobe.sample_message(sender, _mailbox(recipient)) if send else None
-    question = smtpprobe.Question(_mailbox(recipient), sender, refuse, _word(helo), message)
-    dialogue = smtpprobe.probe(_host(host), question, port, timeout)
-    if isinstance(dialogue.trouble, smtpprobe.UnknownHost):  # nothing could be asked, so there is no answer
+    message = client.sample_message(sender, _mailbox(recipient)) if send else None
+    question = client.Question(_mailbox(recipient), sender, refuse, _word(helo), message)
+    dialogue = client.probe(_host(host), question, port, timeout)
+    if isinstance(dialogue.trouble, client.UnknownHost):  # nothing could be asked, so there is no answer
         raise dialogue.trouble
     click.echo("\n".join(dialogue.transcript) + "\n")
-    for line in probing.verdict(dialogue, question, words):
+    for line in about_probes.verdict(dialogue, question, words):
         click.echo(line)
-    return 0 if probing.as_it_should_be(dialogue) else NO
+    return 0 if about_probes.as_it_should_be(dialogue) else NO
 
 
 def _inventory(services: Service) -> tuple[Inventory, list[Path] | None]:
@@ -168,7 +173,7 @@ def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule
 
 def _remember(services: Service, reports: Sequence["Report"], current: Settings, *, all_rules: bool) -> None:
     """Record the states of rules, and tell admin in the server's language."""
-    from mxbackup import remembering
+    from mxbackup.check import remembering
 
     server_words = lexicon.load(lexicon.language_of(current.language))
 
@@ -211,7 +216,7 @@ def _summarise(states: Counter[str]) -> None:
 
 
 def _server(text: str) -> "Server":
-    from mxbackup.dnsquery import DNS_PORT, Server
+    from mxbackup.lookup.query import DNS_PORT, Server
 
     bracketed = re.fullmatch(r"\[(.+)\](?::([0-9]{1,5}))?", text)
     plain = re.fullmatch(r"([0-9.]+)(?::([0-9]{1,5}))?", text)

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from mxbackup import lexicon, terminal, wording
 from mxbackup.errors import InvalidInput, MxBackupError
-from mxbackup.outcomes import Fault, Invalid, Inventory
 from mxbackup.rules import Rule
-from mxbackup.service import Service
+from mxbackup.service.outcomes import Fault, Invalid, Inventory
+from mxbackup.service.service import Service
+from mxbackup.words import about_rules, lexicon, terminal
 
 NO, WRONG_USE, NOT_POSSIBLE = 1, 2, 3
 
@@ -61,12 +61,12 @@ def labelled(label: object, value: str) -> str:
 
 def kind_word(rule: Rule) -> str:
     """Return the kind in the user's language."""
-    return wording.kind(rule, words)
+    return about_rules.kind(rule, words)
 
 
 def destination(rule: Rule, inventory: Inventory) -> str:
     """Return where the mail of a rule goes, in the user's language."""
-    return wording.destination(rule, inventory.settings, words)
+    return about_rules.destination(rule, inventory.settings, words)
 
 
 def contents(file: str) -> bytes:
@@ -82,13 +82,13 @@ def contents(file: str) -> bytes:
 def print_invalid(invalid: Iterable[Invalid], *, err: bool = True) -> None:
     """Tell of records that hold no rule, and how to be rid of them."""
     for record in invalid:
-        click.echo(wording.left_out(record.key, record.reason, words), err=err)
+        click.echo(about_rules.left_out(record.key, record.reason, words), err=err)
 
 
 def print_faults(faults: Iterable[Fault], *, err: bool = True) -> None:
     """Tell of rules with something wrong in their records, and how to mend it."""
     for found in faults:
-        click.echo(wording.fault(found.rule, found.reason, words), err=err)
+        click.echo(about_rules.fault(found.rule, found.reason, words), err=err)
 
 
 def print_table(rows: list[tuple[str, ...]]) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
-from mxbackup import importers, rules, wording
+from mxbackup import rules
 from mxbackup.cli.common import _, contents, event_option, examples, file_type, name_argument, say, words
-from mxbackup.recipients import Knowledge
+from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Recipients, Rule
-from mxbackup.service import Service
+from mxbackup.service.service import Service
+from mxbackup.transfer import recognise
+from mxbackup.words import about_rules
 
 recipients_option = click.option(
     "--recipients", metavar="any|list|learn",
@@ -41,7 +43,7 @@ def recipients() -> None:
 @click.pass_obj
 def import_(services: Service, name: str, file: str, event: bool) -> None:
     """Replace a list and put it into force."""
-    rule, count = services.import_recipients(name, importers.decode(contents(file), file), event=event)
+    rule, count = services.import_recipients(name, recognise.decode(contents(file), file), event=event)
     say(_("Recipients of {name}: {count}.", name=rules.shown(rule), count=count), event)
     if rule.recipients != Recipients.LIST:
         click.echo(
@@ -97,7 +99,7 @@ def warn_without_qpsmtpd(services: Service, rule: Rule) -> None:
 
 def knowledge_words(rule: Rule, known: Knowledge) -> str:
     """Return what is known of a rule's recipients, in the user's language."""
-    return wording.recipients(rule, known, words)
+    return about_rules.recipients(rule, known, words)
 
 
 def knowledge_json(rule: Rule, known: Knowledge) -> dict[str, Any]:

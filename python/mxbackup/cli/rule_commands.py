@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mxbackup import rules, wording
+from mxbackup import rules
 from mxbackup.cli.common import (
     _,
     destination,
@@ -32,11 +32,12 @@ from mxbackup.cli.recipient_commands import (
     warn_without_qpsmtpd,
 )
 from mxbackup.errors import RuleExists
-from mxbackup.outcomes import Change, Inventory
-from mxbackup.recipients import Knowledge
+from mxbackup.esmith.settings import Settings
+from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Kind, Rule, SmartHostUse
-from mxbackup.service import Service
-from mxbackup.settings import Settings
+from mxbackup.service.outcomes import Change, Inventory
+from mxbackup.service.service import Service
+from mxbackup.words import about_rules
 
 
 @click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))
@@ -164,7 +165,7 @@ def remove(services: Service, name: str, event: bool) -> None:
     done = services.remove(name, event=event)
     say(_("Removed {name}.", name=done.key), event)
     if done.covered_by:
-        click.echo(wording.still_accepted(done.key, done.covered_by, words))
+        click.echo(about_rules.still_accepted(done.key, done.covered_by, words))
 
 
 @click.command(help=_("Switch MX backup on: the rules count."))
@@ -189,7 +190,7 @@ def _print_change(services: Service, said: str, done: Change, event: bool) -> No
     say(said, event)
     _print_remarks(done)
     if services.lacks_list(done.rule):
-        click.echo(wording.no_list(done.rule, words))
+        click.echo(about_rules.no_list(done.rule, words))
     warn_without_qpsmtpd(services, done.rule)
 
 
@@ -197,9 +198,12 @@ def _print_remarks(done: Change) -> None:
     """Tell what keeps a rule, as it now stands, from doing what it says."""
     rule = done.rule
     if done.covered_by:
-        click.echo(wording.covered(rule, done.covered_by, words))
+        click.echo(about_rules.covered(rule, done.covered_by, words))
     _warn_while_disabled(done.settings)
-    for warning in (wording.no_effect(rule, done.settings, words), wording.own_port(rule, done.settings, words)):
+    for warning in (
+        about_rules.no_effect(rule, done.settings, words),
+        about_rules.own_port(rule, done.settings, words),
+    ):
         if warning:
             click.echo(warning)
 
@@ -218,7 +222,7 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, 
         "route": rule.route,
         "smarthost": rule.smarthost.value,
         "description": rule.description,
-        "destination": wording.way(rule, inventory.settings),
+        "destination": about_rules.way(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),
     }

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from mxbackup import render, rules, wording
+from mxbackup import rules
 from mxbackup.cli.common import (
     NO,
     _,
@@ -21,10 +21,12 @@ from mxbackup.cli.common import (
     words,
 )
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
-from mxbackup.lint import Finding, Level
-from mxbackup.outcomes import Status, TargetStatus
 from mxbackup.rules import Kind, Recipients
-from mxbackup.service import Service
+from mxbackup.service.outcomes import Status, TargetStatus
+from mxbackup.service.service import Service
+from mxbackup.targets import render
+from mxbackup.targets.lint import Finding, Level
+from mxbackup.words import about_rules
 
 NAMED = 10  # rules that status names one by one
 _LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("note")}
@@ -97,7 +99,7 @@ def _print_status(found: Status, plain: bool) -> None:
         click.echo(_("Smart host: none."))
         return
     click.echo(_("Smart host: {host}.", host=current.smarthost))
-    around = [rule for rule in inventory.rules if wording.way(rule, current) != "smarthost"]
+    around = [rule for rule in inventory.rules if about_rules.way(rule, current) != "smarthost"]
     for rule in around[:NAMED]:
         click.echo("  " + _("{name} goes around it ({around})", name=rules.shown(rule), around=rule.route or _("MX")))
     if len(around) > NAMED:
@@ -132,7 +134,7 @@ def _finding(finding: Finding) -> str:
 def _status_json(found: Status) -> dict[str, Any]:
     inventory = found.inventory
     kinds = [rule.kind for rule in inventory.rules]
-    destinations = {rule.name: wording.way(rule, inventory.settings) for rule in inventory.rules}
+    destinations = {rule.name: about_rules.way(rule, inventory.settings) for rule in inventory.rules}
     return {
         "enabled": inventory.settings.enabled,
         "rules": {kind.value: kinds.count(kind) for kind in Kind},

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from mxbackup import importers, printable, rules, tables, terminal
+from mxbackup import rules
 from mxbackup.cli.common import (
     WRONG_USE,
     _,
@@ -21,11 +21,15 @@ from mxbackup.cli.common import (
     say,
     words,
 )
-from mxbackup.entries import Entry, Reading, Remark
-from mxbackup.importers import Form
-from mxbackup.merging import Merged
+from mxbackup.esmith import printable
 from mxbackup.rules import Rule
-from mxbackup.service import Service
+from mxbackup.service.service import Service
+from mxbackup.transfer import recognise
+from mxbackup.transfer.entries import Entry, Reading, Remark
+from mxbackup.transfer.formats import tables
+from mxbackup.transfer.merging import Merged
+from mxbackup.transfer.recognise import Form
+from mxbackup.words import terminal
 
 Item = TypeVar("Item")
 
@@ -90,11 +94,11 @@ def export(services: Service, form: str) -> None:
 
 
 def _read(file: str, form: str | None) -> Reading:
-    text = importers.decode(contents(file), file)
-    chosen = importers.form(form) if form else importers.recognise(text, Path(file).name)
+    text = recognise.decode(contents(file), file)
+    chosen = recognise.form(form) if form else recognise.recognise(text, Path(file).name)
     if form is None:
         click.echo(_("Read as {form}. If it is not: --format FORM", form=chosen.value), err=True)
-    return importers.read(text, chosen)
+    return recognise.read(text, chosen)
 
 
 def _merge(services: Service, entries: Sequence[Entry], event: bool, dry_run: bool) -> Merged:

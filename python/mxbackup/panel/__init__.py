@@ -6,7 +6,7 @@ from pathlib import Path
 from wsgiref.handlers import CGIHandler
 
 from mxbackup.panel.application import Panel
-from mxbackup.service import Service
+from mxbackup.service.service import Service
 
 
 def main() -> None:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
-from mxbackup import lexicon
 from mxbackup.errors import MxBackupError, Sentence
-from mxbackup.esmithdb import log_to_syslog
+from mxbackup.esmith.database import log_to_syslog
 from mxbackup.panel.changes import perform
 from mxbackup.panel.checking import Checking, check
 from mxbackup.panel.forms import MAX_BODY, Refused, decode
@@ -20,7 +19,8 @@ from mxbackup.panel.pages import PAGES
 from mxbackup.panel.responses import MESSAGE_COOKIE, SESSION_COOKIE, Frame, lead, show
 from mxbackup.panel.session import SECRET, Session, load_secret
 from mxbackup.panel.visit import Page, Redirect, Visit
-from mxbackup.service import Service
+from mxbackup.service.service import Service
+from mxbackup.words import lexicon
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

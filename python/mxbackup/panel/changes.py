@@ -4,15 +4,16 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from mxbackup import names, rules, wording
+from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
-from mxbackup.lexicon import Lexicon
-from mxbackup.outcomes import Inventory
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.pages import form
 from mxbackup.panel.session import Message
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
-from mxbackup.rules import Rule
+from mxbackup.rules import Rule, names
+from mxbackup.service.outcomes import Inventory
+from mxbackup.words import about_rules
+from mxbackup.words.lexicon import Lexicon
 
 
 def review(visit: Visit) -> Page:
@@ -30,13 +31,13 @@ def review(visit: Visit) -> Page:
         {
             "entries": entries.normalised(),
             "rule": rule,
-            "kind": wording.kind(rule, visit.words),
-            "destination": wording.destination(rule, inventory.settings, visit.words),
+            "kind": about_rules.kind(rule, visit.words),
+            "destination": about_rules.destination(rule, inventory.settings, visit.words),
             "samples": samples(rule, inventory, visit.words),
-            "covered": wording.covered(rule, cover, visit.words) if cover else "",
-            "no_effect": wording.no_effect(rule, inventory.settings, visit.words),
-            "own_port": wording.own_port(rule, inventory.settings, visit.words),
-            "no_list": wording.no_list(rule, visit.words) if visit.service.lacks_list(rule) else "",
+            "covered": about_rules.covered(rule, cover, visit.words) if cover else "",
+            "no_effect": about_rules.no_effect(rule, inventory.settings, visit.words),
+            "own_port": about_rules.own_port(rule, inventory.settings, visit.words),
+            "no_list": about_rules.no_list(rule, visit.words) if visit.service.lacks_list(rule) else "",
             "settings": inventory.settings,
             "check": visit.check(visit.service, inventory, rule, visit.words, planned=True),
         },
@@ -66,7 +67,7 @@ def save(visit: Visit) -> Page | Redirect:
     except UnknownRule as error:
         return failed(visit, error)
     if done.covered_by:
-        said += " " + wording.covered(done.rule, done.covered_by, visit.words)
+        said += " " + about_rules.covered(done.rule, done.covered_by, visit.words)
     return Redirect(Message(True, said))
 
 
@@ -75,7 +76,7 @@ def remove(visit: Visit) -> Redirect:
     done = visit.service.remove(visit.parameter("rule"), expected=visit.parameter("expected"))
     said = visit.words.text("Removed {name}.", name=names.to_unicode(done.key))
     if done.covered_by:
-        said += " " + wording.still_accepted(done.key, done.covered_by, visit.words)
+        said += " " + about_rules.still_accepted(done.key, done.covered_by, visit.words)
     return Redirect(Message(True, said))
 
 

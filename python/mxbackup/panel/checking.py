@@ -4,10 +4,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from mxbackup.lexicon import Lexicon
-from mxbackup.outcomes import Inventory
 from mxbackup.rules import Rule
-from mxbackup.service import Service
+from mxbackup.service.outcomes import Inventory
+from mxbackup.service.service import Service
+from mxbackup.words.lexicon import Lexicon
 
 BUDGET = 2.0  # seconds
 
@@ -45,10 +45,11 @@ class Checking(Protocol):
 
 def check(service: Service, inventory: Inventory, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
     """Check a rule, one that is only `planned` as if it were in force, within BUDGET seconds."""
-    from mxbackup import checks, reporting  # brings the DNS library, which only this page needs
+    from mxbackup.check import collecting
+    from mxbackup.words import about_checks  # brings the DNS library, which only this page needs
 
     try:
-        checker = checks.checker_for(
+        checker = collecting.checker_for(
             service.host,
             inventory.settings,
             planned=rule if planned else None,
@@ -57,16 +58,16 @@ def check(service: Service, inventory: Inventory, rule: Rule, words: Lexicon, *,
         )
     except OSError as error:
         return Check(trouble=error.strerror or str(error))
-    report = checks.check_within(checker, rule.name, rule, BUDGET)
+    report = collecting.check_within(checker, rule.name, rule, BUDGET)
     if report is None:
         return Check(late=True)
     findings = tuple(
         Found(
             found.severity.value,
-            reporting.label(found, words),
-            reporting.sentence(found, words),
-            reporting.advice(found, words),
+            about_checks.label(found, words),
+            about_checks.sentence(found, words),
+            about_checks.advice(found, words),
         )
         for found in report.findings
     )
-    return Check(report.state, reporting.verdict(report.delivery, words), findings)
+    return Check(report.state, about_checks.verdict(report.delivery, words), findings)

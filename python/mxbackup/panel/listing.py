@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from mxbackup import rules, wording
-from mxbackup.lexicon import Lexicon
-from mxbackup.outcomes import Inventory, Status
+from mxbackup import rules
+from mxbackup.check.states import Remembered
 from mxbackup.rules import Recipients, Rule
-from mxbackup.states import Remembered
+from mxbackup.service.outcomes import Inventory, Status
+from mxbackup.words import about_rules
+from mxbackup.words.lexicon import Lexicon
 
 PAGE_ROWS = 100
 
@@ -96,11 +97,11 @@ def _row(rule: Rule, status: Status, last: Remembered | None, words: Lexicon) ->
     return Row(
         key=rule.name,
         name=rules.shown(rule),
-        kind=wording.kind(rule, words),
-        destination=wording.destination(rule, inventory.settings, words),
+        kind=about_rules.kind(rule, words),
+        destination=about_rules.destination(rule, inventory.settings, words),
         description=rule.description,
         covered_by=rules.shown(cover) if cover and rules.adds_nothing(rule, cover) else "",
-        recipients=wording.recipients(rule, status.knowledge[rule.name], words)
+        recipients=about_rules.recipients(rule, status.knowledge[rule.name], words)
         if rule.recipients != Recipients.ANY
         else "",
         checked=last.state if last else "",
@@ -114,7 +115,7 @@ def _searched(rule: Rule, inventory: Inventory, words: Lexicon) -> str:
 
 _COLUMNS: Mapping[str, Callable[[Rule, Inventory, Lexicon], str]] = {
     "name": lambda rule, inventory, words: rules.shown(rule),
-    "kind": lambda rule, inventory, words: wording.kind(rule, words),
-    "destination": lambda rule, inventory, words: wording.destination(rule, inventory.settings, words),
+    "kind": lambda rule, inventory, words: about_rules.kind(rule, words),
+    "destination": lambda rule, inventory, words: about_rules.destination(rule, inventory.settings, words),
     "description": lambda rule, inventory, words: rule.description,
 }

@@ -4,13 +4,16 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from mxbackup import names, rules, states, wording
+from mxbackup import rules
+from mxbackup.check import states
 from mxbackup.errors import InvalidInput, UnknownRule
-from mxbackup.esmithdb import Store
-from mxbackup.lint import Level
+from mxbackup.esmith.database import Store
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
+from mxbackup.rules import names
+from mxbackup.targets.lint import Level
+from mxbackup.words import about_rules
 
 
 def front(visit: Visit) -> Page:
@@ -25,7 +28,7 @@ def front(visit: Visit) -> Page:
             "listing": listing(status, _remembered(visit), View.of(visit.parameters), visit.words),
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
-            "faults": [wording.fault(found.rule, found.reason, visit.words) for found in status.inventory.faults],
+            "faults": [about_rules.fault(found.rule, found.reason, visit.words) for found in status.inventory.faults],
             "mistakes": [finding for finding in status.findings if finding.level != Level.NOTE],
         },
     )
@@ -58,7 +61,7 @@ def removal(visit: Visit) -> Page | Redirect:
                 "rule": name,
                 "name": names.to_unicode(name),
                 "expected": visit.service.stamp(name),
-                "still_accepted": wording.still_accepted(name, cover, visit.words) if cover else "",
+                "still_accepted": about_rules.still_accepted(name, cover, visit.words) if cover else "",
             },
         )
     except (UnknownRule, InvalidInput) as error:

@@ -11,9 +11,9 @@ import jinja2
 from werkzeug.wrappers import Response
 
 from mxbackup import __version__
-from mxbackup.lexicon import Lexicon
 from mxbackup.panel.session import Message, Session
 from mxbackup.panel.visit import Page, Redirect
+from mxbackup.words.lexicon import Lexicon
 
 SESSION_COOKIE = "mxbackup-session"
 MESSAGE_COOKIE = "mxbackup-message"

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mxbackup.errors import MxBackupError, UnknownRule
-from mxbackup.lexicon import Lexicon
 from mxbackup.panel.checking import Checking
 from mxbackup.panel.session import Message
-from mxbackup.service import Service
+from mxbackup.service.service import Service
+from mxbackup.words.lexicon import Lexicon
 
 
 @dataclass(frozen=True)

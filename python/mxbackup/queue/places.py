@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mxbackup import files
 from mxbackup.errors import QueueError
+from mxbackup.esmith import files
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Opening a FIFO must not wait.

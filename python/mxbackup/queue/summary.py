@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from mxbackup.names import sort_key
 from mxbackup.queue.messages import Channel, Message, next_try
+from mxbackup.rules.names import sort_key
 
 VERSION = 1  # of the JSON
 

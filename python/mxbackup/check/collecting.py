@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Will it work? Finds out all about names, and judges it. Nothing here prints or raises for what it finds."""
+
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mxbackup.check.contacts import Contacts
+from mxbackup.check.facts import Facts, Finding, Severity, Us
+from mxbackup.check.findings import dns_records, mail_way
+from mxbackup.check.inquiry import QUESTIONS, Inquiry
+from mxbackup.esmith.database import log_to_syslog
+from mxbackup.esmith.host import CONTROL, Host
+from mxbackup.esmith.settings import Settings
+from mxbackup.lookup import interfaces
+from mxbackup.lookup.clock import Clock, TimeIsUp
+from mxbackup.lookup.nameservers import Dns, TooMany
+from mxbackup.lookup.query import Server, system_resolvers
+from mxbackup.routing import qmail_remote
+from mxbackup.routing.qmail_remote import KINDS, PATCHED, Delivery, Qmail, Verdict
+from mxbackup.rules import Rule
+from mxbackup.targets import render
+
+AT_ONCE = 16
+NAME_LIMIT = 60.0  # seconds for one name
+RUN_LIMIT = 1200.0  # seconds for all names
+UNCHECKED = "unchecked"
+SMTPROUTES = CONTROL / "smtproutes"
+QMAIL_REMOTE = Path("/var/qmail/bin/qmail-remote")
+RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found out about one name, errors first. Without `checked` nothing is known but why."""
+
+    name: str
+    delivery: Delivery
+    findings: tuple[Finding, ...]
+    facts: Facts
+    checked: bool = True
+
+    @property
+    def state(self) -> str:
+        """The worst severity, or `fine`; UNCHECKED is neither."""
+        if not self.checked:
+            return UNCHECKED
+        worst = next((s for s in Severity if any(found.severity == s for found in self.findings)), None)
+        return "fine" if worst in (None, Severity.NOTE) else str(worst)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the errors."""
+        return tuple(found.code for found in self.findings if found.severity == Severity.ERROR)
+
+
+class Checker:
+    """Checks names against the DNS and the mail servers, as this server sees them. May be used by several threads.
+
+    `routes` are the entries of smtproutes on disk, None where there is no such file. `log` takes the lines of what
+    went wrong in the program itself.
+    """
+
+    def __init__(
+        self,
+        dns: Dns,
+        us: Us,
+        routes: Mapping[str, str] | None,
+        contacts: Contacts | None = None,
+        log: Callable[[list[str]], None] = log_to_syslog,
+    ) -> None:
+        self._dns = dns
+        self._us = us
+        self._routes = routes
+        self._contacts = contacts or Contacts()
+        self._log = log
+
+    def check(self, name: str, rule: Rule | None = None, clock: Clock | None = None) -> Report:
+        """Check one name, in NAME_LIMIT seconds of the clock's time. `rule` is the one that decides about its mail.
+
+        Never raises: what kept it from being checked is a finding.
+        """
+        try:
+            facts = self._facts(name, rule, Clock(NAME_LIMIT, clock))
+            return Report(name, facts.delivery, judge(facts), facts)
+        except (TimeIsUp, TooMany) as error:
+            finding = _not_checked(name, error)
+        except Exception as error:  # the trouble with one name is not to be that of all others
+            with suppress(Exception):  # where there is no syslog the finding alone tells it
+                self._log([f"check of {name}: {line}" for line in traceback.format_exc().splitlines()])
+            finding = _failed(name, error)
+        nothing = Delivery(Verdict.UNKNOWN)
+        return Report(name, nothing, (finding,), Facts(name, self._us, nothing, rule=rule), checked=False)
+
+    def _facts(self, name: str, rule: Rule | None, clock: Clock) -> Facts:
+        dns = self._dns.within(clock, QUESTIONS)
+        return Inquiry(name, rule, self._us, self._routes, dns, self._contacts, clock).facts()
+
+
+def _not_checked(name: str, reason: TimeIsUp | TooMany) -> Finding:
+    return Finding(
+        "not-checked", Severity.WARNING,
+        "{name} was not checked to the end: {reason}.",
+        "Check it alone: mxbackup check {name}. More time for all: --limit SECONDS",
+        {"name": name, "reason": reason},
+    )  # fmt: skip
+
+
+def _failed(name: str, error: Exception) -> Finding:
+    return Finding(
+        "check-failed", Severity.WARNING,
+        "{name} could not be checked because of a fault in this program: {error}",
+        "Please report it, with the lines about {name} in /var/log/messages.",
+        {"name": name, "error": ascii(error)[:300]},
+    )  # fmt: skip
+
+
+def judge(facts: Facts) -> tuple[Finding, ...]:
+    """Return all findings, errors first. The verdict itself is one where no error on the mail's way explains it."""
+    findings = [found for check in (*dns_records.CHECKS, *mail_way.CHECKS) for found in check(facts)]
+    if not any(found.severity == Severity.ERROR for found in findings):
+        findings += mail_way.verdict_is_good(facts)
+    findings = [*mail_way.accepted_here(facts), *findings]
+    return tuple(sorted(findings, key=lambda found: list(Severity).index(found.severity)))
+
+
+def threads_start() -> bool:
+    """Whether this machine can start threads. The C library of our interpreter cannot on Linux 2.4 (SME 5 and 6)."""
+    try:
+        threading.Thread(target=int).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def check_all(
+    checker: Checker,
+    names: Sequence[tuple[str, Rule | None]],
+    done: Callable[[], object] = lambda: None,
+    limit: float = RUN_LIMIT,
+) -> list[Report]:
+    """Check many names in `limit` seconds, calling `done` after each. Returns the reports in the order of the names.
+
+    AT_ONCE at a time; one after the other where no thread can start. What the time is not enough for is UNCHECKED.
+    """
+    clock = Clock(limit)
+    if not threads_start():
+        reports = []
+        for name, rule in names:
+            reports.append(checker.check(name, rule, clock))
+            done()
+        return reports
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(checker.check, name, rule, clock) for name, rule in names]
+        for _ in as_completed(running):
+            done()
+    return [one.result() for one in running]
+
+
+def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) -> Report | None:
+    """Check one name in `budget` seconds; None when that was too short."""
+    report = checker.check(name, rule, Clock(budget))
+    return None if any(found.code == "not-checked" for found in report.findings) else report
+
+
+def checker_for(
+    host: Host,
+    settings: Settings,
+    public: Iterable[str] = (),
+    nameservers: Sequence[Server] = (),
+    planned: Rule | None = None,
+    outdated: Iterable[Path] | None = None,
+    plugin: bool = True,
+) -> Checker:
+    """Return the checker for this server: its interfaces, its resolver, its smtproutes on disk.
+
+    `public` addresses count beside those of the settings. A `planned` rule is checked as if smtproutes held it
+    already. `outdated` files do not hold the rules; None on a machine without rules. `plugin` is as in `Us`.
+    Raises OSError when a control file cannot be read.
+    """
+    content = _control(host, SMTPROUTES.name)
+    routes = None if content is None else qmail_remote.parse_routes(content)
+    if planned and routes is not None and settings.routes:
+        routes = _with_planned(routes, planned, settings)
+    us = Us(
+        interfaces.addresses(),
+        settings.public_addresses | frozenset(public),
+        settings,
+        None if outdated is None else tuple(outdated),
+        "mxbackup apply" if host.plain else "signal-event mxbackup-update",
+        plugin,
+        kinds=(PATCHED,) if outdated is not None and not host.plain else _kinds(host),
+        more=interfaces.parse_networks(_control(host, "moreipme") or b""),
+        less=interfaces.parse_networks(_control(host, "notipme") or b""),
+    )
+    return Checker(Dns(system_resolvers(host.path(RESOLV_CONF)), nameservers), us, routes)
+
+
+def _control(host: Host, name: str) -> bytes | None:
+    path = host.path(CONTROL / name)
+    return path.read_bytes() if path.exists() else None
+
+
+def _kinds(host: Host) -> tuple[Qmail, ...]:
+    """The kinds of qmail that may be here: one that reads moreipme has the file's name in it."""
+    try:
+        reads = b"control/moreipme" in host.path(QMAIL_REMOTE).read_bytes()
+    except OSError:
+        return KINDS
+    return tuple(dict.fromkeys(replace(kind, reads_moreipme=reads) for kind in KINDS))
+
+
+def _with_planned(routes: Mapping[str, str], rule: Rule, settings: Settings) -> dict[str, str]:
+    others = {key: route for key, route in routes.items() if key != rule.name}
+    match render.destination(rule, settings):
+        case "route":
+            return {**others, rule.name: rule.route}
+        case "bypass":
+            return {**others, rule.name: ""}
+        case _:
+            return others

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The dialogues with mail servers during one run of checks: in turn, in bounded time, and in vain only once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mxbackup.lookup.clock import Clock
+from mxbackup.routing.qmail_remote import Target
+from mxbackup.smtp.client import Dialogue, Outcome, Question, probe
+
+# qpsmtpd of an SME Server takes five connections from one address and puts the sixth off.
+AT_ONCE_EACH = 4
+CONTACT_LIMIT = 10.0  # seconds for one dialogue
+
+Probe = Callable[[str, Question, int, float], Dialogue]
+
+
+class Contacts:
+    """Holds dialogues, also for several threads. `probe` does it: address, question, port, seconds."""
+
+    def __init__(self, probe: Probe = probe) -> None:
+        self._probe = probe
+        self._turns: dict[str, threading.Semaphore] = {}
+        self._silent: dict[Target, Dialogue] = {}
+
+    def hold(self, target: Target, question: Question, clock: Clock) -> Dialogue:
+        """Return the dialogue with the target, or the one before that told it to be silent. Raises TimeIsUp."""
+        with self._turn(target.address, clock):
+            if target in self._silent:
+                return self._silent[target]
+            left = clock.left()
+            dialogue = self._probe(target.address, question, target.port, min(CONTACT_LIMIT, left))
+            if dialogue.late and left < CONTACT_LIMIT:
+                clock.over()
+            if dialogue.late or dialogue.outcome == Outcome.UNREACHABLE:
+                self._silent[target] = dialogue
+            return dialogue
+
+    @contextmanager
+    def _turn(self, address: str, clock: Clock) -> Iterator[None]:
+        turns = self._turns.setdefault(address, threading.Semaphore(AT_ONCE_EACH))
+        if not turns.acquire(timeout=clock.left()):
+            clock.over()
+        try:
+            yield
+        finally:
+            turns.release()

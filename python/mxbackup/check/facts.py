@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What was found out about a name, and what it can be judged to mean: plain values for the checks."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from mxbackup.errors import Sentence
+from mxbackup.esmith.settings import Settings
+from mxbackup.lookup.interfaces import Own
+from mxbackup.lookup.mtasts import Policy
+from mxbackup.lookup.nameservers import ServerFacts
+from mxbackup.lookup.query import Status
+from mxbackup.routing.qmail_remote import (
+    ABSENT,
+    KINDS,
+    Answer,
+    Delivery,
+    Outcome,
+    Qmail,
+    Route,
+    Target,
+    leads_to_us,
+    literal,
+)
+from mxbackup.rules import Rule
+from mxbackup.smtp.client import Dialogue
+
+
+class Severity(StrEnum):
+    """How bad it is. An error means that mail is being, or will be, lost or refused."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: a stable code, a sentence and what to do about it, both translated when they are said."""
+
+    code: str
+    severity: Severity
+    sentence: Sentence
+    advice: Sentence
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Us:
+    """This server: the addresses of its interfaces, those that lead to it from outside, and its settings.
+
+    `outdated` are the mail files that do not hold the rules, which the command `update` puts into them; None on a
+    machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
+    asks our plugin about recipients. `kinds` are those of qmail that may be here, `more` and `less` the networks of
+    `control/moreipme` and `notipme`, which some of them read.
+    """
+
+    interfaces: frozenset[str]
+    public: frozenset[str]
+    settings: Settings
+    outdated: tuple[Path, ...] | None = None
+    update: str = "signal-event mxbackup-update"
+    plugin: bool = True
+    kinds: tuple[Qmail, ...] = KINDS
+    more: tuple[IPv4Network, ...] = ()
+    less: tuple[IPv4Network, ...] = ()
+
+    def known_to(self, qmail: Qmail) -> Container[str]:
+        """Return the addresses that this kind of qmail takes for its own."""
+        return Own(self.interfaces, self.more, self.less) if qmail.reads_moreipme else self.interfaces
+
+    def here(self, qmail: Qmail) -> Container[str]:
+        """Return the addresses that lead to this server, whether this kind of qmail knows it or not."""
+        return Own(self.interfaces | self.public, self.more, self.less if qmail.reads_moreipme else ())
+
+    def gets(self, target: Target, qmail: Qmail) -> bool:
+        """Whether what this kind of qmail sends to a target comes back to it."""
+        return leads_to_us(target, self.known_to(qmail), self.here(qmail))
+
+    def knows(self, address: str) -> bool:
+        """Whether every kind of qmail that may be here takes the address for its own."""
+        return all(address in self.known_to(kind) for kind in self.kinds)
+
+    def owns(self, exchanger: "Exchanger") -> bool:
+        """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""
+        here = Own(self.interfaces | self.public, self.more)
+        return any(address in here for address in exchanger.addresses) or exchanger.name in self.names
+
+    @property
+    def helo(self) -> str:
+        """The name that qmail greets with, empty where that is not known."""
+        settings = self.settings
+        return f"{settings.system_name}.{settings.domain_name}" if settings.domain_name else ""
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The server's own host names; e-smith makes `mail` in each local domain."""
+        domain = self.settings.domain_name
+        if not domain:
+            return frozenset()
+        own = {f"{self.settings.system_name}.{domain}", f"mail.{domain}"}
+        return frozenset(own | {f"mail.{name}" for name in self.settings.local_domains})
+
+
+@dataclass(frozen=True)
+class Exchanger:
+    """One MX record, and what the look-ups of its host gave. `name` is empty in a null MX."""
+
+    preference: int
+    name: str
+    a: Answer = ABSENT
+    aaaa: Answer = ABSENT
+    alias: bool = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The IPv4 addresses, the only ones that qmail uses."""
+        address = literal(self.name)
+        return (address,) if address else self.a.records
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of one name.
+
+    `delivery` is the worst of `outcomes`, which each kind of qmail may come to. `rule` is the one that decides about
+    its mail: its own, or that of a domain it lies in. `mx` is how the look-up of
+    its MX ended, `bogus` whether DNSSEC was why it failed. `route` is what smtproutes on disk says, `expected_route`
+    what it should say, where that is known. `contacts` are the dialogues with the targets of the delivery. `policy` is
+    the name's MTA-STS policy; `policy_trouble` names why there is none to be had, `no-tls` or `unreadable`.
+    """
+
+    name: str
+    us: Us
+    delivery: Delivery
+    outcomes: Mapping[Qmail, tuple[Delivery, ...]] = field(default_factory=dict)
+    rule: Rule | None = None
+    mx: Status = Status.ANSWER
+    bogus: bool = False
+    exchangers: tuple[Exchanger, ...] = ()
+    resolver_exchangers: tuple[tuple[int, str], ...] | None = None
+    servers: tuple[ServerFacts, ...] = ()
+    route: Route | None = None
+    expected_route: Route | None = None
+    contacts: Mapping[Target, Dialogue] = field(default_factory=dict)
+    policy: Policy | None = None
+    policy_trouble: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether this server delivers the name's mail itself: see `localmail`."""
+        return self.us.settings.local.delivers(self.name) is not None
+
+    @property
+    def relayed(self) -> bool:
+        """Whether an explicit route, which no MX record can spoil, takes the mail away."""
+        return self.route is not None and bool(self.route.host)
+
+    @cached_property
+    def ours(self) -> tuple[Exchanger, ...]:
+        """The exchangers that are this server."""
+        return tuple(exchanger for exchanger in self.exchangers if self.us.owns(exchanger))
+
+    @cached_property
+    def others(self) -> tuple[Exchanger, ...]:
+        """The exchangers that are not."""
+        return tuple(exchanger for exchanger in self.exchangers if exchanger not in self.ours)
+
+    @property
+    def our_preference(self) -> int | None:
+        """Our best preference; None when we are no MX."""
+        return min((exchanger.preference for exchanger in self.ours), default=None)
+
+    @property
+    def primaries(self) -> tuple[Exchanger, ...]:
+        """The exchangers that come before us; all others when we are no MX."""
+        ours = self.our_preference
+        return tuple(other for other in self.others if ours is None or other.preference < ours)
+
+    @property
+    def takes_no_mail(self) -> bool:
+        """Whether there is a null MX (RFC 7505)."""
+        return any(exchanger.name == "" for exchanger in self.exchangers)
+
+
+def unavailable(exchanger: Exchanger) -> bool:
+    """Whether qmail has no address to try for this exchanger."""
+    return not exchanger.addresses
+
+
+def only_ipv6(exchanger: Exchanger) -> bool:
+    """Whether the exchanger is there for others, but not for qmail, which has no IPv6."""
+    return unavailable(exchanger) and exchanger.a.outcome != Outcome.FAILED and bool(exchanger.aaaa.records)

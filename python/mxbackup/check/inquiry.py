@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Finds out all about one name, in bounded time and with a bounded number of questions and connections."""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+
+from mxbackup.check.contacts import Contacts
+from mxbackup.check.facts import Exchanger, Facts, Us
+from mxbackup.lookup import mtasts
+from mxbackup.lookup.clock import Clock
+from mxbackup.lookup.nameservers import Dns
+from mxbackup.lookup.query import UNKNOWN, Status
+from mxbackup.routing import qmail_remote
+from mxbackup.routing.qmail_remote import Delivery, Qmail, Route, Target, Verdict
+from mxbackup.rules import Rule
+from mxbackup.smtp import client
+from mxbackup.smtp.client import Dialogue, Question
+from mxbackup.targets import render
+
+QUESTIONS = 400  # to the DNS; thirteen exchangers and thirteen name servers take about a hundred
+CONNECTIONS = 8  # to mail servers
+POLICY_LIMIT = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What is asked about one name, of whom, and for how long.
+
+    `rule` is the one that decides about its mail, `routes` the entries of smtproutes on disk, None without that file.
+    """
+
+    name: str
+    rule: Rule | None
+    us: Us
+    routes: Mapping[str, str] | None
+    dns: Dns
+    contacts: Contacts
+    clock: Clock
+
+    def facts(self) -> Facts:
+        """Return all that can be found out. Raises TimeIsUp or TooMany."""
+        answer = self.dns.resolve(self.name, "MX")
+        own = self.dns.resolve(self.name, "MX", own_resolver=True) if self.dns.nameservers else answer
+        contacts = self._contacts()
+        reached = {target for target, said in contacts.items() if said.outcome != client.Outcome.UNREACHABLE}
+        outcomes = {kind: self._outcomes(kind, reached) for kind in self.us.kinds}
+        failed = answer.status in UNKNOWN
+        policy, trouble = (None, "") if failed else self._policy()
+        return Facts(
+            name=self.name,
+            us=self.us,
+            delivery=qmail_remote.worst(found for kind in outcomes.values() for found in kind),
+            outcomes=outcomes,
+            rule=self.rule,
+            mx=answer.status,
+            bogus=failed and self.dns.bogus(self.name, "MX"),
+            exchangers=tuple(self._exchanger(*mx) for mx in answer.answer("MX").exchangers),
+            resolver_exchangers=own.answer("MX").exchangers if own.status == Status.ANSWER else None,
+            servers=self.dns.facts(self.name),
+            route=qmail_remote.route(self.name, self.routes or {}),
+            expected_route=self._expected(),
+            contacts=contacts,
+            policy=policy,
+            policy_trouble=trouble,
+        )
+
+    def _contacts(self) -> dict[Target, Dialogue]:
+        """Connect to the targets of each kind of qmail in turn, up to the first that can be reached, as qmail does."""
+        found: dict[Target, Dialogue] = {}
+        for kind in self.us.kinds:
+            for tier in self._tiers(kind):
+                elsewhere = [target for target in tier if not self.us.gets(target, kind)]
+                if self._reached(elsewhere, found) or len(elsewhere) < len(tier):
+                    break
+        return found
+
+    def _reached(self, targets: Iterable[Target], found: dict[Target, Dialogue]) -> bool:
+        """Whether one of the targets can be reached; the dialogues go to `found`."""
+        question = Question(f"postmaster@{self.name}", helo=self.us.helo)
+        for target in targets:
+            if target not in found and len(found) < CONNECTIONS:
+                found[target] = self.contacts.hold(target, question, self.clock)
+            if target in found and found[target].outcome != client.Outcome.UNREACHABLE:
+                return True
+        return False
+
+    def _tiers(self, kind: Qmail) -> tuple[tuple[Target, ...], ...]:
+        if self._local:
+            return ()
+        found = qmail_remote.tiers(self.name, self.routes or {}, self.dns.lookup, self.us.known_to(kind), kind)
+        return () if isinstance(found, Delivery) else found
+
+    def _outcomes(self, kind: Qmail, reached: Container[Target]) -> tuple[Delivery, ...]:
+        if self._local:
+            return (Delivery(Verdict.LOCAL),)
+        us = self.us
+        targets = (target for tier in self._tiers(kind) for target in tier)
+        # What was not tried any more counts as what does not answer, of two mistakes the smaller.
+        dead = {target for target in targets if target not in reached and not us.gets(target, kind)}
+        known, here = us.known_to(kind), us.here(kind)
+        return qmail_remote.outcomes(self.name, self.routes or {}, self.dns.lookup, known, here, dead, kind)
+
+    @property
+    def _local(self) -> bool:
+        return self.us.settings.local.delivers(self.name) is not None
+
+    def _exchanger(self, preference: int, name: str) -> Exchanger:
+        if not name or qmail_remote.literal(name):
+            return Exchanger(preference, name)
+        look_up = self.dns.lookup
+        alias = bool(look_up(name, "CNAME").records)
+        return Exchanger(preference, name, look_up(name, "A"), look_up(name, "AAAA"), alias)
+
+    def _expected(self) -> Route | None:
+        """What smtproutes must say of the name; None where there is no rule in force, or nothing to say."""
+        if self.rule is None or self.routes is None or not self.us.settings.enabled:
+            return None
+        key = self.rule.name if self.name == self.rule.name else f".{self.rule.name}"
+        match render.destination(self.rule, self.us.settings):
+            case "route":
+                return qmail_remote.route(self.name, {key: self.rule.route})
+            case "bypass":
+                return Route(key)
+            case _:
+                return None
+
+    def _policy(self) -> tuple[mtasts.Policy | None, str]:
+        look_up = self.dns.lookup
+        if not mtasts.announced(look_up(f"_mta-sts.{self.name}", "TXT").records):
+            return None, ""
+        host = mtasts.host_of(self.name)
+        addresses = (*look_up(host, "A").records, *look_up(host, "AAAA").records)
+        try:
+            return mtasts.fetch(self.name, addresses, Clock(POLICY_LIMIT, self.clock)), ""
+        except mtasts.NoTls:
+            return None, "no-tls"
+        except mtasts.Unreadable:
+            self.clock.left()  # raises where it might have been read in all of its time
+            return None, "unreadable"

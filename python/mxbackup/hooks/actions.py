@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What templates and events call: one fragment, the expansion of all targets, the restart of qmail.
+
+Messages go to stdout and stderr, which the host sends to syslog, in English. Nothing here is slow to import.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mxbackup.errors import HostError, MxBackupError
+from mxbackup.esmith import printable
+from mxbackup.service.service import Service
+
+FAILED = 3
+
+
+def render(target: str) -> int:
+    """Print the fragment of one target, whole or not at all. Returns the exit status."""
+
+    def act(service: Service) -> str:
+        return service.fragment(target)
+
+    return _run(act)
+
+
+def event_action(name: str) -> int:
+    """Run the action `expand` or `restart-qmail` of an event, or `load-plugin`. Returns the exit status."""
+    if name not in _ACTIONS:
+        print(f"mxbackup: no action {name}; actions: {', '.join(_ACTIONS)}", file=sys.stderr)
+        return 2
+    return _run(_ACTIONS[name])
+
+
+def _expand(service: Service) -> str:
+    """The plugin first: rules with a list, or that learn, accept everybody as long as qpsmtpd has not loaded it."""
+    failure = None
+    try:
+        used = service.load_missing_plugin()
+    except HostError as error:
+        used, failure = "", error
+    done = service.expand()
+    if failure:
+        raise failure
+    lines = [f"loaded the plugin of qpsmtpd: {used}\n"] if used else []
+    lines += [f"expanded {target.path}\n" for target in done.targets]
+    lines += [f"left out record {printable.line(f'{invalid.key}: {invalid.reason}')}\n" for invalid in done.left_out]
+    return "".join(lines)
+
+
+def _restart_qmail(service: Service) -> str:
+    used = service.host.restart("qmail")
+    return f"restarted qmail with {used}\n" if used else "no qmail service on this host, nothing to restart\n"
+
+
+def _load_plugin(service: Service) -> str:
+    used = service.load_plugin()
+    return f"restarted qpsmtpd with {used}\n" if used else "no qpsmtpd on this host, no plugin to load\n"
+
+
+_ACTIONS: Mapping[str, Callable[[Service], str]] = {
+    "expand": _expand,
+    "restart-qmail": _restart_qmail,
+    "load-plugin": _load_plugin,
+}
+
+
+def _run(act: Callable[[Service], str]) -> int:
+    service = Service.below(Path(os.environ.get("MXBACKUP_ROOT") or "/"))
+    try:
+        sys.stdout.write(printable.lines(act(service)))
+        sys.stdout.flush()
+    except (MxBackupError, OSError) as error:
+        print(f"mxbackup: {printable.line(str(error))}", file=sys.stderr)
+        return FAILED
+    return 0

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The IPv4 addresses by which qmail knows itself: those of this machine's interfaces (ipme.c), and a patch's more."""
+
+import re
+import socket
+import struct
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from mxbackup.routing.qmail_remote import literal
+
+SIOCGIFCONF = 0x8912
+SIOCGIFFLAGS = 0x8913
+IFF_UP = 1
+# struct ifreq, netdevice(7): a name of 16 bytes and a union, which is larger where pointers are.
+IFREQ_SIZE = 16 + (24 if struct.calcsize("P") == 8 else 16)
+ROOM_FOR = 4096
+_IP = r"([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)"
+_LINE = re.compile(rf"{_IP}[^/]*(?:/{_IP}.*)?")
+
+
+@dataclass(frozen=True)
+class Own:
+    """The addresses that a qmail with the moreipme patch (0.6, ipme.c) takes for its own: use `in`.
+
+    `more` are the networks of `control/moreipme`, `less` those of `control/notipme`; the narrowest one that holds an
+    address decides. The interfaces count as networks of one address.
+    """
+
+    interfaces: Collection[str] = ()
+    more: tuple[IPv4Network, ...] = ()
+    less: tuple[IPv4Network, ...] = ()
+
+    def __contains__(self, address: object) -> bool:
+        found = IPv4Address(str(address))
+        here = 32 if address in self.interfaces else _narrowest(self.more, found)
+        return here > _narrowest(self.less, found)
+
+
+def parse_networks(content: bytes) -> tuple[IPv4Network, ...]:
+    """Return the networks of `moreipme` or `notipme`: `address` or `address/mask` a line; other lines are skipped."""
+    lines = map(_LINE.fullmatch, content.decode("latin-1").split("\n"))
+    return tuple(network for line in lines if line and (network := _network(line[1], line[2] or "255.255.255.255")))
+
+
+def _network(address: str, mask: str) -> IPv4Network | None:
+    """None for what can hold no address: bits that the mask leaves out, or a mask with holes."""
+    first, bits = (int(IPv4Address(literal(text))) for text in (address, mask))
+    length = 32 - (bits ^ 0xFFFFFFFF).bit_length()
+    found = IPv4Network((first, length), strict=False)
+    return found if (int(found.network_address), int(found.netmask)) == (first, bits) else None
+
+
+def _narrowest(networks: Iterable[IPv4Network], address: IPv4Address) -> int:
+    return max((network.prefixlen for network in networks if address in network), default=-1)
+
+
+def addresses() -> frozenset[str]:
+    """Return the addresses of all interfaces that are up. Where there is no such ioctl, those of the host name."""
+    try:
+        return frozenset(_configured())
+    except (ImportError, OSError):
+        return frozenset(_of_host_name())
+
+
+def _configured() -> list[str]:
+    import array
+    import fcntl
+
+    buffer = array.array("B", bytes(ROOM_FOR * IFREQ_SIZE))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("iP", len(buffer), buffer.buffer_info()[0])
+        length = struct.unpack("iP", fcntl.ioctl(any_socket, SIOCGIFCONF, request))[0]
+        entries = [buffer[at : at + IFREQ_SIZE].tobytes() for at in range(0, length, IFREQ_SIZE)]
+        return [_address(entry) for entry in entries if _up(any_socket, entry)]
+
+
+def _address(entry: bytes) -> str:
+    """The union holds a sockaddr_in: family, port, address (ip(7))."""
+    return socket.inet_ntoa(entry[20:24])
+
+
+def _up(any_socket: socket.socket, entry: bytes) -> bool:
+    import fcntl
+
+    answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, entry)
+    return bool(struct.unpack_from("h", answer, 16)[0] & IFF_UP)
+
+
+def _of_host_name() -> list[str]:
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+    except OSError:
+        return []
+    return [str(address[0]) for *_, address in found]

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Asking a primary about one recipient, in turn with the qpsmtpd plugin.
+
+`turn-ADDRESS:PORT`, in the directory shared with the plugin, is locked during a dialogue and holds the time before
+which that primary is not to be asked again.
+"""
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+from mxbackup.recipients.journal import open_regular
+from mxbackup.smtp import client
+from mxbackup.smtp.client import LINE_SHOWN, Dialogue, Question
+
+BETWEEN = 1.0  # seconds between two questions to one primary
+BACKOFF = 60.0  # seconds without questions after a primary did not answer
+LONGEST_WAIT = 5.0  # seconds for our turn; what is longer is the pause after a silent primary
+TIMEOUT = 10.0  # seconds for one dialogue
+REPLY_LIMIT = 1000  # characters
+
+_REPLY = re.compile(r"[2-5][0-9][0-9][ -]")
+_CLOSING = "421"  # the server is closing the connection (RFC 5321 section 3.8)
+
+Probe = Callable[[str, Question, int], Dialogue]
+
+
+class Came(StrEnum):
+    """What came of a question."""
+
+    REPLY = "reply"  # to RCPT: nothing else says anything of the recipient
+    SILENCE = "silence"
+    NOT_NOW = "not-now"  # it is not our turn, or it was silent a moment ago
+
+
+class Said(NamedTuple):
+    """What came of a question; the replies, such as `550 5.1.1 text`, for the recipient and for the control, or ""."""
+
+    came: Came
+    reply: str = ""
+    control: str = ""
+
+
+def probe(host: str, question: Question, port: int) -> Dialogue:
+    """Hold the dialogue in the time that a question may take."""
+    return client.probe(host, question, port, TIMEOUT)
+
+
+def ask(directory: Path, target: str, question: Question, probe: Probe = probe) -> Said:
+    """Wait for our turn and ask the primary at `target`, `address:port`. Raises OSError."""
+    with _turn(directory, target) as turn:
+        if turn is None or (wait := _wait(os.pread(turn, 64, 0))) > LONGEST_WAIT:
+            return Said(Came.NOT_NOW)
+        time.sleep(wait)
+        host, _, port = target.rpartition(":")
+        said = _said(probe(host, question, int(port)).transcript)
+        pause = BACKOFF if said.came == Came.SILENCE else BETWEEN
+        os.ftruncate(turn, 0)
+        os.pwrite(turn, b"%.3f\n" % (time.time() + pause), 0)
+    return said
+
+
+def _said(transcript: Sequence[str]) -> Said:
+    reply, control, *_ = [*_replies(transcript), "", ""]
+    if not reply or reply.startswith(_CLOSING):
+        return Said(Came.SILENCE)
+    return Said(Came.REPLY, reply, control)
+
+
+def _replies(transcript: Sequence[str]) -> Iterator[str]:
+    """Yield the replies to RCPT, each as one line. What is cut ends in "..."."""
+    for place, line in enumerate(transcript, 1):
+        if line.startswith("RCPT TO:"):
+            lines = list(takewhile(_REPLY.match, transcript[place:]))
+            text = " ".join([line[:3] for line in lines[:1]] + [line[4:] for line in lines])
+            cut = len(text) > REPLY_LIMIT or any(len(line) > LINE_SHOWN for line in lines)
+            yield text[:REPLY_LIMIT] + ("..." if cut else "")
+
+
+@contextmanager
+def _turn(directory: Path, target: str) -> Iterator[int | None]:
+    """Open and lock the file of the turns at one primary; None when others have it all the time."""
+    descriptor = open_regular(directory / f"turn-{target}", os.O_RDWR | os.O_CREAT)
+    try:
+        yield descriptor if _locked(descriptor, time.monotonic() + LONGEST_WAIT) else None
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, end: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _wait(content: bytes) -> float:
+    """Return the seconds until our turn. Nobody sets more than a pause: then the clock was wrong, or is."""
+    try:
+        wait = float(content) - time.time()
+    except ValueError:
+        return 0.0
+    return wait if 0 < wait <= BACKOFF + BETWEEN else 0.0  # the file has milliseconds, rounded

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rules as JSON and as CSV (RFC 4180), to be kept, edited and read back: `export | import` is the identity.
+
+A spreadsheet takes a cell that begins with one of `= + - @` for a formula, which may send what the sheet holds to a
+stranger. Such a cell is written with an apostrophe before it, as OWASP advises against "CSV Injection": spreadsheets
+show it as text. When it is read back, that apostrophe is taken away.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+from mxbackup import rules
+from mxbackup.errors import InvalidInput, InvalidRule
+from mxbackup.esmith import printable
+from mxbackup.rules import Rule
+from mxbackup.rules.names import Name
+from mxbackup.transfer.entries import Entry, Reading, Remark
+
+PROPERTIES = {prop.lower(): prop for prop in rules.to_properties(Rule(Name("example.com")))}
+COLUMNS = ("name", *PROPERTIES)
+# Also at their full width, as OWASP says; apostrophes before one are counted among it, so that all come back.
+_ACTIVE = re.compile("'*[=+@\uff1d\uff0b\uff20\uff0d-]")
+# What the columns of a CSV file without a heading mean.
+PLAIN_COLUMNS = ("name", "kind", "route", "description")
+
+
+def write_json(exported: Iterable[Rule]) -> str:
+    """Return the rules as JSON: `{"rules": [{"name": ..., "kind": ...}]}`, without what a rule does not have."""
+    rows = [{key: text for key, text in _row(rule).items() if text} for rule in exported]
+    return printable.lines(json.dumps({"rules": rows}, indent=2, ensure_ascii=False)) + "\n"
+
+
+def write_csv(exported: Iterable[Rule]) -> str:
+    """Return the rules as CSV with a heading, a comma between cells and CRLF behind each row."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    writer.writerows({key: _inert(cell) for key, cell in _row(rule).items()} for rule in exported)
+    return out.getvalue()
+
+
+def read_json(text: str) -> Reading:
+    """Read what `write_json` wrote, or the bare list of rules. A line is the rule's place in the list.
+
+    Raises InvalidInput when it is not JSON or not that.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
+        raise InvalidInput("This begins like JSON and is none: {reason}.", reason=error) from error
+    rows = found.get("rules") if isinstance(found, dict) else found
+    if not isinstance(rows, list):
+        raise InvalidInput('This JSON holds no rules. It must be as "mxbackup export" writes it.')
+    reading = Reading()
+    for place, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not all(isinstance(cell, str) for cell in row.values()):
+            reason = InvalidRule("name", "A rule must be an object whose values are texts.")
+            reading.problems.append(Remark(place, json.dumps(row), reason))
+        elif unknown := ", ".join(row.keys() - {"name", *PROPERTIES}):
+            reason = InvalidRule("name", "The key {unknown} is unknown.", unknown=unknown)
+            reading.problems.append(Remark(place, json.dumps(row), reason))
+        else:
+            _take(reading, place, {prop: row.get(prop, "") for prop in COLUMNS})
+    return reading
+
+
+def read_csv(text: str) -> Reading:
+    """Read rows with a comma or a semicolon between cells; a heading that begins with `name` names the columns.
+
+    An empty cell of kind leaves the kind as it is, any other empty cell removes the property.
+    Raises InvalidInput when the heading names an unknown column.
+    """
+    reading = Reading()
+    columns: Sequence[str] = ()
+    source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text), strict=True)
+    while True:
+        line = source.line_num + 1
+        try:
+            cells = [cell.strip() for cell in next(source)]
+        except StopIteration:
+            return reading
+        except csv.Error as error:
+            raise InvalidInput("Line {line} is no CSV: {reason}.", line=line, reason=error) from error
+        if not any(cells) or cells[0].startswith("#"):
+            continue
+        if not columns:
+            columns = _heading(cells)
+            if columns is not PLAIN_COLUMNS:
+                continue
+        if len(cells) > len(columns):
+            reason = InvalidRule("name", "There are more cells than columns ({count}).", count=len(columns))
+            reading.problems.append(Remark(line, ",".join(cells), reason))
+        else:
+            _take(reading, line, {column: _typed(cell) for column, cell in zip(columns, cells, strict=False)})
+
+
+def delimiter(text: str) -> str:
+    """Return what stands between cells: a comma, or the semicolon that French spreadsheets write."""
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    return ";" if first.count(";") > first.count(",") else ","
+
+
+def _row(rule: Rule) -> dict[str, str]:
+    properties = rules.to_properties(rule)
+    return {"name": rule.name, **{key: properties[prop] or "" for key, prop in PROPERTIES.items()}}
+
+
+def _inert(cell: str) -> str:
+    """The cell as no spreadsheet takes it for a formula: behind an apostrophe."""
+    return f"'{cell}" if _ACTIVE.match(cell) else cell
+
+
+def _typed(cell: str) -> str:
+    """What `_inert` was given; any other cell as it is."""
+    return cell[1:] if cell.startswith("'") and _ACTIVE.match(cell[1:]) else cell
+
+
+def _heading(cells: list[str]) -> Sequence[str]:
+    columns = [cell.lower() for cell in cells]
+    if columns[0] != "name":
+        return PLAIN_COLUMNS
+    if unknown := [column for column in columns if column not in COLUMNS]:
+        raise InvalidInput(
+            'The column "{unknown}" is unknown. Columns: {known}.',
+            unknown=unknown[0],
+            known=", ".join(COLUMNS),
+        )
+    return columns
+
+
+def _take(reading: Reading, line: int, row: dict[str, str]) -> None:
+    name = reading.name(line, row["name"])
+    if name is None:
+        return
+    properties = {PROPERTIES[key]: text or None for key, text in row.items() if key != "name"}
+    if properties.get("Kind", "") is None:
+        del properties["Kind"]
+    reading.entries.append(Entry(line, name, properties))

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a rule is said, in the user's language: the same words in the command and in the panel."""
+
+import shlex
+import time
+
+from mxbackup import rules
+from mxbackup.errors import InvalidInput, InvalidRule, Sentence
+from mxbackup.esmith.settings import Settings
+from mxbackup.recipients.register import Knowledge
+from mxbackup.rules import Kind, Recipients, Rule, names
+from mxbackup.targets import render
+from mxbackup.words.lexicon import Lexicon
+
+
+def kind(rule: Rule, words: Lexicon) -> str:
+    """Return how far the rule reaches."""
+    return words.text("Domain") if rule.kind == Kind.DOMAIN else words.text("Host")
+
+
+def way(rule: Rule, settings: Settings) -> str:
+    """Return where the rule's mail goes, as `render.destination` has it; all the same way where no routes count."""
+    if settings.routes:
+        return render.destination(rule, settings)
+    return "smarthost" if settings.smarthost else "mx"
+
+
+def destination(rule: Rule, settings: Settings, words: Lexicon) -> str:
+    """Return where the mail of the rule goes."""
+    match way(rule, settings):
+        case "route":
+            return rule.route
+        case "smarthost":
+            return words.text("smart host {host}", host=settings.smarthost)
+        case "bypass":
+            return words.text("MX, around the smart host")
+        case _:
+            return words.text("MX")
+
+
+def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
+    """Return what is known of the rule's recipients."""
+    match known:
+        case Knowledge(policy=Recipients.ANY):
+            return words.text("every recipient is accepted")
+        case Knowledge(policy=Recipients.LIST, whole=False):
+            return words.text(
+                "the list is missing or damaged, so all recipients are put off. "
+                "Import it: mxbackup recipients import {name} FILE",
+                name=rule.name,
+            )
+        case Knowledge(policy=Recipients.LIST):
+            return words.text("{count} recipients by list", count=known.count)
+        case Knowledge(accepts_all=True):
+            return words.text("the primary accepts every recipient, so this server does too")
+        case Knowledge(newest=None):
+            return words.text("recipients are to be learnt; no answer yet")
+        case _:
+            age = _age(known.newest or 0, words)
+            said: Sentence = "{count} recipients learnt, the newest answer is {age} old"
+            return words.text(said, count=known.count, age=age)
+
+
+def covered(rule: Rule, cover: Rule, words: Lexicon) -> str:
+    """Return what a rule is for beside `cover`, the domain rule that it lies below."""
+    if rules.adds_nothing(rule, cover):
+        return words.text("It is covered by the domain rule {name}, and adds nothing to it.", name=rules.shown(cover))
+    return words.text("It lies below the domain rule {name}, and what it says counts instead.", name=rules.shown(cover))
+
+
+def still_accepted(name: str, cover: Rule, words: Lexicon) -> str:
+    """Return what becomes of the mail for a name without its rule, when a domain rule reaches there."""
+    return words.text(
+        "Mail for {name} stays accepted by the domain rule {cover}.",
+        name=names.to_unicode(name),
+        cover=rules.shown(cover),
+    )
+
+
+def no_effect(rule: Rule, settings: Settings, words: Lexicon) -> str:
+    """Return why a rule's route, or its way around the smart host, does not count here; empty when all is well."""
+    if way(rule, settings) == render.destination(rule, settings):
+        return ""
+    from mxbackup.targets import lint
+
+    found = lint.findings({}, [rule], settings, routes=settings.routes)
+    return " ".join(
+        words.text(
+            "{level}: {path}: {mistake}", level=words.text("warning"), path=finding.path, mistake=finding.mistake
+        )
+        for finding in found
+    )
+
+
+def no_list(rule: Rule, words: Lexicon) -> str:
+    """Return what to do about a rule that is to have a list of recipients, and has none."""
+    return words.text(
+        "There is no list yet, so all its mail is put off. Import it: mxbackup recipients import {name} FILE",
+        name=rule.name,
+    )
+
+
+def left_out(key: str, reason: InvalidInput, words: Lexicon) -> str:
+    """Return what is wrong with a record that holds no rule, and how to be rid of it in a shell."""
+    said = words.text("Left out, the record {key} is no rule: {reason}", key=key, reason=reason)
+    return f"{said} {words.text('To remove it: mxbackup remove {key}', key=shlex.quote(key))}"
+
+
+def fault(rule: Rule, reason: InvalidRule, words: Lexicon) -> str:
+    """Return what is wrong in the record of a rule that counts all the same, and how to mend it in a shell."""
+    return words.text(
+        "{level}: {name}: {reason} The rule counts all the same. To mend it: mxbackup set {key} --{option} TEXT",
+        level=words.text("warning"),
+        name=rules.shown(rule),
+        reason=reason,
+        key=rule.name,
+        option=reason.field.lower(),
+    )
+
+
+def own_port(rule: Rule, settings: Settings, words: Lexicon) -> str:
+    """Return what to mind of a route to another port of this server; empty for every other rule."""
+    if not rules.to_own_port(rule, settings.local):
+        return ""
+    return words.text(
+        "The route {route} leads to this server itself: that is right only if another mail server listens there.",
+        route=rule.route,
+    )
+
+
+def _age(since: int, words: Lexicon) -> str:
+    minutes = max(0, int(time.time()) - since) // 60
+    if minutes < 120:
+        return words.text("{count} min", count=minutes)
+    if minutes < 2880:
+        return words.text("{count} h", count=minutes // 60)
+    return words.text("{count} days", count=minutes // 1440)
