@@ -53,6 +53,7 @@ check: setup
 	.venv/bin/ruff check . $(SCRIPTS)
 	.venv/bin/ruff format --check . $(SCRIPTS)
 	.venv/bin/mypy python tests bench sandbox tools $(SCRIPTS)
+	PYTHONPATH=python .venv/bin/lint-imports --no-logo --no-cache
 
 test: check packages
 	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15 --cov --cov-report term:skip-covered

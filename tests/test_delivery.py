@@ -8,22 +8,17 @@ from dns import rdatatype, zone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Lookup, Outcome, literal
 from mxbackup.routing.qmail_remote import (
-    ABSENT,
-    FAILED,
     KINDS,
     LATER,
     UNPATCHED,
-    Answer,
     Delivery,
-    Lookup,
-    Outcome,
     Qmail,
     Route,
     Target,
     Verdict,
     decide,
-    literal,
     outcomes,
     parse_routes,
     route,

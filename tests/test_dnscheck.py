@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import SERVERS_ASKED, Dns, ServerFacts, TooMany
 from mxbackup.lookup.query import Server, Status, ask, dns_name, host, system_resolvers
-from mxbackup.routing.qmail_remote import ABSENT, FAILED, Answer, Outcome
 from tests.nameserver import Knot, free_port
 
 SOA = "@ SOA ns h {serial} 60 60 60 60\n"

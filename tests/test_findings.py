@@ -11,10 +11,11 @@ from mxbackup import rules
 from mxbackup.check.collecting import judge
 from mxbackup.check.facts import Exchanger, Facts, Finding, Us
 from mxbackup.esmith.settings import Settings
+from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Server, Status
-from mxbackup.routing.qmail_remote import ABSENT, FAILED, Answer, Delivery, Outcome, Route, Target, Verdict
+from mxbackup.routing.qmail_remote import Delivery, Route, Target, Verdict
 from mxbackup.rules import SmartHostUse
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.smtp.client import Dialogue, Trouble

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mxbackup import rules
 from mxbackup.errors import HostError
 from mxbackup.esmith.settings import Settings
+from mxbackup.lookup.answers import ABSENT, Answer, Outcome
 from mxbackup.recipients import learning, memory, policies
 from mxbackup.recipients.callout import Came, Said
 from mxbackup.recipients.journal import Note
@@ -21,7 +22,6 @@ from mxbackup.recipients.learning import Learned, Surroundings
 from mxbackup.recipients.memory import Contact, Memory
 from mxbackup.recipients.policies import Answer as Known
 from mxbackup.recipients.policies import Primary
-from mxbackup.routing.qmail_remote import ABSENT, Answer, Outcome
 from mxbackup.rules import Rule
 from tests.scratch import Scratch
 

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup import rules
+from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule
 from mxbackup.rules.names import Name
 from mxbackup.targets import lint, render
 from mxbackup.targets.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, Finding, Level
-from mxbackup.targets.render import BEGIN, END
+from mxbackup.targets.render import BEGIN
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 from tests.strategies import RULE_SETS

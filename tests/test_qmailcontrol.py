@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.errors import HostError
+from mxbackup.esmith.expansion import END
 from mxbackup.targets import qmailcontrol
-from mxbackup.targets.render import BEGIN, END
+from mxbackup.targets.render import BEGIN
 from tests.conftest import Outcome
 from tests.scratch import Scratch
 

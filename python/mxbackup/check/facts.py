@@ -10,22 +10,12 @@ from pathlib import Path
 
 from mxbackup.errors import Sentence
 from mxbackup.esmith.settings import Settings
+from mxbackup.lookup.answers import ABSENT, Answer, Outcome, literal
 from mxbackup.lookup.interfaces import Own
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Status
-from mxbackup.routing.qmail_remote import (
-    ABSENT,
-    KINDS,
-    Answer,
-    Delivery,
-    Outcome,
-    Qmail,
-    Route,
-    Target,
-    leads_to_us,
-    literal,
-)
+from mxbackup.routing.qmail_remote import KINDS, Delivery, Qmail, Route, Target, leads_to_us
 from mxbackup.rules import Rule
 from mxbackup.smtp.client import Dialogue
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mxbackup.check.contacts import Contacts
 from mxbackup.check.facts import Exchanger, Facts, Us
-from mxbackup.lookup import mtasts
+from mxbackup.lookup import answers, mtasts
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import UNKNOWN, Status
@@ -105,7 +105,7 @@ class Inquiry:
         return self.us.settings.local.delivers(self.name) is not None
 
     def _exchanger(self, preference: int, name: str) -> Exchanger:
-        if not name or qmail_remote.literal(name):
+        if not name or answers.literal(name):
             return Exchanger(preference, name)
         look_up = self.dns.lookup
         alias = bool(look_up(name, "CNAME").records)

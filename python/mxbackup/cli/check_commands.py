@@ -18,10 +18,10 @@ from mxbackup.check import states
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import DatabaseMissing, InvalidName
 from mxbackup.esmith.database import Store
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import nearest
 from mxbackup.rules import Rule, names
-from mxbackup.service.outcomes import Inventory
 from mxbackup.service.service import Service
 from mxbackup.words import lexicon, terminal
 
@@ -174,12 +174,14 @@ def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule
 def _remember(services: Service, reports: Sequence["Report"], current: Settings, *, all_rules: bool) -> None:
     """Record the states of rules, and tell admin in the server's language."""
     from mxbackup.check import remembering
+    from mxbackup.esmith import sendmail
+    from mxbackup.words import check_mail
 
     server_words = lexicon.load(lexicon.language_of(current.language))
 
     def announce(turned: Sequence["Report"]) -> None:
-        message = remembering.mail(turned, current, server_words)
-        remembering.send(services.host.path(remembering.SENDMAIL), message)
+        message = check_mail.mail(turned, current, server_words)
+        sendmail.send(services.host.path(sendmail.SENDMAIL), message)
 
     of_rules = [report for report in reports if (rule := report.facts.rule) and rule.name == report.name]
     store = Store(services.host.database(states.DATABASE), log=lambda lines: None)

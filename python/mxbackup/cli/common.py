@@ -10,8 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from mxbackup.errors import InvalidInput, MxBackupError
+from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.rules import Rule
-from mxbackup.service.outcomes import Fault, Invalid, Inventory
 from mxbackup.service.service import Service
 from mxbackup.words import about_rules, lexicon, terminal
 

@@ -32,10 +32,11 @@ from mxbackup.cli.recipient_commands import (
     warn_without_qpsmtpd,
 )
 from mxbackup.errors import RuleExists
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Kind, Rule, SmartHostUse
-from mxbackup.service.outcomes import Change, Inventory
+from mxbackup.service.outcomes import Change
 from mxbackup.service.service import Service
 from mxbackup.words import about_rules
 

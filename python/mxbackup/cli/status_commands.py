@@ -22,10 +22,11 @@ from mxbackup.cli.common import (
 )
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.rules import Kind, Recipients
-from mxbackup.service.outcomes import Status, TargetStatus
+from mxbackup.service.outcomes import Status
 from mxbackup.service.service import Service
 from mxbackup.targets import render
 from mxbackup.targets.lint import Finding, Level
+from mxbackup.targets.status import TargetStatus
 from mxbackup.words import about_rules
 
 NAMED = 10  # rules that status names one by one

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The e-smith host below a path prefix: which targets it has, expanding, events, restarting services."""
+"""The e-smith host below a path prefix: templates, expanding, events, restarting services."""
 
 import os
 import re
@@ -11,8 +11,7 @@ from pathlib import Path
 
 from mxbackup.errors import HostError, Sentence
 from mxbackup.esmith.commands import COMMAND_PATH, Done, Running, one_line
-from mxbackup.esmith.expansion import Expansion
-from mxbackup.targets.render import TARGETS, Target
+from mxbackup.esmith.expansion import Expansion, Target
 
 ESMITH = Path("/home/e-smith")
 DATABASES = ESMITH / "db"
@@ -99,14 +98,6 @@ class Host:
         found = self.path(directory)
         return sorted(directory / path.name for path in found.iterdir()) if found.is_dir() else []
 
-    def targets(self) -> list[Target]:
-        """Return the targets that this host has: expand-template fails where the directory of the file is missing.
-
-        A file for which there is no template but our fragment is not expanded here, and so not ours to replace:
-        `smtproutes` before SME 6 and since SME 11.
-        """
-        return [target for target in TARGETS.values() if self._expands(target.path)]
-
     def others_fill(self, path: Path) -> bool:
         """Whether another fragment than ours may give the file lines: one in templates-custom counts instead of its
         namesake, and an empty one gives nothing. True on a host without templates for it.
@@ -117,7 +108,12 @@ class Host:
             _OURS.fullmatch(name) or name in ("template-begin", "template-end") for name in filled
         )
 
-    def _expands(self, path: Path) -> bool:
+    def expands(self, path: Path) -> bool:
+        """Whether a file is expanded here: expand-template fails where its directory is missing.
+
+        One for which there is no template but our fragment is not, and so not ours to replace: `smtproutes` before
+        SME 6 and since SME 11.
+        """
         names = [fragment.name for fragment in self._fragments(path)]
         only_ours = names and all(_OURS.fullmatch(name) for name in names)
         return self.path(path).parent.is_dir() and not only_ours
@@ -189,7 +185,7 @@ class Host:
         if not lists:
             return ""
         with self.expansion_lock() as lock:
-            self._expansion.run([path for path in lists if self._expands(path)], lock)
+            self._expansion.run([path for path in lists if self.expands(path)], lock)
         used = [way for way in map(self.restart, QPSMTPD_SERVICES) if way]
         if not used:
             raise HostError("The plugin counts from the next start of qpsmtpd on. Restart qpsmtpd by hand.")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from mxbackup.routing.qmail_remote import literal
+from mxbackup.lookup.answers import literal
 
 SIOCGIFCONF = 0x8912
 SIOCGIFFLAGS = 0x8913

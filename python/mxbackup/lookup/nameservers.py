@@ -13,9 +13,9 @@ from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
 from mxbackup.errors import MxBackupError
+from mxbackup.lookup.answers import Answer
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.query import DNS_PORT, Reply, Server, Status, ask, dns_name, host
-from mxbackup.routing.qmail_remote import Answer
 
 TIMEOUT = 3.0
 REFERRAL_LIMIT = 10

@@ -29,7 +29,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
-from mxbackup.routing.qmail_remote import ABSENT, FAILED, Answer, Outcome
+from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 
 DNS_PORT = 53
 UDP_SHARE = 0.6

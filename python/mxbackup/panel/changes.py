@@ -6,12 +6,12 @@ from types import MappingProxyType
 
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.pages import form
 from mxbackup.panel.session import Message
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
-from mxbackup.service.outcomes import Inventory
 from mxbackup.words import about_rules
 from mxbackup.words.lexicon import Lexicon
 

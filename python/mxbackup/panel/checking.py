@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Rule
-from mxbackup.service.outcomes import Inventory
 from mxbackup.service.service import Service
 from mxbackup.words.lexicon import Lexicon
 

@@ -87,7 +87,7 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
             "field": error.field.lower() if error else "",
             "reason": visit.words.error(error) if error else "",
             "smarthost": visit.service.inventory().settings.smarthost,
-            "qpsmtpd": any(target.name == "qpsmtpd" for target in visit.service.host.targets()),
+            "qpsmtpd": visit.service.files.has_qpsmtpd(),
         },
         status=422 if error else 200,
     )

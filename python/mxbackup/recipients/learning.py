@@ -16,7 +16,8 @@ from typing import Protocol, TypeVar
 from mxbackup.errors import HostError
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.settings import Settings
-from mxbackup.lookup import interfaces
+from mxbackup.lookup import answers, interfaces
+from mxbackup.lookup.answers import Lookup
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import system_resolvers
 from mxbackup.recipients import envoy, memory
@@ -25,7 +26,7 @@ from mxbackup.recipients.journal import Note
 from mxbackup.recipients.memory import TEST_EVERY, Contact, Memory, Met, pause
 from mxbackup.recipients.policies import NOWHERE, Answer, Primary, nearest, primary_key
 from mxbackup.routing import qmail_remote
-from mxbackup.routing.qmail_remote import Lookup, Verdict
+from mxbackup.routing.qmail_remote import Verdict
 from mxbackup.rules import Recipients, Rule
 from mxbackup.rules.names import Name
 from mxbackup.smtp import replies
@@ -86,7 +87,7 @@ class Surroundings:
         found = qmail_remote.decide(host, routes, self._in_order, self.own)
         return str(found.to[0]) if found.verdict == Verdict.DELIVER and found.to[0].address not in self.own else None
 
-    def _in_order(self, name: str, kind: str) -> qmail_remote.Answer:
+    def _in_order(self, name: str, kind: str) -> answers.Answer:
         """Name servers turn the order of addresses round; the primary is to be the same one each time."""
         answer = self.lookup(name, kind)
         return replace(answer, records=tuple(sorted(answer.records)))

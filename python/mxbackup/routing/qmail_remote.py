@@ -5,15 +5,16 @@ Follows qmail-remote.c, dns.c, ip.c and ipme.c of notqmail 1.08, and qmail-contr
 of qmail do otherwise is in `Qmail`.
 """
 
-import re
 import string
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple
 
-SMTP_PORT = 25
+from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Lookup, Outcome, literal, scan_number
+from mxbackup.smtp import SMTP_PORT
+
 # dns.c: the room for an answer, PACKETSZ of <arpa/nameser.h>, in bytes.
 ROOM_FOR_ANSWER = 512
 CNAME_LIMIT = 10
@@ -21,35 +22,6 @@ NOBODY_ANSWERS = "4.4.1"
 # ipme.c: "this host, this network" (RFC 1122 section 3.2.1.3) is always ourselves.
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-
-
-class Outcome(StrEnum):
-    """How a DNS look-up ended: with records, with the certainty that there are none, or without an answer."""
-
-    FOUND = "found"
-    ABSENT = "absent"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to one question. `records` are addresses, or a CNAME's target; `exchangers` come with preferences.
-
-    An answer that consists of aliases alone is FOUND, without records. `size` is that of the whole message in bytes,
-    0 where it is not known.
-    """
-
-    outcome: Outcome
-    records: tuple[str, ...] = ()
-    exchangers: tuple[tuple[int, str], ...] = ()
-    size: int = field(default=0, compare=False)
-
-
-ABSENT = Answer(Outcome.ABSENT)
-FAILED = Answer(Outcome.FAILED)
-
-Lookup = Callable[[str, str], Answer]
-"""Takes a name without trailing dot and one of the types A, CNAME, MX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +124,7 @@ def route(name: str, routes: Mapping[str, str]) -> Route | None:
     if not routes[key]:
         return Route(key)
     host, colon, port = routes[key].partition(":")
-    return Route(key, host, _scan(port, 1 << 16) if colon else SMTP_PORT)
+    return Route(key, host, scan_number(port, 1 << 16) if colon else SMTP_PORT)
 
 
 def decide(
@@ -224,17 +196,6 @@ def leads_to_us(target: Target, own: Container[str], public: Container[str]) -> 
 def worst(deliveries: Iterable[Delivery]) -> Delivery:
     """Return the worst of some deliveries, which is what counts where it is not known which of them it will be."""
     return max(deliveries, key=lambda delivery: list(Verdict).index(delivery.verdict))
-
-
-def literal(host: str) -> str | None:
-    """Return the address of an IPv4 literal, bare or in brackets (ip_scan), or None when `host` is none.
-
-    As in qmail each number counts modulo 256.
-    """
-    found = re.fullmatch(r"(\[?)([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)(\]?)", host, re.ASCII)
-    if not found or len(found[1]) != len(found[6]):
-        return None
-    return ".".join(str(_scan(number, 1 << 8)) for number in found.groups()[1:5])
 
 
 def _follows_alias(lookup: Lookup, name: str, qmail: Qmail) -> bool | Delivery:
@@ -310,16 +271,6 @@ def _better_than_ours(by_preference: Iterable[list[Hop]], own: Container[str]) -
 
 def _targets(by_preference: Iterable[list[Hop]], port: int) -> tuple[tuple[Target, ...], ...]:
     return tuple(tuple(Target(hop.address, port) for hop in tier) for tier in by_preference)
-
-
-def _scan(text: str, modulus: int) -> int:
-    """scan_ulong: the number at the beginning, 0 where there is none, in an integer of limited size."""
-    number = 0
-    for digit in text:
-        if digit not in string.digits:
-            break
-        number = (number * 10 + int(digit)) % modulus
-    return number
 
 
 def _lower(text: str) -> str:

@@ -1,56 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the verbs of `service` answer: plain values that the faces show."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mxbackup import rules
-from mxbackup.errors import HostError, InvalidInput, InvalidRule
+from mxbackup.esmith.expansion import Target
+from mxbackup.esmith.inventory import Invalid, Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.rules import Rule, names
-from mxbackup.targets.render import Target
+from mxbackup.rules import Rule
+from mxbackup.targets.status import TargetStatus
 
 if TYPE_CHECKING:
     from mxbackup.recipients.register import Knowledge
     from mxbackup.targets.lint import Finding
     from mxbackup.transfer.entries import Remark
-
-
-@dataclass(frozen=True)
-class Invalid:
-    """A record of our type that holds no acceptable rule, and why."""
-
-    key: str
-    reason: InvalidInput
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong in the record of a rule that counts all the same."""
-
-    rule: Rule
-    reason: InvalidRule
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """All rules, sorted by name; the records left out; the settings they were read with; faults of the rules."""
-
-    rules: list[Rule]
-    invalid: list[Invalid]
-    settings: Settings
-    faults: list[Fault] = field(default_factory=list)
-
-    def covering(self, name: str) -> Rule | None:
-        """Return the domain rule below which the name lies, nearest first, or None."""
-        near = [self._by_name[up] for up in names.parents(name) if up in self._by_name]
-        return rules.covering(name, near)
-
-    @cached_property
-    def _by_name(self) -> dict[str, Rule]:
-        return {rule.name: rule for rule in self.rules}
 
 
 @dataclass(frozen=True)
@@ -76,21 +40,6 @@ class Expansion:
 
     targets: list[Target]
     left_out: list[Invalid]
-
-
-@dataclass(frozen=True)
-class TargetStatus:
-    """Whether the host has a target, and whether the file holds what would be rendered now; if not, why."""
-
-    target: Target
-    present: bool
-    current: bool
-    reason: HostError | None = None
-
-    @property
-    def outdated(self) -> bool:
-        """Whether the host has the target and its file does not hold the rules."""
-        return self.present and not self.current
 
 
 @dataclass(frozen=True)

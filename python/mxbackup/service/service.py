@@ -21,12 +21,13 @@ from mxbackup.errors import (
 from mxbackup.esmith import settings
 from mxbackup.esmith.database import Database, Record, Store
 from mxbackup.esmith.host import CONTROL, Host
+from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.esmith.settings import SERVICE_KEY, Settings
 from mxbackup.recipients.policies import Known
 from mxbackup.recipients.register import Knowledge, Register, knowledge
 from mxbackup.rules import RECORD_TYPE, Recipients, Rule, localmail, names
 from mxbackup.rules.localmail import LocalMail
-from mxbackup.service.outcomes import CarriedOver, Change, Expansion, Fault, Invalid, Inventory, Removal, Status
+from mxbackup.service.outcomes import CarriedOver, Change, Expansion, Removal, Status
 from mxbackup.targets import render
 from mxbackup.targets.mailfiles import MailFiles
 from mxbackup.targets.removals import Removals
@@ -277,7 +278,7 @@ class Service:
 
     def expand(self) -> Expansion:
         """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
-        targets = self.host.targets()
+        targets = self.files.targets()
         inventory = self.files.expand(targets, self._read_whole)
         self.removals.settle(inventory)
         return Expansion(targets, inventory.invalid)
@@ -383,7 +384,7 @@ class Service:
         if not found.postfix:
             found = replace(found, qmail=self._local_mail(found.public_addresses))
         if not self.host.plain:
-            routes = not found.postfix and render.TARGETS["smtproutes"] in self.host.targets()
+            routes = not found.postfix and render.TARGETS["smtproutes"] in self.files.targets()
             return replace(found, routes=routes)
         from mxbackup.targets import qmailcontrol
 

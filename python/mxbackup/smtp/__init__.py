@@ -3,3 +3,5 @@
 
 Imports `errors`.
 """
+
+SMTP_PORT = 25

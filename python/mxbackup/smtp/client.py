@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mxbackup.errors import MxBackupError, Sentence
 from mxbackup.esmith import printable
-from mxbackup.routing.qmail_remote import SMTP_PORT
+from mxbackup.smtp import SMTP_PORT
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer

@@ -13,12 +13,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from mxbackup.errors import MxBackupError
+from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, DATABASES, MORERCPTHOSTS, PEER_LISTS, PLUGIN_LIST, TEMPLATES, Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule, localmail
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.rules.names import Name, parents
-from mxbackup.targets.render import BEGIN, END, TARGETS, destination
+from mxbackup.targets.render import BEGIN, TARGETS, destination
 from mxbackup.transfer import recognise
 from mxbackup.transfer.recognise import Form
 

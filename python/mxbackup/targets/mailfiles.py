@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import HostError
+from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.host import MORERCPTHOSTS, NEWMRH, Host
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.policies import Known
-from mxbackup.service.outcomes import Inventory, TargetStatus
 from mxbackup.targets import render
-from mxbackup.targets.render import Target
+from mxbackup.targets.status import TargetStatus
 
 # Each expansion loads this module: what only some hosts need is imported for them.
 if TYPE_CHECKING:
@@ -22,9 +23,13 @@ class MailFiles:
     def __init__(self, host: Host) -> None:
         self.host = host
 
+    def targets(self) -> list[Target]:
+        """Return the targets that this host has."""
+        return [target for target in render.TARGETS.values() if self.host.expands(target.path)]
+
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""
-        return render.TARGETS["qpsmtpd"] in self.host.targets()
+        return render.TARGETS["qpsmtpd"] in self.targets()
 
     def fragment(self, target: str, inventory: Inventory, known: Known) -> str:
         """Return the text of a target; of the rules, `rcpthosts` has no more than its share.
@@ -60,7 +65,7 @@ class MailFiles:
         """Return of every file whether it is there and holds what it should, and why not."""
         if self.host.plain:
             return self._plain_status(inventory)
-        present = {target.name for target in self.host.targets()}
+        present = {target.name for target in self.targets()}
         found = [
             self._target_status(target, inventory, known) if name in present else TargetStatus(target, False, False)
             for name, target in render.TARGETS.items()

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from mxbackup.errors import HostError
 from mxbackup.esmith import files
+from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS, NEWMRH, Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.routing import qmail_remote
 from mxbackup.rules import Rule, localmail
 from mxbackup.targets import cdb, render
 from mxbackup.targets.lint import Finding, Level, Mistake
-from mxbackup.targets.render import BEGIN, END
+from mxbackup.targets.render import BEGIN
 
 RCPTHOSTS = CONTROL / "rcpthosts"
 SMTPROUTES = CONTROL / "smtproutes"

@@ -11,10 +11,11 @@ from contextlib import suppress
 
 from mxbackup.errors import DatabaseMissing, HostError, Sentence
 from mxbackup.esmith.database import Database, Store
+from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import MORERCPTHOSTS, Host
-from mxbackup.service.outcomes import Inventory
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.targets.lint import Finding, Level, Mistake
-from mxbackup.targets.render import BEGIN, END, TARGETS
+from mxbackup.targets.render import BEGIN, TARGETS
 
 DATABASE = "mxbackup_removed"
 REMOVED = "removed"

@@ -6,13 +6,13 @@ first fragment: most commands and the other event actions make none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import RenderError
+from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import NOTHING, Known, table
 from mxbackup.rules import Kind, Rule, SmartHostUse, names
@@ -21,18 +21,8 @@ if TYPE_CHECKING:
     import jinja2
 
 BEGIN = "# BEGIN mxbackup: rules of the domains database"
-END = "# END mxbackup"
 # Closes the file of our qpsmtpd plugin, which is sorted bytewise to its last line.
 SORTED_END = "~ END mxbackup"
-
-
-@dataclass(frozen=True)
-class Target:
-    """One configuration file that we contribute a fragment to; `path` is the file's on the host."""
-
-    name: str
-    path: Path
-    end: str = END
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(

@@ -4,9 +4,9 @@
 from collections.abc import Callable, Iterator
 
 from mxbackup.check.facts import Facts, Finding, Severity, only_ipv6, unavailable
+from mxbackup.lookup.answers import Outcome, literal
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import UNKNOWN, Status
-from mxbackup.routing.qmail_remote import Outcome, literal
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 _SERIAL_HALF = 1 << 31
