@@ -87,6 +87,7 @@ def smtp_port() -> Iterator[int]:
 def rules_in_force(server: Scratch, *records: str) -> None:
     """Record the rules, and expand the files of a server with qmail."""
     server.database("domains", *records)
+    server.write("/var/qmail/control/rcpthosts", "")  # what was in force before is not missed
     for target in ("rcpthosts", "smtproutes"):
         server.write(f"/var/qmail/control/{target}", server.service.fragment(target))
 

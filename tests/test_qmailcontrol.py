@@ -167,7 +167,7 @@ def test_a_rule_that_virtualdomains_takes_is_left_out_and_told(
 
 
 def test_a_missing_rcpthosts_is_made_of_virtualdomains_too(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
-    virtual = "virtual.test:alias\n.below.test:alias\nexc.below.test:\njo@address.test:jo\n:catch-all\n"
+    virtual = "virtual.test:alias\n.below.test:alias\nexc.below.test:\njo@address.test:jo\nfriend.test:\n:catch-all\n"
     server.write(f"{CONTROL}/virtualdomains", virtual)
     mxbackup("add", "friend.test")
     server.path(f"{CONTROL}/rcpthosts").unlink()

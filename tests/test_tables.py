@@ -62,7 +62,7 @@ def test_what_was_exported_as_csv_comes_back(rules: list[Rule]) -> None:
     assert sorted(rules_of(tables.read_csv(text)), key=str) == sorted(rules, key=str)
 
 
-SPREADSHEET = st.text(st.sampled_from("'=+-@\uff1d\",;a \u202e"), max_size=6).map(str.strip)
+SPREADSHEET = st.text(st.sampled_from("'=+-@\uff1d\",;a "), max_size=6).map(str.strip)
 
 
 @given(SPREADSHEET)

@@ -36,7 +36,7 @@ panel() {
         SERVER_PROTOCOL=HTTP/1.1 "$@" /etc/e-smith/web/functions/mxbackup
 }
 page=$(panel REQUEST_METHOD=GET QUERY_STRING=page=new)
-token=$(echo "$page" | sed -n 's/.*name="token" value="\([0-9a-f]*\)".*/\1/p' | head -1)
+token=$(echo "$page" | sed -n 's/.*name="token" value="\([^"]*\)".*/\1/p' | head -1)
 cookie=$(echo "$page" | sed -n 's/^Set-Cookie: \(mxbackup-session=[^;]*\).*/\1/p')
 body="token=$token&do=save&name=$1&kind=host&smarthost=bypass"
 printf %s "$body" | panel REQUEST_METHOD=POST HTTP_COOKIE="$cookie" \

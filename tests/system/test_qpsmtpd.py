@@ -237,7 +237,8 @@ def shop(server: Sandbox) -> Iterator[None]:
     server.sh(f"mkdir -p {goodrcptto}; echo marie@shop.dupontnet.com > {goodrcptto}/60marie; {expand}")
     server.write(
         "/var/qmail/control/virtualdomains",
-        "# remark:x\n.Virtual.dupontnet.com:alias-virtual\nout.virtual.dupontnet.com:\none.dupontnet.com:one\n",
+        "# remark:x\n.Virtual.dupontnet.com:alias-virtual\nout.virtual.dupontnet.com:\nnear.virtual.dupontnet.com:\n"
+        "one.dupontnet.com:one\n",
     )
     yield
     server.sh(f"db domains delete shop.dupontnet.com; rm -r {goodrcptto} /var/qmail/control/virtualdomains; {expand}")
@@ -580,7 +581,7 @@ def test_a_storm_neither_fills_the_disk_nor_hammers_the_primary(primary: Primary
     journal = int(server.run(["stat", "-c", "%s", f"{STATE}/journal"]).stdout)
     print(f"{seconds:.0f} s, answers {answers}, {len(times)} questions, journal of {journal} bytes")
     assert set(answers) == {"250", "450"}
-    assert answers["450"] == len(times)
+    assert answers["450"] >= len(times)
     assert min(later - earlier for earlier, later in pairwise(times)) >= 1
     assert journal <= 128 * 1024 + 100
     assert server.sh(f"ls {STATE}").split() == ["checked", "journal", "loaded", f"turn-{ADDRESS}:25"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from mxbackup.errors import HostError
 from mxbackup.esmith import files
 from mxbackup.esmith.expansion import END
-from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS, NEWMRH, Host
+from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS, NEWMRH, QPSMTPD, Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.routing import qmail_remote
 from mxbackup.rules import Rule, localmail
@@ -25,9 +25,8 @@ RCPTHOSTS = CONTROL / "rcpthosts"
 SMTPROUTES = CONTROL / "smtproutes"
 MORERCPTHOSTS_CDB = CONTROL / "morercpthosts.cdb"
 
-QPSMTPD_SIGNS = tuple(
-    map(Path, ("/etc/qpsmtpd", "/usr/share/qpsmtpd", "/usr/bin/qpsmtpd-forkserver", "/var/service/qpsmtpd/config"))
-)
+# What qpsmtpd leaves on a host as a package; on an SME Server that uses it, its configuration.
+QPSMTPD_PACKAGE = tuple(map(Path, ("/etc/qpsmtpd", "/usr/share/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")))
 # Many times what a million rules take.
 LARGEST_CDB = 256 << 20
 
@@ -107,10 +106,11 @@ def carry_out(host: Host, changes: Sequence[FileChange]) -> None:
 def reads_more(host: Host) -> bool:
     """Whether this host's mail program reads `morercpthosts.cdb` as qmail-smtpd(8) does, and it can be compiled.
 
-    The `rcpt_ok` of qpsmtpd takes no `.dom` from there. What it leaves on a host, as a package or with an SME Server,
-    is sign enough: with all rules in `rcpthosts` either program accepts them.
+    The `rcpt_ok` of qpsmtpd takes no `.dom` from there. What it leaves on a host is sign enough: with all rules in
+    `rcpthosts` either program accepts them.
     """
-    return host.path(NEWMRH).exists() and not any(host.path(sign).exists() for sign in QPSMTPD_SIGNS)
+    signs = QPSMTPD_PACKAGE if host.plain else (QPSMTPD,)
+    return host.path(NEWMRH).exists() and not any(host.path(sign).exists() for sign in signs)
 
 
 def in_rcpthosts(host: Host, rules: Sequence[Rule]) -> list[Rule]:

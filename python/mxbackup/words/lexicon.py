@@ -10,7 +10,7 @@ from pathlib import Path
 from mxbackup.errors import MxBackupError, Sentence
 
 DOMAIN = "mxbackup"
-CATALOGUES = Path(__file__).with_name("locale")
+CATALOGUES = Path(__file__).parents[1] / "locale"
 FALLBACK = "en-us"
 # What glibc and musl say of the errors that an administrator meets most.
 SYSTEM_REASONS: frozenset[Sentence] = frozenset(
