@@ -16,10 +16,11 @@ from mxbackup.service.service import Service
 PACKAGE = Path(__file__).parents[1] / "python"
 EXPAND_TEMPLATE = "/sbin/e-smith/expand-template"
 # What expand-template does where our fragment is the whole template: without it, nothing.
-EXPANSION = """
-name=${1##*/}; [ "$name" != mxbackup ] || name=qpsmtpd  # the file is the plugin's, the target has a name of its own
-read -r _; cat "$MXBACKUP_RENDERED/$name" > "$1.new" && mv "$1.new" "$1"
-"""
+# The file of the plugin's table has another name than the target.
+EXPANSION = (
+    'name=${1##*/}; [ "$name" != mxbackup ] || name=qpsmtpd; '
+    'read -r _; cat "$MXBACKUP_RENDERED/$name" > "$1.new" && mv "$1.new" "$1"'
+)
 # In the place of qmail-newmrh(8), which Debian does not have: the same file, by the CDB library that qpsmtpd uses.
 NEWMRH = """#!/usr/bin/perl
 use strict; use warnings; use CDB_File;
