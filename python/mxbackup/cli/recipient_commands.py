@@ -35,8 +35,8 @@ def recipients() -> None:
 @recipients.command(
     "import",
     help=_(
-        "Make the addresses in FILE, one a line, the list of NAME. Without FILE, read standard input. An address stands "
-        "for what is added to it too: jean for jean-news and jean+news."
+        "Make the addresses in FILE, one a line, the list of NAME. Without FILE, read standard input. An address "
+        "stands for what is added to it too: jean for jean-news and jean+news."
     ),
     epilog=examples("mxbackup recipients import dupontnet.com addresses.txt"),
 )
