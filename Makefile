@@ -3,7 +3,7 @@
 PYTHON = .venv/bin/python
 PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes
 # Programs whose names do not say that they are Python.
-SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install
+SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/pins
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
 
 .PHONY: help setup words demo test check rpm runtime packages bench screenshots clean
@@ -57,6 +57,7 @@ check: setup
 
 test: check packages
 	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15 --cov --cov-report term:skip-covered
+	@echo 'Newer sources of the interpreter:'; tools/pins || true
 
 demo: rpm
 	@sandbox/demo
