@@ -16,7 +16,7 @@ RENDER = ["render", "rcpthosts"]
 EAGER = """
 import sys
 sys.path[:0] = ["/usr/share/mxbackup", "/usr/share/mxbackup/lib"]
-import mxbackup.actions, publicsuffixlist
+import mxbackup.hooks.actions, publicsuffixlist
 """
 DIST = Path(__file__).parents[1] / "dist"
 SHOWN = 10

@@ -338,7 +338,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from mxbackup.errors import DatabaseError
-from mxbackup.esmithdb import Store
+from mxbackup.esmith.database import Store
 resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
 try:
     Store(Path(sys.argv[1]), print).update(lambda d: d.set("new.com", "mxbackup", {"Description": "x" * 100}))
@@ -457,7 +457,7 @@ def test_a_lock_that_is_never_given_back_is_told_and_nothing_is_changed(
 FIFTY = """
 import sys
 from pathlib import Path
-from mxbackup.esmithdb import Store
+from mxbackup.esmith.database import Store
 store = Store(Path(sys.argv[1]), lambda lines: None)
 for number in range(50):
     store.update(lambda database: database.set(f"{sys.argv[2]}-{number:02}", "mxbackup", {"Kind": "host"}))
@@ -480,7 +480,7 @@ def test_of_processes_that_change_at_once_no_change_is_lost(store: Store) -> Non
 ENDLESS = """
 import itertools, sys
 from pathlib import Path
-from mxbackup.esmithdb import Store
+from mxbackup.esmith.database import Store
 store = Store(Path(sys.argv[1]), lambda lines: None)
 def change(database):
     for number in range(500):

@@ -89,7 +89,7 @@ def test_the_language_of_the_environment_is_that_of_the_whole_process(
 ) -> None:
     program = """
 import gettext
-from mxbackup import lexicon
+from mxbackup.words import lexicon
 lexicon.bind()
 words = lexicon.load(lexicon.language_of_environment())
 print(words.language, words.text("Usage:") == gettext.gettext("Usage:"))

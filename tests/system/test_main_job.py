@@ -141,8 +141,8 @@ def test_an_invalid_record_is_told_and_stops_no_other(server: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("breaking", "mending"),
     [
-        ("mv /usr/share/mxbackup/mxbackup/render.py /tmp; rm -r /usr/share/mxbackup/mxbackup/__pycache__",
-         "mv /tmp/render.py /usr/share/mxbackup/mxbackup"),
+        ("mv /usr/share/mxbackup/mxbackup/targets/render.py /tmp; rm -r /usr/share/mxbackup/mxbackup/targets/__pycache__",
+         "mv /tmp/render.py /usr/share/mxbackup/mxbackup/targets"),
         ("mv /usr/share/mxbackup/mxbackup/templates/rcpthosts.j2 /tmp",
          "mv /tmp/rcpthosts.j2 /usr/share/mxbackup/mxbackup/templates"),
         ("mv /home/e-smith/db/domains /tmp; mkdir /home/e-smith/db/domains",
@@ -209,7 +209,7 @@ STORE_WRITER = """\
 import sys
 sys.path[:0] = ["/usr/share/mxbackup", "/usr/share/mxbackup/lib"]
 from pathlib import Path
-from mxbackup.esmithdb import Store
+from mxbackup.esmith.database import Store
 for n in range(200):
     key = f"store{sys.argv[1]}-{n}.com"
     Store(Path("/home/e-smith/db/crowd")).update(lambda database: database.set(key, "mxbackup", {"Kind": "host"}))

@@ -26,7 +26,7 @@ SCRIPT = """\
 import json, sys, time
 sys.path[:0] = ["/usr/share/mxbackup", "/usr/share/mxbackup/lib"]
 from ipaddress import IPv4Address
-from mxbackup.host import Host
+from mxbackup.esmith.host import Host
 from mxbackup.queue import LOGS, QUEUE, expiry, make_due, read, read_log, summarise
 def held():
     log = read_log(LOGS)
