@@ -141,7 +141,7 @@ def test_an_invalid_record_is_told_and_stops_no_other(server: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("breaking", "mending"),
     [
-        ("mv /usr/share/mxbackup/mxbackup/targets/render.py /tmp; rm -r /usr/share/mxbackup/mxbackup/targets/__pycache__",
+        ("cd /usr/share/mxbackup/mxbackup/targets; mv render.py /tmp; rm -r __pycache__",
          "mv /tmp/render.py /usr/share/mxbackup/mxbackup/targets"),
         ("mv /usr/share/mxbackup/mxbackup/templates/rcpthosts.j2 /tmp",
          "mv /tmp/rcpthosts.j2 /usr/share/mxbackup/mxbackup/templates"),
