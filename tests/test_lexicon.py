@@ -114,6 +114,7 @@ class Mistake(Exception):
 
 class Worse(Mistake):
     """Not a sentence."""
+    status: int = 3
 
 @dataclass
 class Finding:

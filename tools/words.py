@@ -40,7 +40,7 @@ class Places:
         for _ in classes:  # as deep as inheritance can be
             for kind in classes:
                 for base in kind.bases:
-                    if isinstance(base, ast.Name) and not _parameters(kind) and base.id in self.names:
+                    if isinstance(base, ast.Name) and kind.name not in self.names and base.id in self.names:
                         self.names[kind.name] = self.names[base.id]
         for node in nodes:  # _ = words.text
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute) and node.value.attr in self.names:
