@@ -155,11 +155,17 @@ def supervised(request: pytest.FixtureRequest, server: Scratch) -> Iterator[Scra
     server.path(f"/usr/bin/{tool}").symlink_to(f"/usr/bin/{tool}")
     server.path("/out").touch()
     with subprocess.Popen([request.param, "."], cwd=server.path("/service/qmail")) as process:
-        await_(lambda: noted(server) == ["up"])
+        await_(lambda: noted(server) == ["up"] and any(status_pid(server)))
         yield server
         subprocess.run([f"/usr/bin/{tool}", *{"sv": ["x"], "svc": ["-dx"]}[tool], server.path("/service/qmail")])
         process.send_signal(signal.SIGTERM)
         process.wait(10)
+
+
+def status_pid(server: Scratch) -> bytes:
+    """What the supervisor says of the process: it writes that after it has started it."""
+    status = server.path("/service/qmail/supervise/status")
+    return status.read_bytes()[12:16] if status.exists() else b""
 
 
 def noted(server: Scratch) -> list[str]:
