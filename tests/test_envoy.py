@@ -19,6 +19,7 @@ from mxbackup.recipients.envoy import Envoy
 from mxbackup.recipients.journal import Note
 from mxbackup.smtp.client import Dialogue, Question
 from tests.scratch import Scratch
+from tests.swapper import race
 
 NOBODY = 65534
 TARGET = "192.0.2.25:25"
@@ -188,3 +189,14 @@ def test_where_the_spool_of_qpsmtpd_is(server: Scratch, configured: str | None, 
     if configured is not None:
         server.write("/var/service/qpsmtpd/config/spool_dir", configured)
     assert envoy.spool(server.host) == server.path(found)
+
+
+@as_root
+def test_root_is_not_led_astray_by_who_swaps_the_directory(tmp_path: Path) -> None:
+    """For a minute: tests/swapper.py 60."""
+    for above in (tmp_path, *tmp_path.parents[:-2]):
+        above.chmod(above.stat().st_mode | 0o055)
+    raced = race(tmp_path, 5)
+    assert (raced.harm, raced.after) == ([], 0)
+    assert raced.runs.total() > 1
+    assert raced.swaps > 20
