@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The last known state of each rule, kept for the next check, which tells what turned."""
 
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mxbackup.check import states
 from mxbackup.check.collecting import Report
 from mxbackup.errors import HostError
+from mxbackup.esmith import files
 from mxbackup.esmith.database import Database, Store
 
 LOCK = Path("/var/lock/mxbackup-check")
@@ -35,21 +35,14 @@ def remember(
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
     """Hold the lock of the check that remembers. Raises HostError at once when another one holds it."""
-    import fcntl  # here, because the module must load where there is no Unix
-
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise HostError("{path} cannot be locked: {reason}.", path=lock, reason=error.strerror) from error
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            held.enter_context(files.alone(lock))
+        except TimeoutError as error:
             raise HostError("Another check with --remember is running. Wait for its end.") from error
+        except OSError as error:
+            raise HostError("{path} cannot be locked: {reason}.", path=lock, reason=error.strerror) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _turned(before: states.Remembered | None, report: Report) -> bool:

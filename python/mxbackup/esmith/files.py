@@ -3,8 +3,8 @@
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -65,6 +65,21 @@ def lock(descriptor: int, limit: float) -> None:
             pause = min(2 * pause, 0.05)
         else:
             return
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that only its maker may open; it is made if missing.
+
+    Raises OSError, at once TimeoutError when another one holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        lock(descriptor, 0)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _own(like: Path, descriptor: int, group: str) -> None:

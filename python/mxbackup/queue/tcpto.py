@@ -5,16 +5,15 @@ Records of 16 bytes: the IPv4 address, a count, three unused bytes, the time of 
 little-endian. With a count of two or more, qmail-remote skips the address for 64 to 97 minutes, whatever is due.
 """
 
-import fcntl
 import os
 import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from mxbackup.errors import QueueError
+from mxbackup.esmith import files
 from mxbackup.queue.places import NotOurs, directory, file, unreadable
 
 RECORD = 16  # bytes
@@ -22,7 +21,6 @@ SKIPPED_FROM = 2  # time-outs
 LONGEST = (60 + 31) << 6  # seconds for which an address is skipped, at most
 PATIENCE = 5.0  # seconds that the lock is waited for
 _READ = 1024  # bytes, all that qmail-remote reads
-_PAUSE = 0.05  # seconds between two looks whether the lock is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +60,9 @@ def clear(queue: Path, address: IPv4Address, patience: float = PATIENCE) -> bool
     """
     try:
         with directory(queue, "lock") as folder, file(folder, "tcpto", os.O_RDWR) as descriptor:
-            _lock(descriptor, time.monotonic() + patience)
+            files.lock(descriptor, patience)
             return _zero(descriptor, address)
-    except BlockingIOError as error:
+    except TimeoutError as error:
         raise QueueError(
             "{path} was locked for {seconds} seconds. Nothing was changed; try again.",
             path=queue / "lock/tcpto",
@@ -72,19 +70,6 @@ def clear(queue: Path, address: IPv4Address, patience: float = PATIENCE) -> bool
         ) from error
     except (OSError, NotOurs) as error:
         raise _said(queue, error) from error
-
-
-def _lock(descriptor: int, end: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Lock the file as qmail-remote does; closing it unlocks it. Raises BlockingIOError when it is not free in time."""
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if clock() >= end:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
 
 
 def _zero(descriptor: int, address: IPv4Address) -> bool:

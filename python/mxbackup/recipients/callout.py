@@ -5,7 +5,6 @@
 which that primary is not to be asked again.
 """
 
-import fcntl
 import os
 import re
 import time
@@ -16,6 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from mxbackup.esmith import files
 from mxbackup.recipients.journal import open_regular
 from mxbackup.smtp import client
 from mxbackup.smtp.client import LINE_SHOWN, Dialogue, Question
@@ -89,21 +89,17 @@ def _turn(directory: Path, target: str) -> Iterator[int | None]:
     """Open and lock the file of the turns at one primary; None when others have it all the time."""
     descriptor = open_regular(directory / f"turn-{target}", os.O_RDWR | os.O_CREAT)
     try:
-        yield descriptor if _locked(descriptor, time.monotonic() + LONGEST_WAIT) else None
+        yield descriptor if _locked(descriptor) else None
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int, end: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
+def _locked(descriptor: int) -> bool:
+    try:
+        files.lock(descriptor, LONGEST_WAIT)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _wait(content: bytes) -> float:

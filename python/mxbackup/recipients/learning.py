@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Learning from the primaries which recipients they have, in the background, for rules that say so."""
 
-import fcntl
 import hashlib
 import math
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mxbackup.errors import HostError
+from mxbackup.esmith import files
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup import answers, interfaces
@@ -357,12 +356,9 @@ def _nobody_at(host: str, now: int) -> str:
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """Let only one run be at a time. Only root may open the lock, so nobody else can hold us up."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.alone(lock))
+        except TimeoutError:
+            raise HostError("mxbackup learn runs already.") from None
         yield
-    except BlockingIOError:
-        raise HostError("mxbackup learn runs already.") from None
-    finally:
-        os.close(descriptor)

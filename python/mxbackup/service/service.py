@@ -262,6 +262,8 @@ class Service:
 
         A server that is stopped stays so. Raises DatabaseError, HostError.
         """
+        if not self.files.has_qpsmtpd():
+            return ""
         from mxbackup.targets import qpsmtpdplugin
 
         faults = self.plugin_faults(self.inventory())

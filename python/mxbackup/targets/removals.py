@@ -87,6 +87,8 @@ class Removals:
     def settle(self, inventory: Inventory) -> None:
         """Forget what is out of force, or recorded again. Raises DatabaseError."""
         noted = self._names()
+        if not noted:
+            return
         done = noted - self.in_force() | noted.intersection(rule.name for rule in inventory.rules)
 
         def change(database: Database) -> None:
