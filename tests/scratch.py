@@ -11,7 +11,7 @@ from typing import IO
 
 from mxbackup.esmith.database import HEADER
 from mxbackup.esmith.host import Host
-from mxbackup.service.service import Service
+from mxbackup.service.context import Context
 
 PACKAGE = Path(__file__).parents[1] / "python"
 EXPAND_TEMPLATE = "/sbin/e-smith/expand-template"
@@ -96,8 +96,8 @@ class Scratch:
         return Host(self.root)
 
     @property
-    def service(self) -> Service:
-        return Service.below(self.root)
+    def context(self) -> Context:
+        return Context.below(self.root)
 
     def run(
         self, *arguments: str, stdout: int | IO[str] = subprocess.PIPE, environment: Mapping[str, str] = {}

@@ -28,6 +28,7 @@ from mxbackup.lookup.query import Server
 from mxbackup.panel import checking
 from mxbackup.routing import qmail_remote
 from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
+from mxbackup.service import applying
 from mxbackup.smtp import client
 from mxbackup.smtp.client import Dialogue, Outcome, Question
 from mxbackup.words import about_checks, lexicon
@@ -89,7 +90,7 @@ def rules_in_force(server: Scratch, *records: str) -> None:
     server.database("domains", *records)
     server.write("/var/qmail/control/rcpthosts", "")  # what was in force before is not missed
     for target in ("rcpthosts", "smtproutes"):
-        server.write(f"/var/qmail/control/{target}", server.service.fragment(target))
+        server.write(f"/var/qmail/control/{target}", applying.fragment(server.context, target))
 
 
 def rule(name: str) -> str:
@@ -281,12 +282,12 @@ def test_a_local_domain_is_delivered_here(mxbackup: Run, server: Scratch, namese
 
 def test_the_panel_needs_no_rule_for_one_that_is_planned(server: Scratch, nameserver: str) -> None:
     server.path("/var/qmail/control/rcpthosts").unlink()
-    service, words = server.service, lexicon.load("en-us")
+    context, words = server.context, lexicon.load("en-us")
     new = rules.make("new.test")
-    inventory = service.inventory()
+    inventory = context.inventory()
 
     def sentences(*, planned: bool) -> list[str]:
-        found = checking.check(service, inventory, new, words, planned=planned)
+        found = checking.check(context, inventory, new, words, planned=planned)
         return [finding.sentence for finding in found.findings if "not in force" in finding.sentence]
 
     assert sentences(planned=True) == []
@@ -302,8 +303,8 @@ def test_the_panel_shows_what_kept_a_rule_from_being_checked(
         raise ZeroDivisionError
 
     monkeypatch.setattr(collecting, "judge", fail)
-    service = server.service
-    found = checking.check(service, service.inventory(), rules.make("new.test"), lexicon.load("en-us"))
+    context = server.context
+    found = checking.check(context, context.inventory(), rules.make("new.test"), lexicon.load("en-us"))
     assert (found.state, found.verdict, found.late) == ("unchecked", "", False)
     assert [one.sentence for one in found.findings] == [
         "new.test could not be checked because of a fault in this program: ZeroDivisionError()"

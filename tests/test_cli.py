@@ -24,6 +24,7 @@ from mxbackup.errors import (
     RenderError,
     UnknownRule,
 )
+from mxbackup.service import applying
 from tests.scratch import PACKAGE, Scratch
 
 Run = Callable[..., tuple[int, str, str]]
@@ -353,7 +354,7 @@ def test_status_claims_no_way_around_where_routes_do_not_count(server: Scratch, 
 @pytest.fixture
 def expanded(full: Scratch) -> Scratch:
     """The full server with one file that holds the rules, and one that does not."""
-    full.write("/var/qmail/control/rcpthosts", full.service.fragment("rcpthosts"))
+    full.write("/var/qmail/control/rcpthosts", applying.fragment(full.context, "rcpthosts"))
     full.write("/var/qmail/control/smtproutes")
     return full
 
@@ -371,7 +372,7 @@ def test_status(expanded: Scratch, mxbackup: Run) -> None:
 def test_status_of_a_server_in_order(server: Scratch, mxbackup: Run) -> None:
     server.database("configuration", "mxbackup=service|status|disabled")
     for target in ("rcpthosts", "smtproutes"):
-        server.write(f"/var/qmail/control/{target}", server.service.fragment(target))
+        server.write(f"/var/qmail/control/{target}", applying.fragment(server.context, target))
     assert mxbackup("status") == (
         0,
         "MX backup is disabled.\n"
@@ -421,7 +422,7 @@ def test_status_as_json(expanded: Scratch, mxbackup: Run) -> None:
 
 
 def test_render(full: Scratch, mxbackup: Run) -> None:
-    assert mxbackup("render", "rcpthosts") == (0, full.service.fragment("rcpthosts"), "")
+    assert mxbackup("render", "rcpthosts") == (0, applying.fragment(full.context, "rcpthosts"), "")
 
 
 # What all commands share

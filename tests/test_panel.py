@@ -13,13 +13,14 @@ from mxbackup.panel.application import Panel
 from mxbackup.panel.checking import Check, Checking, Found
 from mxbackup.panel.forms import MAX_BODY
 from mxbackup.rules import Rule
+from mxbackup.service import applying
 from tests.scratch import Scratch
 
 HERE = "/server-manager/cgi-bin/mxbackup"
 SCRIPT = '"><script>alert(1)</script>'
 
 
-def checked_fine(service: object, inventory: object, rule: object, words: object, *, planned: bool = False) -> Check:
+def checked_fine(context: object, inventory: object, rule: object, words: object, *, planned: bool = False) -> Check:
     return Check("fine", "delivered to mail.dupontnet.com (192.0.2.1)")
 
 
@@ -35,7 +36,7 @@ class Administrator:
         charset: str = "",
         check: Checking = checked_fine,
     ) -> None:
-        self.panel = Panel(server.service, privileged=privileged, charset=charset, check=check)
+        self.panel = Panel(server.context, privileged=privileged, charset=charset, check=check)
         self.client = Client(self.panel)
         self.environ = {"SCRIPT_NAME": HERE, "REMOTE_USER": user, "HTTP_ACCEPT_LANGUAGE": "en"}
 
@@ -98,7 +99,7 @@ def warnings(response: TestResponse) -> list[str]:
 def put_into_force(server: Scratch) -> None:
     """Let the mail files hold the rules as they are."""
     for target in ("rcpthosts", "smtproutes"):
-        server.write(f"/var/qmail/control/{target}", server.service.fragment(target))
+        server.write(f"/var/qmail/control/{target}", applying.fragment(server.context, target))
 
 
 def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> None:
@@ -224,7 +225,7 @@ def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) 
     found = Found("error", "ERROR", "This server is not a mail exchanger of <dupontnet.com>.", "Have it added.")
     asked: list[tuple[str, bool]] = []
 
-    def check(service: object, inventory: object, rule: Rule, words: object, *, planned: bool = False) -> Check:
+    def check(context: object, inventory: object, rule: Rule, words: object, *, planned: bool = False) -> Check:
         asked.append((rule.route, planned))
         return Check("error", "kept in the queue", (found,))
 
@@ -518,7 +519,7 @@ class TestAttacks:
     ) -> None:
         logged: list[str] = []
         monkeypatch.setattr("mxbackup.panel.application.log_to_syslog", logged.extend)
-        monkeypatch.setattr(type(server.service), "status", lambda self: 1 / 0)
+        monkeypatch.setattr("mxbackup.service.inspecting.status", lambda context: 1 / 0)
         answer = admin.get()
         assert answer.status_code == 500
         assert "ZeroDivision" not in answer.text
@@ -528,7 +529,7 @@ class TestAttacks:
 
 
 def test_headers(admin: Administrator) -> None:
-    first, second = admin.get(), Administrator(Scratch(admin.panel.service.host.root)).get()
+    first, second = admin.get(), Administrator(Scratch(admin.panel.context.host.root)).get()
     headers = dict(first.headers)
     nonce = re.search(r"'nonce-(\S+)'", headers["Content-Security-Policy"])
     assert nonce

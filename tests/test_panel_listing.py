@@ -9,6 +9,7 @@ from mxbackup import rules
 from mxbackup.check.states import Remembered
 from mxbackup.panel.forms import decode
 from mxbackup.panel.listing import PAGE_ROWS, Listing, View, listing
+from mxbackup.service import changing, inspecting
 from mxbackup.words import lexicon
 from tests.scratch import Scratch
 
@@ -21,7 +22,7 @@ RULES = (
 
 
 def shown(server: Scratch, view: View) -> Listing:
-    return listing(server.service.status(), {}, view, lexicon.load("en-us"))
+    return listing(inspecting.status(server.context), {}, view, lexicon.load("en-us"))
 
 
 def names(found: Listing) -> list[str]:
@@ -53,7 +54,7 @@ def test_filter_and_order(server: Scratch, view: View, expected: list[str]) -> N
 def test_a_row_tells_all_of_a_rule(server: Scratch) -> None:
     server.database("domains", *RULES)
     states = {"www.dupontnet.com": Remembered("warning", (), 0)}
-    rows = listing(server.service.status(), states, View(text="www"), lexicon.load("fr")).rows
+    rows = listing(inspecting.status(server.context), states, View(text="www"), lexicon.load("fr")).rows
     assert [(r.key, r.kind, r.destination, r.covered_by, r.recipients, r.checked) for r in rows] == [
         ("www.dupontnet.com", "Ordinateur", "MX", "dupontnet.com", "", "warning")
     ]
@@ -103,4 +104,4 @@ def test_a_link_leads_to_its_view(charset: str) -> None:
 
 def test_the_name_of_a_rule_is_searched_as_people_read_it(server: Scratch) -> None:
     server.database("domains", *RULES)
-    assert rules.shown(server.service.get("café.example")) in names(shown(server, View(text="é.ex")))
+    assert rules.shown(changing.get(server.context, "café.example")) in names(shown(server, View(text="é.ex")))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mxbackup import rules
 from mxbackup.errors import HostError
 from mxbackup.esmith.expansion import END
+from mxbackup.service import applying, changing
 from mxbackup.targets import qmailcontrol
 from mxbackup.targets.render import BEGIN
 from tests.conftest import Outcome
@@ -348,7 +349,7 @@ def test_an_sme_server_is_not_edited(tmp_path: Path) -> None:
     host = plain_qmail(tmp_path / "sme")
     host.database("domains", "dupontnet.com=mxbackup|Kind|domain")
     with pytest.raises(HostError, match="expanded from templates"):
-        host.service.apply()
+        applying.apply(host.context)
 
 
 @pytest.mark.parametrize(
@@ -377,13 +378,13 @@ def test_apply_changes_nothing_outside_its_block(content: bytes, routes: bytes |
         host.write(f"{CONTROL}/rcpthosts", content)
         if routes is not None:
             host.write(f"{CONTROL}/smtproutes", routes)
-        host.service.add(rules.make("dupontnet.com", route="192.0.2.1"))
-        host.service.apply()
+        changing.add(host.context, rules.make("dupontnet.com", route="192.0.2.1"))
+        applying.apply(host.context)
         written = host.path(f"{CONTROL}/rcpthosts").read_bytes()
         gap = b"\n" if content and not content.endswith(b"\n") else b""
         assert written == content + gap + BLOCK.encode()
-        host.service.remove("dupontnet.com")
-        host.service.apply()
+        changing.remove(host.context, "dupontnet.com")
+        applying.apply(host.context)
         assert host.path(f"{CONTROL}/rcpthosts").read_bytes() == content + gap
         if routes:
             assert host.path(f"{CONTROL}/smtproutes").read_bytes().removesuffix(b"\n") == routes.removesuffix(b"\n")

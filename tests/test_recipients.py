@@ -9,6 +9,7 @@ from mxbackup.recipients import memory
 from mxbackup.recipients.policies import NOTHING, Answer, Known, Primary
 from mxbackup.recipients.register import Knowledge, knowledge
 from mxbackup.rules import Recipients
+from mxbackup.service import applying, knowing
 from tests.scratch import Scratch
 
 ANY = rules.make("any.org")
@@ -20,11 +21,11 @@ RECORDS = ("any.org=mxbackup|Kind|domain", "dupontnet.com=mxbackup|Kind|domain|R
 def test_nothing_is_opened_for_rules_that_accept_everybody(server: Scratch) -> None:
     server.write("/home/e-smith/db/mxbackup_recipients").chmod(0)
     server.path("/var/lib/mxbackup/recipients.sqlite").mkdir(parents=True)
-    assert server.service.recipients.known([ANY]) == NOTHING
+    assert server.context.recipients.known([ANY]) == NOTHING
 
 
 def test_lists_and_answers_are_read(server: Scratch) -> None:
-    register = server.service.recipients
+    register = server.context.recipients
     assert register.known([LIST, LEARN]) == Known({})
     register.replace(LIST, {"jean@dupontnet.com"})
     with memory.opened(server.path("/var/lib/mxbackup/recipients.sqlite")) as kept:
@@ -37,7 +38,7 @@ def test_lists_and_answers_are_read(server: Scratch) -> None:
 def test_a_database_that_cannot_be_read_is_an_error_and_no_empty_list(server: Scratch) -> None:
     server.path("/home/e-smith/db/mxbackup_recipients").mkdir()
     with pytest.raises(DatabaseError):
-        server.service.recipients.known([LIST])
+        server.context.recipients.known([LIST])
 
 
 def test_knowledge() -> None:
@@ -68,23 +69,23 @@ def test_knowledge() -> None:
 def test_import_records_the_list_and_signals_the_event(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     server.with_events()
-    assert server.service.import_recipients("DupontNet.com", "Jean\nanne@a.dupontnet.com\n") == (LIST, 2)
+    assert knowing.import_list(server.context, "DupontNet.com", "Jean\nanne@a.dupontnet.com\n") == (LIST, 2)
     assert server.records("mxbackup_recipients") == [
         "dupontnet.com=list|Count|2",
         "dupontnet.com:anne@a.dupontnet.com=recipient",
         "dupontnet.com:jean@dupontnet.com=recipient",
     ]
     assert server.events() == ["mxbackup-modify dupontnet.com"]
-    assert server.service.recipients.of(LIST) == ["anne@a.dupontnet.com", "jean@dupontnet.com"]
+    assert server.context.recipients.of(LIST) == ["anne@a.dupontnet.com", "jean@dupontnet.com"]
 
 
 def test_bad_input_changes_nothing(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     server.with_events()
-    server.service.import_recipients("dupontnet.com", "jean\n")
+    knowing.import_list(server.context, "dupontnet.com", "jean\n")
     before = server.path("/home/e-smith/db/mxbackup_recipients").read_bytes()
     with pytest.raises(InvalidInput):
-        server.service.import_recipients("dupontnet.com", "anne\nx@elsewhere.org\n")
+        knowing.import_list(server.context, "dupontnet.com", "anne\nx@elsewhere.org\n")
     assert server.path("/home/e-smith/db/mxbackup_recipients").read_bytes() == before
     assert server.events() == ["mxbackup-modify dupontnet.com"]
 
@@ -92,15 +93,15 @@ def test_bad_input_changes_nothing(server: Scratch) -> None:
 def test_without_events_nothing_is_changed(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     with pytest.raises(HostError, match="no SME Server"):
-        server.service.import_recipients("dupontnet.com", "jean\n")
+        knowing.import_list(server.context, "dupontnet.com", "jean\n")
     assert not server.path("/home/e-smith/db/mxbackup_recipients").exists()
 
 
 def test_the_fragment_holds_what_is_known(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     server.with_events()
-    server.service.import_recipients("dupontnet.com", "jean\n")
-    assert server.service.fragment("qpsmtpd") == (
+    knowing.import_list(server.context, "dupontnet.com", "jean\n")
+    assert applying.fragment(server.context, "qpsmtpd") == (
         "# BEGIN mxbackup: rules of the domains database\n"
         ".any.org\tany\n"
         ".dupontnet.com\tlist\n"
@@ -122,10 +123,10 @@ def test_nobody_is_asked_where_nothing_is_to_be_learnt(server: Scratch, record: 
     server.database("domains", record)
     server.database("configuration", f"mxbackup=service|status|{status}")
     server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
-    assert server.service.learn() is None
+    assert knowing.learn(server.context) is None
     assert not server.path("/var/lib/mxbackup").exists()
 
 
 def test_nobody_is_asked_without_qpsmtpd(server: Scratch) -> None:
     server.database("domains", "martin.fr=mxbackup|Kind|domain|Recipients|learn")
-    assert server.service.learn() is None
+    assert knowing.learn(server.context) is None

@@ -2,12 +2,13 @@
 """A database that lost rules does not take them out of force unless somebody confirms; what a command removed goes."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mxbackup.errors import DatabaseError, HostError
-from mxbackup.service.service import Service
+from mxbackup.service import applying, changing, inspecting, knowing
 from tests.conftest import Outcome
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 from tests.test_qmailcontrol import CONTROL, plain_qmail
@@ -25,7 +26,7 @@ def server(tmp_path: Path) -> Scratch:
     """A plain qmail with rules in force."""
     scratch = plain_qmail(tmp_path / "host")
     record(scratch, NAMES)
-    scratch.service.apply()
+    applying.apply(scratch.context)
     return scratch
 
 
@@ -38,7 +39,7 @@ def sme(tmp_path: Path) -> Scratch:
     scratch.database("configuration", "DomainName=durantcom.net", "SystemName=sme")
     scratch.path(CONTROL).mkdir(parents=True)
     scratch.database("domains", *(f"{name}=mxbackup|Kind|host" for name in NAMES))
-    scratch.service.expand()
+    applying.expand(scratch.context)
     return scratch
 
 
@@ -57,34 +58,34 @@ def test_when_more_than_half_are_gone_the_files_stay(server: Scratch, left: int,
     record(server, NAMES[:left])
     if kept:
         with pytest.raises(HostError) as refused:
-            server.service.apply()
+            applying.apply(server.context)
         assert str(refused.value) == LOST.format(count=6 - left, all=6, first=NAMES[left])
     else:
-        server.service.apply()
+        applying.apply(server.context)
     assert accepted(server) == (NAMES if kept else NAMES[:left])
 
 
 def test_one_rule_that_is_gone_is_no_loss_and_two_of_two_are(server: Scratch) -> None:
     record(server, NAMES[:3])
-    server.service.apply()
+    applying.apply(server.context)
     record(server, NAMES[:2])
-    server.service.apply()
+    applying.apply(server.context)
     record(server, [])
     with pytest.raises(HostError, match=r"\(2 of 2, the first is a\.example\.com\)"):
-        server.service.apply()
+        applying.apply(server.context)
 
 
 def test_new_rules_do_not_hide_a_loss(server: Scratch) -> None:
     record(server, [f"new{number}.example.com" for number in range(20)])
     with pytest.raises(HostError, match="6 of 6"):
-        server.service.apply()
+        applying.apply(server.context)
 
 
 def test_a_record_that_holds_no_rule_and_a_name_that_became_local_are_not_lost(server: Scratch) -> None:
     lines = "".join(f"{name}=mxbackup|Kind|none\n" for name in NAMES[:3])
     server.write("/etc/mxbackup/domains", lines)
     server.write(f"{CONTROL}/locals", "".join(f"{name}\n" for name in NAMES[3:]))
-    server.service.apply()
+    applying.apply(server.context)
     assert accepted(server) == []
 
 
@@ -97,10 +98,10 @@ def test_what_commands_removed_is_confirmed(server: Scratch, mxbackup: Callable[
 
 
 def test_a_removal_confirms_no_other_loss(server: Scratch) -> None:
-    server.service.remove(NAMES[0])
+    changing.remove(server.context, NAMES[0])
     record(server, [])
     with pytest.raises(HostError, match="5 of 6"):
-        server.service.apply()
+        applying.apply(server.context)
 
 
 def test_status_says_it_and_apply_confirm_lets_them_go(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
@@ -124,8 +125,8 @@ def test_status_says_it_and_apply_confirm_lets_them_go(server: Scratch, mxbackup
 
 def test_while_disabled_all_are_to_go(server: Scratch) -> None:
     record(server, [])
-    server.service.enable(False)
-    server.service.apply()
+    changing.enable(server.context, False)
+    applying.apply(server.context)
     assert accepted(server) == []
 
 
@@ -146,37 +147,41 @@ def test_no_event_takes_lost_rules_out(
 
 def test_what_was_removed_without_an_event_goes_with_the_next(sme: Scratch) -> None:
     for name in NAMES:
-        sme.service.remove(name, event=False)
-    sme.service.expand()
+        changing.remove(sme.context, name, event=False)
+    applying.expand(sme.context)
     assert accepted(sme) == []
 
 
 def test_a_rule_that_came_back_is_not_confirmed_any_more(sme: Scratch) -> None:
     for name in NAMES:
-        sme.service.remove(name, event=False)
+        changing.remove(sme.context, name, event=False)
     sme.database("domains", *(f"{name}=mxbackup|Kind|host" for name in NAMES))
-    sme.service.expand()
+    applying.expand(sme.context)
     sme.database("domains")
     with pytest.raises(HostError, match="6 of 6"):
-        sme.service.expand()
+        applying.expand(sme.context)
 
 
 def test_smtpd_check_rules_tell_too_what_is_in_force(sme: Scratch) -> None:
     sme.path(f"{CONTROL}/rcpthosts").unlink()
     sme.path("/var/spool/smtpd/etc").mkdir(parents=True)
-    block = sme.service.fragment("smtpd_check_rules")
+    block = applying.fragment(sme.context, "smtpd_check_rules")
     sme.write("/var/spool/smtpd/etc/smtpd_check_rules", f"deny:x\n{block}noto:ALL:ALL:ALL\n")
     sme.database("domains")
     with pytest.raises(HostError, match="6 of 6"):
-        sme.service.expand()
+        applying.expand(sme.context)
 
 
 def test_a_database_whose_last_line_has_no_end_was_cut_off(sme: Scratch) -> None:
     path = sme.path("/home/e-smith/db/domains")
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
-    service: Service = sme.service
-    for act in (service.expand, service.status, lambda: service.remove("a.example.com")):
+    context = sme.context
+    for act in (
+        partial(applying.expand, context),
+        partial(inspecting.status, context),
+        lambda: changing.remove(context, "a.example.com"),
+    ):
         with pytest.raises(DatabaseError) as refused:
             act()
         assert str(refused.value) == (
@@ -190,9 +195,9 @@ def test_a_database_whose_last_line_has_no_end_was_cut_off(sme: Scratch) -> None
 def test_learning_changes_no_table_while_rules_are_lost(sme: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     table = "/var/service/qpsmtpd/config/mxbackup"
     sme.path("/var/service/qpsmtpd/config").mkdir(parents=True)
-    sme.service.expand()
+    applying.expand(sme.context)
     before = sme.read(table)
     sme.database("domains", "z.example.com=mxbackup|Kind|host|Recipients|learn")
     monkeypatch.setattr("mxbackup.recipients.learning.run", lambda *_: None)
-    sme.service.learn()
+    knowing.learn(sme.context)
     assert sme.read(table) == before

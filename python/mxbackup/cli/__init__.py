@@ -20,7 +20,7 @@ from mxbackup.cli import (
 )
 from mxbackup.cli.common import NO, NOT_POSSIBLE, WRONG_USE, _, examples, words
 from mxbackup.errors import InvalidInput, MxBackupError, UnknownRule
-from mxbackup.service.service import Service
+from mxbackup.service.context import Context
 
 
 def exit_status(error: MxBackupError) -> int:
@@ -82,7 +82,7 @@ def _fail(message: str, status: int) -> NoReturn:
 @click.pass_context
 def mxbackup(ctx: click.Context, root: str) -> None:
     """Open the server below `root` for the commands."""
-    ctx.obj = Service.below(Path(root))
+    ctx.obj = Context.below(Path(root))
 
 
 # In the list of commands, where the first sentence of the help does not fit into a line.

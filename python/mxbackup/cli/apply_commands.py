@@ -4,7 +4,8 @@
 import click
 
 from mxbackup.cli.common import _, examples
-from mxbackup.service.service import Service
+from mxbackup.service import applying
+from mxbackup.service.context import Context
 
 
 @click.command(
@@ -23,14 +24,16 @@ from mxbackup.service.service import Service
     help=_("Let rules go that are gone from the database though no command removed them; on an SME Server too."),
 )  # fmt: skip
 @click.pass_obj
-def apply(services: Service, dry_run: bool, create: bool, confirm: bool) -> None:
+def apply(context: Context, dry_run: bool, create: bool, confirm: bool) -> None:
     """Write the control files, and say of each what was done."""
     if confirm and not dry_run:
-        gone = services.confirm()
+        gone = applying.confirm(context)
         click.echo(_("Rules that are to go: {names}", names=", ".join(gone)) if gone else _("No rule is lost."))
-        if not services.host.plain:
+        if not context.host.plain:
             return
-    pending = [change for change in services.apply(create=create, dry_run=dry_run) if change.pending or change.stale]
+    pending = [
+        change for change in applying.apply(context, create=create, dry_run=dry_run) if change.pending or change.stale
+    ]
     if not pending:
         click.echo(_("Nothing to do: the files are up to date."))
     for change in pending:

@@ -22,7 +22,8 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import nearest
 from mxbackup.rules import Rule, names
-from mxbackup.service.service import Service
+from mxbackup.service import inspecting, plugin
+from mxbackup.service.context import Context
 from mxbackup.words import lexicon, terminal
 
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def check(
-    services: Service,
+    context: Context,
     wanted: tuple[str, ...],
     all_rules: bool,
     nameservers: tuple[str, ...],
@@ -77,21 +78,25 @@ def check(
 
     if all_rules and wanted:
         raise click.UsageError(_("Give names, or --all for all rules, not both."))
-    inventory, outdated = _inventory(services)
+    inventory, outdated = _inventory(context)
     chosen = _chosen(wanted, inventory)
     servers = [_server(text) for text in nameservers]
     for text in public:
         _address(text)
-    plugin = not services.plugin_faults(inventory)
     checker = collecting.checker_for(
-        services.host, inventory.settings, public, servers, outdated=outdated, plugin=plugin
+        context.host,
+        inventory.settings,
+        public,
+        servers,
+        outdated=outdated,
+        plugin=not plugin.faults(context, inventory),
     )
     remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
-    with remembering.alone(services.host.path(remembering.LOCK)) if remember else nullcontext():
+    with remembering.alone(context.host.path(remembering.LOCK)) if remember else nullcontext():
         with _progress(len(chosen)) as done:
             reports = collecting.check_all(checker, chosen, done, limit)
         if remember:
-            _remember(services, reports, inventory.settings, all_rules=not wanted)
+            _remember(context, reports, inventory.settings, all_rules=not wanted)
     if as_json:
         print_json([about_checks.to_json(report, words) for report in reports])
     else:
@@ -153,13 +158,13 @@ def probe(
     return 0 if about_probes.as_it_should_be(dialogue) else NO
 
 
-def _inventory(services: Service) -> tuple[Inventory, list[Path] | None]:
+def _inventory(context: Context) -> tuple[Inventory, list[Path] | None]:
     """The rules, and the files that do not hold them; no rules and None on a machine that is no server."""
     try:
-        inventory = services.inventory()
+        inventory = context.inventory()
     except DatabaseMissing:
         return Inventory([], [], Settings()), None
-    return inventory, services.outdated(inventory)
+    return inventory, inspecting.outdated(context, inventory)
 
 
 def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule | None]]:
@@ -171,7 +176,7 @@ def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule
     return [(name, nearest(name, by_name)) for name in parsed]
 
 
-def _remember(services: Service, reports: Sequence["Report"], current: Settings, *, all_rules: bool) -> None:
+def _remember(context: Context, reports: Sequence["Report"], current: Settings, *, all_rules: bool) -> None:
     """Record the states of rules, and tell admin in the server's language."""
     from mxbackup.check import remembering
     from mxbackup.esmith import sendmail
@@ -181,10 +186,10 @@ def _remember(services: Service, reports: Sequence["Report"], current: Settings,
 
     def announce(turned: Sequence["Report"]) -> None:
         message = check_mail.mail(turned, current, server_words)
-        sendmail.send(services.host.path(sendmail.SENDMAIL), message)
+        sendmail.send(context.host.path(sendmail.SENDMAIL), message)
 
     of_rules = [report for report in reports if (rule := report.facts.rule) and rule.name == report.name]
-    store = Store(services.host.database(states.DATABASE), log=lambda lines: None)
+    store = Store(context.host.database(states.DATABASE), log=lambda lines: None)
     remembering.remember(store, of_rules, all_rules=all_rules, announce=announce)
 
 

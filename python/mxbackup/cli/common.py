@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from mxbackup.errors import InvalidInput, MxBackupError
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.rules import Rule
-from mxbackup.service.service import Service
+from mxbackup.service.context import Context
 from mxbackup.words import about_rules, lexicon, terminal
 
 NO, WRONG_USE, NOT_POSSIBLE = 1, 2, 3
@@ -29,7 +29,7 @@ def examples(*lines: str) -> str:
 def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     parent = ctx.find_root()
     try:
-        known = Service.below(Path(parent.params.get("root") or "/")).inventory().rules
+        known = Context.below(Path(parent.params.get("root") or "/")).inventory().rules
     except (MxBackupError, OSError):
         return []
     return [CompletionItem(rule.name, help=rule.description) for rule in known if rule.name.startswith(incomplete)]
@@ -46,8 +46,8 @@ name_argument = click.argument("name", shell_complete=_complete_names)
 
 def say(message: str, event: bool) -> None:
     """Print what was done, and what is left to do when the mail files are not yet so."""
-    services = click.get_current_context().find_object(Service)
-    if services and services.host.plain:
+    context = click.get_current_context().find_object(Context)
+    if context and context.host.plain:
         message = f"{message} {_('To put it into force: mxbackup apply')}"
     elif not event:
         message = f"{message} {_('No event was signalled: the mail files are as they were.')}"

@@ -10,7 +10,8 @@ from mxbackup import rules
 from mxbackup.cli.common import _, contents, event_option, examples, file_type, name_argument, say, words
 from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Recipients, Rule
-from mxbackup.service.service import Service
+from mxbackup.service import knowing
+from mxbackup.service.context import Context
 from mxbackup.transfer import recognise
 from mxbackup.words import about_rules
 
@@ -44,9 +45,9 @@ def recipients() -> None:
 @click.argument("file", type=file_type, default="-")
 @event_option
 @click.pass_obj
-def import_(services: Service, name: str, file: str, event: bool) -> None:
+def import_(context: Context, name: str, file: str, event: bool) -> None:
     """Replace a list and put it into force."""
-    rule, count = services.import_recipients(name, recognise.decode(contents(file), file), event=event)
+    rule, count = knowing.import_list(context, name, recognise.decode(contents(file), file), event=event)
     say(_("Recipients of {name}: {count}.", name=rules.shown(rule), count=count), event)
     if rule.recipients != Recipients.LIST:
         click.echo(
@@ -61,10 +62,9 @@ def import_(services: Service, name: str, file: str, event: bool) -> None:
 )
 @name_argument
 @click.pass_obj
-def export(services: Service, name: str) -> None:
+def export(context: Context, name: str) -> None:
     """Print a list as import takes it."""
-    rule = services.get(name)
-    addresses = services.recipients.of(rule)
+    rule, addresses = knowing.export_list(context, name)
     if not addresses:
         click.echo(_("{name} has no list.", name=rules.shown(rule)), err=True)
     for address in addresses:
@@ -76,9 +76,9 @@ def export(services: Service, name: str) -> None:
     epilog=examples("mxbackup learn"),
 )
 @click.pass_obj
-def learn(services: Service) -> None:
+def learn(context: Context) -> None:
     """Ask, keep the answers, and put them into force."""
-    done = services.learn()
+    done = knowing.learn(context)
     if done is None:
         click.echo(_("No rule learns its recipients here."))
         return
@@ -94,9 +94,9 @@ def learn(services: Service) -> None:
         click.echo(_("The primary of {name} accepts every recipient, so this server does too.", name=name))
 
 
-def warn_without_qpsmtpd(services: Service, rule: Rule) -> None:
+def warn_without_qpsmtpd(context: Context, rule: Rule) -> None:
     """Say so when the mail program of this host cannot tell recipients apart."""
-    if rule.recipients != Recipients.ANY and not services.files.has_qpsmtpd():
+    if rule.recipients != Recipients.ANY and not context.files.has_qpsmtpd():
         click.echo(_("There is no qpsmtpd on this host, so every recipient is accepted all the same."))
 
 

@@ -36,19 +36,20 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Kind, Rule, SmartHostUse
-from mxbackup.service.outcomes import Change
-from mxbackup.service.service import Service
+from mxbackup.service import changing, knowing
+from mxbackup.service.changing import Change
+from mxbackup.service.context import Context
 from mxbackup.words import about_rules
 
 
 @click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))
 @json_option
 @click.pass_obj
-def list_(services: Service, as_json: bool) -> None:
+def list_(context: Context, as_json: bool) -> None:
     """Print every rule, and every record that is none."""
-    inventory = services.inventory()
+    inventory = context.inventory()
     if as_json:
-        known = services.knowledge(inventory.rules)
+        known = knowing.knowledge(context, inventory.rules)
         print_json(
             {
                 "rules": [_rule_json(rule, inventory, known[rule.name]) for rule in inventory.rules],
@@ -73,10 +74,10 @@ def list_(services: Service, as_json: bool) -> None:
 @name_argument
 @json_option
 @click.pass_obj
-def show(services: Service, name: str, as_json: bool) -> None:
+def show(context: Context, name: str, as_json: bool) -> None:
     """Print all that is known of one rule."""
-    rule, inventory = services.get(name), services.inventory()
-    known = services.knowledge([rule])[rule.name]
+    rule, inventory = changing.get(context, name), context.inventory()
+    known = knowing.knowledge(context, [rule])[rule.name]
     if as_json:
         print_json(_rule_json(rule, inventory, known))
         return
@@ -117,17 +118,17 @@ def show(services: Service, name: str, as_json: bool) -> None:
 @unknown_option
 @event_option
 @click.pass_obj
-def add(services: Service, /, event: bool, **options: str | None) -> None:
+def add(context: Context, /, event: bool, **options: str | None) -> None:
     """Record a rule and put it into force."""
     given = {option: text for option, text in options.items() if text is not None}
     try:
-        done = services.add(rules.make(**given), event=event)
+        done = changing.add(context, rules.make(**given), event=event)
     except RuleExists as error:
         raise RuleExists(
             "name", 'There is a rule for "{name}" already. To change it: mxbackup set {name}', **error.params
         ) from error
     said = _("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule))
-    _print_change(services, said, done, event)
+    _print_change(context, said, done, event)
 
 
 @click.command(
@@ -146,13 +147,13 @@ def add(services: Service, /, event: bool, **options: str | None) -> None:
 @unknown_option
 @event_option
 @click.pass_obj
-def set_(services: Service, /, name: str, event: bool, **options: str | None) -> None:
+def set_(context: Context, /, name: str, event: bool, **options: str | None) -> None:
     """Change the properties that are given."""
     properties = {option.capitalize(): text or None for option, text in options.items() if text is not None}
     if not properties:
         raise click.UsageError(_("Nothing to change: give an option such as --kind or --route."))
-    done = services.change(name, properties, event=event)
-    _print_change(services, _("Changed {name}.", name=rules.shown(done.rule)), done, event)
+    done = changing.change(context, name, properties, event=event)
+    _print_change(context, _("Changed {name}.", name=rules.shown(done.rule)), done, event)
 
 
 @click.command(
@@ -161,9 +162,9 @@ def set_(services: Service, /, name: str, event: bool, **options: str | None) ->
 @name_argument
 @event_option
 @click.pass_obj
-def remove(services: Service, name: str, event: bool) -> None:
+def remove(context: Context, name: str, event: bool) -> None:
     """Remove a rule and put that into force."""
-    done = services.remove(name, event=event)
+    done = changing.remove(context, name, event=event)
     say(_("Removed {name}.", name=done.key), event)
     if done.covered_by:
         click.echo(about_rules.still_accepted(done.key, done.covered_by, words))
@@ -172,27 +173,27 @@ def remove(services: Service, name: str, event: bool) -> None:
 @click.command(help=_("Switch MX backup on: the rules count."))
 @event_option
 @click.pass_obj
-def enable(services: Service, event: bool) -> None:
+def enable(context: Context, event: bool) -> None:
     """Put all rules into force."""
-    services.enable(True, event=event)
+    changing.enable(context, True, event=event)
     say(_("MX backup is enabled."), event)
 
 
 @click.command(help=_("Switch MX backup off: the rules stay recorded, and nothing is accepted for them."))
 @event_option
 @click.pass_obj
-def disable(services: Service, event: bool) -> None:
+def disable(context: Context, event: bool) -> None:
     """Put all rules out of force."""
-    services.enable(False, event=event)
+    changing.enable(context, False, event=event)
     say(_("MX backup is disabled."), event)
 
 
-def _print_change(services: Service, said: str, done: Change, event: bool) -> None:
+def _print_change(context: Context, said: str, done: Change, event: bool) -> None:
     say(said, event)
     _print_remarks(done)
-    if services.lacks_list(done.rule):
+    if knowing.lacks_list(context, done.rule):
         click.echo(about_rules.no_list(done.rule, words))
-    warn_without_qpsmtpd(services, done.rule)
+    warn_without_qpsmtpd(context, done.rule)
 
 
 def _print_remarks(done: Change) -> None:

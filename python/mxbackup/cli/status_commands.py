@@ -22,8 +22,9 @@ from mxbackup.cli.common import (
 )
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.rules import Kind, Recipients
-from mxbackup.service.outcomes import Status
-from mxbackup.service.service import Service
+from mxbackup.service import applying, inspecting
+from mxbackup.service.context import Context
+from mxbackup.service.inspecting import Status
 from mxbackup.targets import render
 from mxbackup.targets.lint import Finding, Level
 from mxbackup.targets.status import TargetStatus
@@ -39,13 +40,13 @@ _LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("
 )
 @json_option
 @click.pass_obj
-def status(services: Service, as_json: bool) -> int:
+def status(context: Context, as_json: bool) -> int:
     """Print the state of the rules, the files and the smart host."""
-    found = services.status()
+    found = inspecting.status(context)
     if as_json:
         print_json(_status_json(found))
     else:
-        _print_status(found, services.host.plain)
+        _print_status(found, context.host.plain)
     return 0 if found.sound else NO
 
 
@@ -56,9 +57,9 @@ def status(services: Service, as_json: bool) -> int:
 )
 @click.argument("target", metavar="TARGET", type=click.Choice(list(render.TARGETS)))
 @click.pass_obj
-def render_(services: Service, target: str) -> None:
+def render_(context: Context, target: str) -> None:
     """Print one fragment."""
-    click.echo(services.fragment(target), nl=False)
+    click.echo(applying.fragment(context, target), nl=False)
 
 
 @click.command(

@@ -23,7 +23,8 @@ from mxbackup.cli.common import (
 )
 from mxbackup.esmith import printable
 from mxbackup.rules import Rule
-from mxbackup.service.service import Service
+from mxbackup.service import importing
+from mxbackup.service.context import Context
 from mxbackup.transfer import recognise
 from mxbackup.transfer.entries import Entry, Reading, Remark
 from mxbackup.transfer.formats import tables
@@ -58,17 +59,15 @@ WORTH_A_BAR = 1000
 @click.option("--old-contrib", is_flag=True, help=_("Take over what the contrib of 2004 to 2019 left on this server."))
 @event_option
 @click.pass_obj
-def import_(
-    services: Service, file: str | None, dry_run: bool, form: str | None, old_contrib: bool, event: bool
-) -> int:
+def import_(context: Context, file: str | None, dry_run: bool, form: str | None, old_contrib: bool, event: bool) -> int:
     """Record the rules and put them into force."""
     if old_contrib == (file is not None) or (old_contrib and (dry_run or form)):
         raise click.UsageError(_("Give either FILE or --old-contrib, the latter without --dry-run and --format."))
     if file is None:
-        _carry_over(services, event)
+        _carry_over(context, event)
         return 0
     reading = _read(file, form)
-    merged = _merge(services, reading.entries, event, dry_run or bool(reading.problems))
+    merged = _merge(context, reading.entries, event, dry_run or bool(reading.problems))
     problems = [*reading.problems, *merged.problems]
     if problems:
         _print_remarks(_("Nothing was imported. To be mended first:"), problems)
@@ -84,9 +83,9 @@ def import_(
 )
 @click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True)
 @click.pass_obj
-def export(services: Service, form: str) -> None:
+def export(context: Context, form: str) -> None:
     """Print the valid rules; a record that is none is told on stderr."""
-    inventory = services.inventory()
+    inventory = context.inventory()
     text = (tables.write_csv if form == "csv" else tables.write_json)(inventory.rules)
     # What it prints is a file, for import here or elsewhere: UTF-8, unless somebody looks at it.
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8", "backslashreplace"), nl=False)
@@ -101,13 +100,13 @@ def _read(file: str, form: str | None) -> Reading:
     return recognise.read(text, chosen)
 
 
-def _merge(services: Service, entries: Sequence[Entry], event: bool, dry_run: bool) -> Merged:
+def _merge(context: Context, entries: Sequence[Entry], event: bool, dry_run: bool) -> Merged:
     """Import with a progress bar on a terminal."""
     with click.progressbar(
         length=len(entries), label=_("Importing"), file=terminal.drawing(sys.stderr), update_min_steps=1000,
         hidden=not sys.stderr.isatty() or len(entries) < WORTH_A_BAR,
     ) as bar:  # fmt: skip
-        return services.import_rules(entries, event=event, dry_run=dry_run, progress=bar.update)
+        return importing.import_rules(context, entries, event=event, dry_run=dry_run, progress=bar.update)
 
 
 def _print_merged(merged: Merged, dry_run: bool, event: bool) -> None:
@@ -120,8 +119,8 @@ def _print_merged(merged: Merged, dry_run: bool, event: bool) -> None:
         say(_("Added: {added}, changed: {changed}, unchanged: {unchanged}.", **counts), event)
 
 
-def _carry_over(services: Service, event: bool) -> None:
-    carried = services.carry_over(event=event)
+def _carry_over(context: Context, event: bool) -> None:
+    carried = importing.carry_over(context, event=event)
     if not (carried.added or carried.removed or carried.left):
         click.echo(_("Nothing to take over."))
     _print_some(carried.added, lambda rule: _("added {rule}", rule=_rule_line(rule)))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mxbackup.errors import HostError, MxBackupError
 from mxbackup.esmith import printable
-from mxbackup.service.service import Service
+from mxbackup.service import applying, plugin
+from mxbackup.service.context import Context
 
 FAILED = 3
 
@@ -19,8 +20,8 @@ FAILED = 3
 def render(target: str) -> int:
     """Print the fragment of one target, whole or not at all. Returns the exit status."""
 
-    def act(service: Service) -> str:
-        return service.fragment(target)
+    def act(context: Context) -> str:
+        return applying.fragment(context, target)
 
     return _run(act)
 
@@ -33,14 +34,14 @@ def event_action(name: str) -> int:
     return _run(_ACTIONS[name])
 
 
-def _expand(service: Service) -> str:
+def _expand(context: Context) -> str:
     """The plugin first: rules with a list, or that learn, accept everybody as long as qpsmtpd has not loaded it."""
     failure = None
     try:
-        used = service.load_missing_plugin()
+        used = plugin.load_missing(context)
     except HostError as error:
         used, failure = "", error
-    done = service.expand()
+    done = applying.expand(context)
     if failure:
         raise failure
     lines = [f"loaded the plugin of qpsmtpd: {used}\n"] if used else []
@@ -49,27 +50,27 @@ def _expand(service: Service) -> str:
     return "".join(lines)
 
 
-def _restart_qmail(service: Service) -> str:
-    used = service.host.restart("qmail")
+def _restart_qmail(context: Context) -> str:
+    used = context.host.restart("qmail")
     return f"restarted qmail with {used}\n" if used else "no qmail service on this host, nothing to restart\n"
 
 
-def _load_plugin(service: Service) -> str:
-    used = service.load_plugin()
+def _load_plugin(context: Context) -> str:
+    used = plugin.load(context)
     return f"restarted qpsmtpd with {used}\n" if used else "no qpsmtpd on this host, no plugin to load\n"
 
 
-_ACTIONS: Mapping[str, Callable[[Service], str]] = {
+_ACTIONS: Mapping[str, Callable[[Context], str]] = {
     "expand": _expand,
     "restart-qmail": _restart_qmail,
     "load-plugin": _load_plugin,
 }
 
 
-def _run(act: Callable[[Service], str]) -> int:
-    service = Service.below(Path(os.environ.get("MXBACKUP_ROOT") or "/"))
+def _run(act: Callable[[Context], str]) -> int:
+    context = Context.below(Path(os.environ.get("MXBACKUP_ROOT") or "/"))
     try:
-        sys.stdout.write(printable.lines(act(service)))
+        sys.stdout.write(printable.lines(act(context)))
         sys.stdout.flush()
     except (MxBackupError, OSError) as error:
         print(f"mxbackup: {printable.line(str(error))}", file=sys.stderr)

@@ -6,11 +6,11 @@ from pathlib import Path
 from wsgiref.handlers import CGIHandler
 
 from mxbackup.panel.application import Panel
-from mxbackup.service.service import Service
+from mxbackup.service.context import Context
 
 
 def main() -> None:
     """Answer the CGI request of this process. MXBACKUP_ROOT is put before every system path."""
     root = Path(os.environ.get("MXBACKUP_ROOT") or "/")
     privileged = os.geteuid() == 0 or root != Path("/")
-    CGIHandler().run(Panel(Service.below(root), privileged=privileged))
+    CGIHandler().run(Panel(Context.below(root), privileged=privileged))

@@ -19,7 +19,7 @@ from mxbackup.panel.pages import PAGES
 from mxbackup.panel.responses import MESSAGE_COOKIE, SESSION_COOKIE, Frame, lead, show
 from mxbackup.panel.session import SECRET, Session, load_secret
 from mxbackup.panel.visit import Page, Redirect, Visit
-from mxbackup.service.service import Service
+from mxbackup.service.context import Context
 from mxbackup.words import lexicon
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def charset_of_build() -> str:
 class Panel:
     """Answers requests. Without `privileged` it shows everything and changes nothing."""
 
-    def __init__(self, service: Service, *, privileged: bool, charset: str = "", check: Checking = check) -> None:
-        self.service = service
+    def __init__(self, context: Context, *, privileged: bool, charset: str = "", check: Checking = check) -> None:
+        self.context = context
         self.privileged = privileged
         self.charset = charset or charset_of_build()
         self.check = check
@@ -85,11 +85,11 @@ class Panel:
         user = request.environ.get("REMOTE_USER", "")
         if not user:
             raise Refused(403, "Log in to the server-manager first.")
-        secret = load_secret(self.service.host.path(SECRET)) if self.privileged else secrets.token_bytes(32)
+        secret = load_secret(self.context.host.path(SECRET)) if self.privileged else secrets.token_bytes(32)
         return Session.of(user, request.cookies.get(SESSION_COOKIE, ""), secret)
 
     def _visit(self, encoded: bytes, frame: Frame) -> Visit:
-        return Visit(decode(encoded, self.charset), self.service, frame.words, self.check)
+        return Visit(decode(encoded, self.charset), self.context, frame.words, self.check)
 
     def _refuse_forged(self, session: Session, token: str) -> None:
         if not self.privileged or not session.accepts(token):

@@ -12,6 +12,7 @@ from mxbackup.panel.pages import form
 from mxbackup.panel.session import Message
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
+from mxbackup.service import changing, knowing
 from mxbackup.words import about_rules
 from mxbackup.words.lexicon import Lexicon
 
@@ -19,7 +20,7 @@ from mxbackup.words.lexicon import Lexicon
 def review(visit: Visit) -> Page:
     """Sum up what the entries of a form would accept; or show the form again, with the reason why not."""
     entries = Entries.of(visit.parameters)
-    inventory = visit.service.inventory()
+    inventory = visit.context.inventory()
     try:
         rule = entries.as_rule()
         _check(entries, rule, inventory)
@@ -37,9 +38,9 @@ def review(visit: Visit) -> Page:
             "covered": about_rules.covered(rule, cover, visit.words) if cover else "",
             "no_effect": about_rules.no_effect(rule, inventory.settings, visit.words),
             "own_port": about_rules.own_port(rule, inventory.settings, visit.words),
-            "no_list": about_rules.no_list(rule, visit.words) if visit.service.lacks_list(rule) else "",
+            "no_list": about_rules.no_list(rule, visit.words) if knowing.lacks_list(visit.context, rule) else "",
             "settings": inventory.settings,
-            "check": visit.check(visit.service, inventory, rule, visit.words, planned=True),
+            "check": visit.check(visit.context, inventory, rule, visit.words, planned=True),
         },
     )
 
@@ -55,10 +56,10 @@ def save(visit: Visit) -> Page | Redirect:
     try:
         rule = entries.as_rule()
         if entries.rule:
-            done = visit.service.change(entries.rule, rules.to_properties(rule), expected=entries.expected)
+            done = changing.change(visit.context, entries.rule, rules.to_properties(rule), expected=entries.expected)
             said = visit.words.text("Changed {name}.", name=rules.shown(done.rule))
         else:
-            done = visit.service.add(rule)
+            done = changing.add(visit.context, rule)
             said = visit.words.text("Added {name}.", name=rules.shown(done.rule))
     except InvalidInput as error:
         return form(visit, entries, error)
@@ -73,7 +74,7 @@ def save(visit: Visit) -> Page | Redirect:
 
 def remove(visit: Visit) -> Redirect:
     """Remove a rule, or a record that holds none."""
-    done = visit.service.remove(visit.parameter("rule"), expected=visit.parameter("expected"))
+    done = changing.remove(visit.context, visit.parameter("rule"), expected=visit.parameter("expected"))
     said = visit.words.text("Removed {name}.", name=names.to_unicode(done.key))
     if done.covered_by:
         said += " " + about_rules.still_accepted(done.key, done.covered_by, visit.words)
@@ -82,13 +83,13 @@ def remove(visit: Visit) -> Redirect:
 
 def enable(visit: Visit) -> Redirect:
     """Switch MX backup on; where it is on, put the rules into force again."""
-    visit.service.enable(True)
+    changing.enable(visit.context, True)
     return Redirect(Message(True, visit.words.text("MX backup is enabled.")))
 
 
 def disable(visit: Visit) -> Redirect:
     """Switch MX backup off."""
-    visit.service.enable(False)
+    changing.enable(visit.context, False)
     return Redirect(Message(True, visit.words.text("MX backup is disabled.")))
 
 

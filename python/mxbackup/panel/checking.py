@@ -6,7 +6,8 @@ from typing import Protocol
 
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Rule
-from mxbackup.service.service import Service
+from mxbackup.service import inspecting, plugin
+from mxbackup.service.context import Context
 from mxbackup.words.lexicon import Lexicon
 
 BUDGET = 2.0  # seconds
@@ -37,24 +38,24 @@ class Checking(Protocol):
     """How a rule is checked."""
 
     def __call__(
-        self, service: Service, inventory: Inventory, rule: Rule, words: Lexicon, *, planned: bool = False
+        self, context: Context, inventory: Inventory, rule: Rule, words: Lexicon, *, planned: bool = False
     ) -> Check:
         """Check a rule, one that is only `planned` as if it were in force."""
         ...
 
 
-def check(service: Service, inventory: Inventory, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
+def check(context: Context, inventory: Inventory, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
     """Check a rule, one that is only `planned` as if it were in force, within BUDGET seconds."""
     from mxbackup.check import collecting
     from mxbackup.words import about_checks  # brings the DNS library, which only this page needs
 
     try:
         checker = collecting.checker_for(
-            service.host,
+            context.host,
             inventory.settings,
             planned=rule if planned else None,
-            outdated=() if planned else service.outdated(inventory),
-            plugin=not service.plugin_faults(inventory),
+            outdated=() if planned else inspecting.outdated(context, inventory),
+            plugin=not plugin.faults(context, inventory),
         )
     except OSError as error:
         return Check(trouble=error.strerror or str(error))

@@ -10,7 +10,7 @@ from mxbackup import rules
 from mxbackup.check.states import Remembered
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Recipients, Rule
-from mxbackup.service.outcomes import Status
+from mxbackup.service.inspecting import Status
 from mxbackup.words import about_rules
 from mxbackup.words.lexicon import Lexicon
 

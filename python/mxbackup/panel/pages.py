@@ -12,13 +12,14 @@ from mxbackup.panel.forms import Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
+from mxbackup.service import changing, inspecting
 from mxbackup.targets.lint import Level
 from mxbackup.words import about_rules
 
 
 def front(visit: Visit) -> Page:
     """What MX backup is, whether it is on, the rules, and what is wrong."""
-    status = visit.service.status()
+    status = inspecting.status(visit.context)
     enabled = status.inventory.settings.enabled
     outdated = [target for target in status.targets if target.outdated]
     return Page(
@@ -43,8 +44,8 @@ def edit(visit: Visit) -> Page | Redirect:
     """The form of a rule that there is."""
     name = visit.parameter("rule")
     try:
-        stamp = visit.service.stamp(name)  # taken first: a change in between is noticed when the form is sent
-        return form(visit, Entries.of_rule(visit.service.get(name), stamp))
+        stamp = changing.stamp(visit.context, name)  # taken first: a change in between is noticed when the form is sent
+        return form(visit, Entries.of_rule(changing.get(visit.context, name), stamp))
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)
 
@@ -53,14 +54,14 @@ def removal(visit: Visit) -> Page | Redirect:
     """The question before a rule, or a record that holds none, is removed."""
     name = visit.parameter("rule")
     try:
-        inventory = visit.service.inventory()
+        inventory = visit.context.inventory()
         cover = inventory.covering(name) if inventory.settings.enabled else None
         return Page(
             "remove.html",
             {
                 "rule": name,
                 "name": names.to_unicode(name),
-                "expected": visit.service.stamp(name),
+                "expected": changing.stamp(visit.context, name),
                 "still_accepted": about_rules.still_accepted(name, cover, visit.words) if cover else "",
             },
         )
@@ -71,10 +72,10 @@ def removal(visit: Visit) -> Page | Redirect:
 def examine(visit: Visit) -> Page | Redirect:
     """What the check of a rule finds."""
     try:
-        rule = visit.service.get(visit.parameter("rule"))
+        rule = changing.get(visit.context, visit.parameter("rule"))
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)
-    found = visit.check(visit.service, visit.service.inventory(), rule, visit.words)
+    found = visit.check(visit.context, visit.context.inventory(), rule, visit.words)
     return Page("check.html", {"rule": rule.name, "name": rules.shown(rule), "check": found})
 
 
@@ -86,15 +87,15 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
             "entries": entries,
             "field": error.field.lower() if error else "",
             "reason": visit.words.error(error) if error else "",
-            "smarthost": visit.service.inventory().settings.smarthost,
-            "qpsmtpd": visit.service.files.has_qpsmtpd(),
+            "smarthost": visit.context.inventory().settings.smarthost,
+            "qpsmtpd": visit.context.files.has_qpsmtpd(),
         },
         status=422 if error else 200,
     )
 
 
 def _remembered(visit: Visit) -> Mapping[str, states.Remembered]:
-    return states.remembered(Store(visit.service.host.database(states.DATABASE)))
+    return states.remembered(Store(visit.context.host.database(states.DATABASE)))
 
 
 PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(

@@ -8,7 +8,7 @@ from typing import Any
 from mxbackup.errors import MxBackupError, UnknownRule
 from mxbackup.panel.checking import Checking
 from mxbackup.panel.session import Message
-from mxbackup.service.service import Service
+from mxbackup.service.context import Context
 from mxbackup.words.lexicon import Lexicon
 
 
@@ -20,7 +20,7 @@ class Visit:
     """
 
     parameters: Mapping[str, str]
-    service: Service
+    context: Context
     words: Lexicon
     check: Checking
 

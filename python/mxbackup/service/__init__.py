@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a user does with rules: the verbs behind the three faces."""
+"""What a user does: the verbs behind the three faces, in groups. Each is a function that takes the `Context` first.
+
+`context`    what every verb needs: the host, its databases, all rules; and how a change is signalled
+`changing`   get, stamp, add, change, remove, enable
+`importing`  import_rules, carry_over
+`applying`   fragment, expand, apply, confirm
+`plugin`     faults, load, load_missing: the plugin of qpsmtpd
+`knowing`    import_list, export_list, knowledge, lacks_list, learn: which recipients there are
+`inspecting` status, outdated: whether everything is in force
+
+Templates and events load these modules at each change, so each imports when it is called what only it needs, and this
+one imports nothing. A verb may use every package but `words` and the faces; it prints nothing and asks nobody.
+"""

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Putting the rules into force: what stands in the mail files, and writing it there."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mxbackup.errors import DatabaseMissing, HostError
+from mxbackup.esmith.expansion import Target
+from mxbackup.esmith.inventory import Invalid, Inventory
+from mxbackup.recipients.policies import Known
+from mxbackup.service.context import Context
+
+if TYPE_CHECKING:
+    from mxbackup.targets.qmailcontrol import FileChange
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The targets that were expanded, and the records left out of them."""
+
+    targets: list[Target]
+    left_out: list[Invalid]
+
+
+def fragment(context: Context, target: str) -> str:
+    """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
+    return context.files.fragment(target, *read_whole(context))
+
+
+def expand(context: Context) -> Expansion:
+    """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
+    targets = context.files.targets()
+    inventory = context.files.expand(targets, lambda: read_whole(context))
+    context.removals.settle(inventory)
+    return Expansion(targets, inventory.invalid)
+
+
+def confirm(context: Context, *, event: bool = True) -> list[str]:
+    """Let the rules go that are in force and gone from the database; return their names.
+
+    Signals the event that does so; on a host without e-smith `apply` does. Raises DatabaseError, HostError.
+    """
+    context.prepare(event)
+    lost = sorted(context.removals.lost(context.inventory()))
+    if lost:
+        context.removals.note(lost)
+        context.signal(event, "mxbackup-update")
+    return lost
+
+
+def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
+    """Write the rules into qmail's control files on a host without e-smith; return what was, or would be, done.
+
+    With `create` a missing `rcpthosts` is made. Raises DatabaseError or HostError.
+    """
+    from mxbackup.targets import qmailcontrol
+
+    if not context.host.plain:
+        raise HostError(
+            "This is no plain qmail: the files of an SME Server are expanded from templates. "
+            "Run: signal-event mxbackup-update"
+        )
+    if context.before_first_rule():
+        raise DatabaseMissing(
+            "There is no database {path}. The first rule makes it: mxbackup add example.com",
+            path=context.domains.path,
+        )
+    with nullcontext() if dry_run else context.host.expansion_lock():
+        inventory = context.inventory()
+        changes = qmailcontrol.plan(context.host, inventory.rules, inventory.settings, create=create)
+        if not dry_run:
+            context.removals.refuse_loss(inventory)
+            qmailcontrol.carry_out(context.host, changes)
+            context.removals.settle(inventory)
+    return changes
+
+
+def read_whole(context: Context) -> tuple[Inventory, Known]:
+    """Read what is to be put into force. Raises DatabaseError, and HostError when rules were lost."""
+    inventory = context.inventory()
+    known = context.recipients.known(inventory.rules)
+    context.removals.refuse_loss(inventory)
+    return inventory, known

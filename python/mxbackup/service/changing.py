@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rules one by one: get, add, change, remove; and switching all of them on and off.
+
+Each change is followed by an event, unless `event` is False.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mxbackup import rules
+from mxbackup.errors import ChangedMeanwhile, InvalidRule, MxBackupError, UnknownRule
+from mxbackup.esmith.database import Database, Record
+from mxbackup.esmith.settings import SERVICE_KEY, Settings
+from mxbackup.rules import RECORD_TYPE, Rule, names
+from mxbackup.service.context import Context
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change did: the rule as it now stands, the domain rule that covers it, if any, and the settings."""
+
+    rule: Rule
+    covered_by: Rule | None
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a removal did: the key of the record, and the domain rule by which its mail stays accepted, if any."""
+
+    key: str
+    covered_by: Rule | None = None
+
+
+def get(context: Context, name: str) -> Rule:
+    """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
+    domains = context.domains.read()
+    return _read(domains, _key(domains, name))
+
+
+def stamp(context: Context, name: str) -> str:
+    """Return what tells the record as it stands from any other, to be given back as `expected`.
+
+    Raises UnknownRule.
+    """
+    domains = context.domains.read()
+    return _stamp(domains, _key(domains, name))
+
+
+def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
+    """Record a new rule. Raises InvalidRule, DatabaseError, HostError."""
+
+    def change(domains: Database) -> Change:
+        near = list(_near(domains, rule.name))
+        current = context.settings(domains)
+        rules.check_new(rule, near, current.local)
+        _refuse_other_record(domains, rule)
+        domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
+        return Change(rule, rules.covering(rule.name, near), current)
+
+    context.prepare(event)
+    done = context.domains.update(change)
+    context.signal(event, "mxbackup-create", rule.name)
+    return done
+
+
+def change(
+    context: Context, name: str, properties: Mapping[str, str | None], *, expected: str = "", event: bool = True
+) -> Change:
+    """Change some properties of a rule; None removes one. Mends an invalid record if that makes it a rule.
+
+    Raises UnknownRule, InvalidInput, DatabaseError, HostError; ChangedMeanwhile when the record is not the
+    one whose stamp is `expected`.
+    """
+
+    def revise(domains: Database) -> Change:
+        key = _key(domains, name)
+        _refuse_stale(domains, key, expected)
+        rule, recorded = rules.revise(key, _record(domains, key, name).properties, properties)
+        current = context.settings(domains)
+        rules.check_local(rule, current.local)
+        domains.set(key, RECORD_TYPE, recorded)
+        return Change(rule, rules.covering(rule.name, _near(domains, rule.name)), current)
+
+    context.prepare(event)
+    done = context.domains.update(revise)
+    context.signal(event, "mxbackup-modify", done.rule.name)
+    return done
+
+
+def remove(context: Context, name: str, *, expected: str = "", event: bool = True) -> Removal:
+    """Remove a rule, or a record that holds none. Raises UnknownRule and the like.
+
+    Raises ChangedMeanwhile when the record is not the one whose stamp is `expected`.
+    """
+
+    def delete(domains: Database) -> Removal:
+        key = _key(domains, name)
+        _refuse_stale(domains, key, expected)
+        domains.delete(key)
+        on = context.settings(domains).enabled
+        return Removal(key, rules.covering(key, _near(domains, key)) if on else None)
+
+    context.prepare(event)
+    done = context.domains.update(delete)
+    context.removals.note([done.key])
+    context.signal(event, "mxbackup-delete", done.key)
+    return done
+
+
+def enable(context: Context, on: bool, *, event: bool = True) -> None:
+    """Switch MX backup on or off for all rules, which stay recorded. Raises DatabaseError, HostError."""
+    status = "enabled" if on else "disabled"
+    context.prepare(event)
+    context.configuration.update(lambda database: database.set(SERVICE_KEY, "service", {"status": status}))
+    context.signal(event, "mxbackup-update")
+
+
+def _key(domains: Database, name: str) -> str:
+    """Return the key of our record that `name` means: exactly as typed, or as a domain name."""
+    key = name
+    if key not in domains:
+        key = names.parse_host(name)
+    _record(domains, key, name)
+    return key
+
+
+def _record(domains: Database, key: str, asked: str) -> Record:
+    """Return our record of that key. Raises UnknownRule, which names it as it was asked for."""
+    record = domains.get(key)
+    if record is None or record.type != RECORD_TYPE:
+        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=asked)
+    return record
+
+
+def _stamp(domains: Database, key: str) -> str:
+    return hashlib.sha256(domains.raw[key.encode("utf-8", "surrogateescape")]).hexdigest()
+
+
+def _refuse_stale(domains: Database, key: str, expected: str) -> None:
+    if expected and expected != _stamp(domains, key):
+        raise ChangedMeanwhile(
+            '"{name}" was changed by someone else meanwhile, and nothing of yours was recorded. '
+            "Look at it as it is now, and change it again if need be.",
+            name=names.to_unicode(key),
+        )
+
+
+def _read(domains: Database, key: str) -> Rule:
+    return rules.from_record(key, _record(domains, key, key).properties)[0]
+
+
+def _near(domains: Database, name: str) -> Iterator[Rule]:
+    """The valid rules for the name and for the domains it lies in."""
+    for key in (name, *names.parents(name)):
+        try:
+            yield _read(domains, key)
+        except MxBackupError:
+            continue
+
+
+def _refuse_other_record(domains: Database, rule: Rule) -> None:
+    record = domains.get(rule.name)
+    if record is not None:
+        raise InvalidRule(
+            "name",
+            'The domains database has a record "{name}" of type "{type}" already. Remove that one first.',
+            name=rule.name,
+            type=record.type,
+        )

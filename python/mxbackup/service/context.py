@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every verb needs: the host, its databases, the rules in them, and the event that follows a change."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from mxbackup import rules
+from mxbackup.errors import InvalidInput
+from mxbackup.esmith import settings
+from mxbackup.esmith.database import Database, Store
+from mxbackup.esmith.host import CONTROL, Host
+from mxbackup.esmith.inventory import Fault, Invalid, Inventory
+from mxbackup.esmith.settings import Settings
+from mxbackup.recipients.register import Register
+from mxbackup.rules import RECORD_TYPE, Rule, localmail, names
+from mxbackup.rules.localmail import LocalMail
+from mxbackup.targets import render
+from mxbackup.targets.mailfiles import MailFiles
+from mxbackup.targets.removals import Removals
+
+
+class Context:
+    """One server: its host, databases, mail files, lists of recipients, and what was removed."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.domains = Store(host.database("domains"))
+        self.configuration = Store(host.database("configuration"))
+        self.files = MailFiles(host)
+        self.recipients = Register(host)
+        self.removals = Removals(host)
+
+    @classmethod
+    def below(cls, root: Path) -> "Context":
+        """Return the context of the server whose paths begin at `root`."""
+        return cls(Host(root))
+
+    def inventory(self) -> Inventory:
+        """Read all rules. Raises DatabaseError; an invalid record is listed, and stops no other."""
+        # Without e-smith nobody but us makes the database, with the first rule.
+        domains = Database() if self.before_first_rule() else self.domains.read()
+        current = self.settings(domains)
+        valid: list[Rule] = []
+        invalid: list[Invalid] = []
+        faults: list[Fault] = []
+        for key, record in domains.of_type(RECORD_TYPE):
+            try:
+                rule, found = rules.from_record(key, record.properties)
+                rules.check_local(rule, current.local)
+                valid.append(rule)
+                faults += (Fault(rule, reason) for reason in found)
+            except InvalidInput as reason:
+                invalid.append(Invalid(key, reason))
+        valid.sort(key=lambda rule: names.sort_key(rule.name))
+        return Inventory(valid, invalid, current, faults)
+
+    def before_first_rule(self) -> bool:
+        """Whether this is a host without e-smith that no rule was made on."""
+        return self.host.plain and not self.domains.path.exists()
+
+    def settings(self, domains: Database) -> Settings:
+        """Return the settings beside these domains. Raises DatabaseError; without `configuration` they are defaults."""
+        configuration = self.configuration.read() if self.configuration.path.exists() else Database()
+        found = settings.from_databases(configuration, domains)
+        if not found.postfix:
+            found = replace(found, qmail=self._local_mail(found.public_addresses))
+        if not self.host.plain:
+            routes = not found.postfix and render.TARGETS["smtproutes"] in self.files.targets()
+            return replace(found, routes=routes)
+        from mxbackup.targets import qmailcontrol
+
+        return replace(found, smarthost=qmailcontrol.smarthost(self.host))
+
+    def prepare(self, event: bool) -> None:
+        """Make sure that a change can be recorded, and with `event` be signalled. Raises HostError."""
+        if self.host.plain:
+            self.host.make_database_directory()
+        elif event:
+            self.host.require_events()
+
+    def signal(self, event: bool, name: str, *arguments: str) -> None:
+        """Signal an event, with `event` and where there is e-smith. Raises HostError."""
+        if event and not self.host.plain:
+            self.host.signal_event(name, *arguments)
+
+    def _local_mail(self, public: frozenset[str]) -> LocalMail:
+        """What qmail keeps here; the addresses are found when a route has one, for sockets are slow to load."""
+
+        def own_addresses() -> frozenset[str]:
+            from mxbackup.lookup import interfaces
+
+            return interfaces.addresses() | public
+
+        return replace(localmail.at(self.host.path(CONTROL)), own_addresses=own_addresses)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether everything is in force, and what is wrong."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.recipients.register import Knowledge, knowledge
+from mxbackup.rules import Recipients
+from mxbackup.service import plugin
+from mxbackup.service.context import Context
+from mxbackup.targets import lint, qmailcontrol, readers, render
+from mxbackup.targets.lint import Finding, Level
+from mxbackup.targets.status import TargetStatus
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of MX backup on this server."""
+
+    inventory: Inventory
+    targets: list[TargetStatus]
+    findings: list[Finding]
+    knowledge: dict[str, Knowledge]
+
+    @property
+    def sound(self) -> bool:
+        """Whether every record is a rule without fault, every file holds them, and no mistake is in files and lists."""
+        in_force = not any(target.outdated for target in self.targets)
+        mistakes = any(finding.level != Level.NOTE for finding in self.findings)
+        lists = all(known.whole for known in self.knowledge.values())
+        records = not self.inventory.invalid and not self.inventory.faults
+        return records and in_force and not mistakes and lists
+
+
+def status(context: Context) -> Status:
+    """Return the state of every rule and file. Raises DatabaseError."""
+    inventory = context.inventory()
+    known = context.recipients.known(inventory.rules)
+    current = inventory.settings
+    found = [
+        *lint.findings(lint.read(context.host), inventory.rules, current, routes=current.routes),
+        *context.removals.findings(inventory),
+        *lint.of_settings(current),
+        *plugin.faults(context, inventory),
+        *readers.findings(context.host),
+        *qmailcontrol.lone_names(context.host),
+    ]
+    return Status(inventory, context.files.status(inventory, known), found, knowledge(inventory.rules, known))
+
+
+def outdated(context: Context, inventory: Inventory) -> list[Path]:
+    """Return the mail files that do not hold these rules. Raises DatabaseError."""
+    targets = context.files.status(inventory, context.recipients.known(inventory.rules))
+    found = [target.target.path for target in targets if target.outdated]
+    if any(rule.recipients == Recipients.LEARN for rule in inventory.rules):
+        # During a run of `learn` its answers are ahead of the table, and no rule is the worse for that.
+        return [path for path in found if path != render.TARGETS["qpsmtpd"].path]
+    return found

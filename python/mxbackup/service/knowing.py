@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which recipients there are: lists in and out, what is known, and learning it from the primaries."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mxbackup.recipients import register
+from mxbackup.recipients.register import Knowledge
+from mxbackup.rules import Recipients, Rule
+from mxbackup.service import applying, changing
+from mxbackup.service.context import Context
+from mxbackup.targets import render
+
+if TYPE_CHECKING:
+    from mxbackup.recipients.learning import Learned
+
+
+def import_list(context: Context, name: str, text: str, *, event: bool = True) -> tuple[Rule, int]:
+    """Make the addresses of a text, one a line, the list of a rule; return the rule and their number.
+
+    Nothing is changed when a line is no address of the rule. Raises InvalidInput, DatabaseError, HostError.
+    """
+    from mxbackup.recipients import lists
+
+    rule = changing.get(context, name)
+    addresses = lists.parse(text, rule, context.inventory().rules)
+    context.prepare(event)
+    context.recipients.replace(rule, addresses)
+    context.signal(event, "mxbackup-modify", rule.name)
+    return rule, len(addresses)
+
+
+def export_list(context: Context, name: str) -> tuple[Rule, list[str]]:
+    """Return a rule and its list, sorted, empty when it is missing or damaged. Raises UnknownRule, DatabaseError."""
+    rule = changing.get(context, name)
+    return rule, context.recipients.of(rule)
+
+
+def knowledge(context: Context, rules: Sequence[Rule]) -> dict[str, Knowledge]:
+    """Return what is known of the recipients of these rules, by the rule's name. Raises DatabaseError."""
+    return register.knowledge(rules, context.recipients.known(rules))
+
+
+def lacks_list(context: Context, rule: Rule) -> bool:
+    """Whether all mail of the rule is put off here for want of the list of its recipients. Raises DatabaseError."""
+    listed = rule.recipients == Recipients.LIST and context.files.has_qpsmtpd()
+    return listed and not knowledge(context, [rule])[rule.name].whole
+
+
+def learn(context: Context) -> "Learned | None":
+    """Ask the primaries about recipients and put the answers into force; None where no rule learns.
+
+    Raises DatabaseError, HostError.
+    """
+    inventory = context.inventory()
+    wanted = any(rule.recipients == Recipients.LEARN for rule in inventory.rules)
+    if not (inventory.settings.enabled and wanted and context.files.has_qpsmtpd()):
+        return None
+    from mxbackup.recipients import learning  # brings the DNS library and SQLite, slow to load
+
+    done = learning.run(context.host, inventory.rules, inventory.settings)
+    if not context.removals.lost(inventory):  # said by `status`, and no news every five minutes
+        context.files.expand([render.TARGETS["qpsmtpd"]], lambda: applying.read_whole(context))
+    return done
