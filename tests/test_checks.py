@@ -284,10 +284,9 @@ def test_the_panel_needs_no_rule_for_one_that_is_planned(server: Scratch, namese
     server.path("/var/qmail/control/rcpthosts").unlink()
     context, words = server.context, lexicon.load("en-us")
     new = rules.make("new.test")
-    inventory = context.inventory()
 
     def sentences(*, planned: bool) -> list[str]:
-        found = checking.check(context, inventory, new, words, planned=planned)
+        found = checking.check(context, new, words, planned=planned)
         return [finding.sentence for finding in found.findings if "not in force" in finding.sentence]
 
     assert sentences(planned=True) == []
@@ -304,7 +303,7 @@ def test_the_panel_shows_what_kept_a_rule_from_being_checked(
 
     monkeypatch.setattr(collecting, "judge", fail)
     context = server.context
-    found = checking.check(context, context.inventory(), rules.make("new.test"), lexicon.load("en-us"))
+    found = checking.check(context, rules.make("new.test"), lexicon.load("en-us"))
     assert (found.state, found.verdict, found.late) == ("unchecked", "", False)
     assert [one.sentence for one in found.findings] == [
         "new.test could not be checked because of a fault in this program: ZeroDivisionError()"

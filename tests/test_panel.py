@@ -20,7 +20,7 @@ HERE = "/server-manager/cgi-bin/mxbackup"
 SCRIPT = '"><script>alert(1)</script>'
 
 
-def checked_fine(context: object, inventory: object, rule: object, words: object, *, planned: bool = False) -> Check:
+def checked_fine(context: object, rule: object, words: object, *, planned: bool = False) -> Check:
     return Check("fine", "delivered to mail.dupontnet.com (192.0.2.1)")
 
 
@@ -225,7 +225,7 @@ def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) 
     found = Found("error", "ERROR", "This server is not a mail exchanger of <dupontnet.com>.", "Have it added.")
     asked: list[tuple[str, bool]] = []
 
-    def check(context: object, inventory: object, rule: Rule, words: object, *, planned: bool = False) -> Check:
+    def check(context: object, rule: Rule, words: object, *, planned: bool = False) -> Check:
         asked.append((rule.route, planned))
         return Check("error", "kept in the queue", (found,))
 

@@ -8,23 +8,17 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup.check import states
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
-from mxbackup.errors import DatabaseMissing, InvalidName
-from mxbackup.esmith.database import Store
-from mxbackup.esmith.inventory import Inventory
-from mxbackup.esmith.settings import Settings
-from mxbackup.recipients.policies import nearest
-from mxbackup.rules import Rule, names
-from mxbackup.service import inspecting, plugin
+from mxbackup.errors import InvalidName
+from mxbackup.rules import names
+from mxbackup.service import checking
 from mxbackup.service.context import Context
-from mxbackup.words import lexicon, terminal
+from mxbackup.words import terminal
 
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 
@@ -73,30 +67,17 @@ def check(
     as_json: bool,
 ) -> int:
     """Check names, print what was found, and remember it when that is asked for."""
-    from mxbackup.check import collecting, remembering
     from mxbackup.words import about_checks
 
     if all_rules and wanted:
         raise click.UsageError(_("Give names, or --all for all rules, not both."))
-    inventory, outdated = _inventory(context)
-    chosen = _chosen(wanted, inventory)
     servers = [_server(text) for text in nameservers]
     for text in public:
         _address(text)
-    checker = collecting.checker_for(
-        context.host,
-        inventory.settings,
-        public,
-        servers,
-        outdated=outdated,
-        plugin=not plugin.faults(context, inventory),
+    found = checking.check(
+        context, wanted, public=public, nameservers=servers, limit=limit, remember=remember, progress=_progress
     )
-    remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
-    with remembering.alone(context.host.path(remembering.LOCK)) if remember else nullcontext():
-        with _progress(len(chosen)) as done:
-            reports = collecting.check_all(checker, chosen, done, limit)
-        if remember:
-            _remember(context, reports, inventory.settings, all_rules=not wanted)
+    reports = found.reports
     if as_json:
         print_json([about_checks.to_json(report, words) for report in reports])
     else:
@@ -108,7 +89,7 @@ def check(
             click.echo("\n".join(about_checks.lines(report, words)) + "\n")
         _summarise(Counter(report.state for report in reports))
     if all_rules or not wanted:
-        print_invalid(inventory.invalid)
+        print_invalid(found.invalid)
     if unchecked := [names.to_unicode(report.name) for report in reports if not report.checked]:
         click.echo(_("Not checked: {names}.", names=", ".join(unchecked)), err=True)
     return _exit_status(reports)
@@ -156,41 +137,6 @@ def probe(
     for line in about_probes.verdict(dialogue, question, words):
         click.echo(line)
     return 0 if about_probes.as_it_should_be(dialogue) else NO
-
-
-def _inventory(context: Context) -> tuple[Inventory, list[Path] | None]:
-    """The rules, and the files that do not hold them; no rules and None on a machine that is no server."""
-    try:
-        inventory = context.inventory()
-    except DatabaseMissing:
-        return Inventory([], [], Settings()), None
-    return inventory, inspecting.outdated(context, inventory)
-
-
-def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule | None]]:
-    """The names to check, each with the rule that decides about it."""
-    if not wanted:
-        return [(rule.name, rule) for rule in inventory.rules]
-    by_name = {rule.name: rule for rule in inventory.rules}
-    parsed = dict.fromkeys(names.parse_host(text) for text in wanted)
-    return [(name, nearest(name, by_name)) for name in parsed]
-
-
-def _remember(context: Context, reports: Sequence["Report"], current: Settings, *, all_rules: bool) -> None:
-    """Record the states of rules, and tell admin in the server's language."""
-    from mxbackup.check import remembering
-    from mxbackup.esmith import sendmail
-    from mxbackup.words import check_mail
-
-    server_words = lexicon.load(lexicon.language_of(current.language))
-
-    def announce(turned: Sequence["Report"]) -> None:
-        message = check_mail.mail(turned, current, server_words)
-        sendmail.send(context.host.path(sendmail.SENDMAIL), message)
-
-    of_rules = [report for report in reports if (rule := report.facts.rule) and rule.name == report.name]
-    store = Store(context.host.database(states.DATABASE), log=lambda lines: None)
-    remembering.remember(store, of_rules, all_rules=all_rules, announce=announce)
 
 
 def _exit_status(reports: Sequence["Report"]) -> int:

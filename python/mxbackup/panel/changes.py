@@ -40,7 +40,7 @@ def review(visit: Visit) -> Page:
             "own_port": about_rules.own_port(rule, inventory.settings, visit.words),
             "no_list": about_rules.no_list(rule, visit.words) if knowing.lacks_list(visit.context, rule) else "",
             "settings": inventory.settings,
-            "check": visit.check(visit.context, inventory, rule, visit.words, planned=True),
+            "check": visit.check(visit.context, rule, visit.words, planned=True),
         },
     )
 

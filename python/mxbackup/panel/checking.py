@@ -4,9 +4,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Rule
-from mxbackup.service import inspecting, plugin
+from mxbackup.service import checking
 from mxbackup.service.context import Context
 from mxbackup.words.lexicon import Lexicon
 
@@ -37,29 +36,19 @@ class Check:
 class Checking(Protocol):
     """How a rule is checked."""
 
-    def __call__(
-        self, context: Context, inventory: Inventory, rule: Rule, words: Lexicon, *, planned: bool = False
-    ) -> Check:
+    def __call__(self, context: Context, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
         """Check a rule, one that is only `planned` as if it were in force."""
         ...
 
 
-def check(context: Context, inventory: Inventory, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
+def check(context: Context, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
     """Check a rule, one that is only `planned` as if it were in force, within BUDGET seconds."""
-    from mxbackup.check import collecting
     from mxbackup.words import about_checks  # brings the DNS library, which only this page needs
 
     try:
-        checker = collecting.checker_for(
-            context.host,
-            inventory.settings,
-            planned=rule if planned else None,
-            outdated=() if planned else inspecting.outdated(context, inventory),
-            plugin=not plugin.faults(context, inventory),
-        )
+        report = checking.check_soon(context, rule, BUDGET, planned=planned)
     except OSError as error:
         return Check(trouble=error.strerror or str(error))
-    report = collecting.check_within(checker, rule.name, rule, BUDGET)
     if report is None:
         return Check(late=True)
     findings = tuple(

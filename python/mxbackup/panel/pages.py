@@ -5,14 +5,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from mxbackup import rules
-from mxbackup.check import states
 from mxbackup.errors import InvalidInput, UnknownRule
-from mxbackup.esmith.database import Store
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
-from mxbackup.service import changing, inspecting
+from mxbackup.service import changing, checking, inspecting
 from mxbackup.targets.lint import Level
 from mxbackup.words import about_rules
 
@@ -26,7 +24,7 @@ def front(visit: Visit) -> Page:
         "front.html",
         {
             "inventory": status.inventory,
-            "listing": listing(status, _remembered(visit), View.of(visit.parameters), visit.words),
+            "listing": listing(status, checking.remembered(visit.context), View.of(visit.parameters), visit.words),
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
             "faults": [about_rules.fault(found.rule, found.reason, visit.words) for found in status.inventory.faults],
@@ -75,7 +73,7 @@ def examine(visit: Visit) -> Page | Redirect:
         rule = changing.get(visit.context, visit.parameter("rule"))
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)
-    found = visit.check(visit.context, visit.context.inventory(), rule, visit.words)
+    found = visit.check(visit.context, rule, visit.words)
     return Page("check.html", {"rule": rule.name, "name": rules.shown(rule), "check": found})
 
 
@@ -92,10 +90,6 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
         },
         status=422 if error else 200,
     )
-
-
-def _remembered(visit: Visit) -> Mapping[str, states.Remembered]:
-    return states.remembered(Store(visit.context.host.database(states.DATABASE)))
 
 
 PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(

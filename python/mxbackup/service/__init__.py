@@ -7,8 +7,9 @@
 `applying`   fragment, expand, apply, confirm
 `plugin`     faults, load, load_missing: the plugin of qpsmtpd
 `knowing`    import_list, export_list, knowledge, lacks_list, learn: which recipients there are
+`checking`   check, check_soon, remembered: will it work
 `inspecting` status, outdated: whether everything is in force
 
 Templates and events load these modules at each change, so each imports when it is called what only it needs, and this
-one imports nothing. A verb may use every package but `words` and the faces; it prints nothing and asks nobody.
+one imports nothing. A verb may use every package but the faces, prints nothing and asks nobody; `words` only for mail.
 """
