@@ -27,7 +27,8 @@ from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
 from mxbackup.panel import checking
 from mxbackup.routing import qmail_remote
-from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
+from mxbackup.routing.qmail_remote import Delivery, Route, Target, Verdict
+from mxbackup.rules import RuleSet
 from mxbackup.service import applying
 from mxbackup.smtp import client
 from mxbackup.smtp.client import Dialogue, Outcome, Question
@@ -392,6 +393,17 @@ def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: s
     no_routes = Settings(routes=False)
     report = collecting.checker_for(host, no_routes, nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.BOUNCE, "5.4.6")
+
+
+def test_a_planned_rule_below_one_with_a_route_is_checked_with_an_entry_of_its_own(
+    server: Scratch, nameserver: str
+) -> None:
+    above, planned = rules.make("best.test", route="127.0.0.2:1"), rules.make("www.best.test")
+    server.path("/var/qmail/control/smtproutes").write_text("best.test:127.0.0.2:1\n.best.test:127.0.0.2:1\n")
+    host, servers = Host(server.root), [Server("127.0.0.1", int(nameserver.partition(":")[2]))]
+    checker = collecting.checker_for(host, Settings(), nameservers=servers, rules=RuleSet([above]), planned=planned)
+    facts = checker.check(planned.name, planned).facts
+    assert facts.route == facts.expected_route == Route("www.best.test")
 
 
 def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:

@@ -22,7 +22,7 @@ from mxbackup.recipients.learning import Learned, Surroundings
 from mxbackup.recipients.memory import Contact, Memory
 from mxbackup.recipients.policies import Answer as Known
 from mxbackup.recipients.policies import Primary
-from mxbackup.rules import Rule
+from mxbackup.rules import Rule, RuleSet
 from tests.scratch import Scratch
 
 NOW = 1_078_866_000
@@ -78,7 +78,7 @@ class World:
         around = Surroundings(
             lambda name, kind: ZONE.get((name, kind), ABSENT), {OURS}, self, lambda: self.time, lambda: self.time
         )
-        return learning.learn(found, self.known, around, longest)
+        return learning.learn(RuleSet(found), self.known, around, longest)
 
     def about(self) -> list[tuple[str, str]]:
         """The questions since the last time, those about nobody by that word."""
@@ -264,7 +264,7 @@ def test_a_clock_that_stood_in_2030_leaves_nothing_behind(world: World) -> None:
     assert world.run(LEARN) == Learned(good=1)
     assert world.answers() == {"jean@dupontnet.com": True, "x@dupontnet.com": True}
     world.known.answer([Known("x@dupontnet.com", False, int(world.time) + 1)])
-    table = dict(policies.table([LEARN], world.known.known({}, int(world.time))))
+    table = dict(policies.table(RuleSet([LEARN]), world.known.known({}, int(world.time))))
     untils = [int(value.split()[1]) for key, value in table.items() if key.startswith("<")]
     assert max(untils) <= world.time + policies.GOOD_LIFE
 
@@ -304,7 +304,7 @@ def test_what_primaries_of_hosts_below_say_counts_where_the_name_itself_has_none
     world.note("ask anne@www.dupontnet.com")
     for _ in range(2):
         world.run(LEARN)
-        assert ("<anne@www.dupontnet.com>" in dict(policies.table([LEARN], world.known.known({})))) is True
+        assert ("<anne@www.dupontnet.com>" in dict(policies.table(RuleSet([LEARN]), world.known.known({})))) is True
 
 
 # Who waits how long
@@ -454,11 +454,11 @@ def test_only_one_run_at_a_time(server: Scratch) -> None:
     server.path("/var/spool/qpsmtpd").mkdir(parents=True)
     lock = server.path("/var/lib/mxbackup/learn.lock")
     with learning._alone(lock), pytest.raises(HostError, match="runs already"):
-        learning.run(server.host, [], Settings())
+        learning.run(server.host, RuleSet(), Settings())
     assert lock.stat().st_mode & 0o777 == 0o600
-    assert learning.run(server.host, [], Settings()) == Learned()
+    assert learning.run(server.host, RuleSet(), Settings()) == Learned()
 
 
 def test_a_spool_that_is_not_there_is_told(server: Scratch) -> None:
     with pytest.raises(HostError, match="/var/spool/qpsmtpd cannot be used: No such file"):
-        learning.run(server.host, [], Settings())
+        learning.run(server.host, RuleSet(), Settings())

@@ -14,7 +14,7 @@ from mxbackup import rules
 from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS
 from mxbackup.esmith.settings import Settings
-from mxbackup.rules import Rule
+from mxbackup.rules import Rule, RuleSet
 from mxbackup.rules.names import Name
 from mxbackup.targets import lint, render
 from mxbackup.targets.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, Finding, Level
@@ -40,7 +40,7 @@ def look(
     files: dict[Path, str | None] = {RCPTHOSTS: ""}
     paths = {path.name: path for path in (RCPTHOSTS, MORERCPTHOSTS, SMTPROUTES, CHECK_RULES)}
     files |= {paths[name]: text for name, text in texts.items()}
-    return brief(lint.findings(files, rules, settings))
+    return brief(lint.findings(files, RuleSet(rules), settings))
 
 
 @pytest.mark.parametrize("name", ["rcpthosts", "morercpthosts"])
@@ -129,8 +129,8 @@ def test_smtpd_check_rules(text: str, found: list[object]) -> None:
 @given(RULE_SETS, st.sampled_from(["", "smtp.provider.net"]))
 def test_nothing_is_wrong_with_what_we_render(rules: list[Rule], smarthost: str) -> None:
     settings = Settings(smarthost=smarthost)
-    texts = {target: render.fragment(target, rules, settings) for target in ("rcpthosts", "smtproutes")}
-    texts["smtpd_check_rules"] = render.fragment("smtpd_check_rules", rules, settings) + "noto:ALL:ALL:ALL\n"
+    texts = {target: render.fragment(target, RuleSet(rules), settings) for target in ("rcpthosts", "smtproutes")}
+    texts["smtpd_check_rules"] = render.fragment("smtpd_check_rules", RuleSet(rules), settings) + "noto:ALL:ALL:ALL\n"
     assert look(texts, *rules) == []
 
 
@@ -149,7 +149,7 @@ def test_under_postfix_routes_are_not_ours(rule: Rule, smarthost: str, level: st
 
 @pytest.mark.parametrize(("route", "found"), [("", []), ("192.0.2.1", [(Level.WARNING, "no-routes")])])
 def test_where_smtproutes_is_not_expanded_routes_have_no_effect(route: str, found: list[object]) -> None:
-    findings = lint.findings({RCPTHOSTS: ""}, [Rule(Name("a.com"), route=route)], SERVER, routes=False)
+    findings = lint.findings({RCPTHOSTS: ""}, RuleSet([Rule(Name("a.com"), route=route)]), SERVER, routes=False)
     assert [(finding.level, finding.code) for finding in findings] == found
 
 
@@ -169,12 +169,12 @@ def test_a_public_address_that_is_none() -> None:
 
 
 def test_a_missing_rcpthosts_is_an_open_relay(server: Scratch) -> None:
-    assert brief(lint.findings(lint.read(server.host), [], SERVER)) == [("error", "open-relay", "rcpthosts", ())]
+    assert brief(lint.findings(lint.read(server.host), RuleSet(), SERVER)) == [("error", "open-relay", "rcpthosts", ())]
 
 
 def test_a_server_without_qmail_has_no_rcpthosts(server: Scratch) -> None:
     server.path("/var/qmail/control").rmdir()
-    assert lint.findings(lint.read(server.host), [], SERVER) == []
+    assert lint.findings(lint.read(server.host), RuleSet(), SERVER) == []
 
 
 def test_a_custom_fragment_that_takes_the_place_of_ours(server: Scratch) -> None:
@@ -186,7 +186,7 @@ def test_a_custom_fragment_that_takes_the_place_of_ours(server: Scratch) -> None
         server.write(f"{TEMPLATES}{directory}/{name}")
         server.write(f"{CUSTOM}{directory}/{name}")
         server.write(f"{CUSTOM}{directory}/21mxbackup")
-    found = lint.findings(lint.read(server.host), [], SERVER)
+    found = lint.findings(lint.read(server.host), RuleSet(), SERVER)
     assert [(finding.level, finding.code, str(finding.path)) for finding in found] == [
         (Level.ERROR, "shadowed", f"{CUSTOM}/var/qmail/control/rcpthosts/20mxbackup"),
         (Level.ERROR, "shadowed", f"{CUSTOM}/var/service/qpsmtpd/config/peers/0/36mxbackup"),
@@ -207,7 +207,7 @@ def test_fragments_of_the_how_to(fragment: str, source: str, text: str, server: 
     server.write(source, text)
 
     def found(*rules: Rule) -> list[tuple[str, str]]:
-        findings = lint.findings(lint.read(server.host), rules, SERVER)
+        findings = lint.findings(lint.read(server.host), RuleSet(rules), SERVER)
         assert [str(finding.path) for finding in findings] == [fragment]
         return [(finding.code, str(finding.mistake)) for finding in findings]
 
@@ -230,13 +230,13 @@ def test_fragments_of_the_how_to(fragment: str, source: str, text: str, server: 
 def test_a_custom_fragment_without_a_name_has_none_that_is_a_rule(server: Scratch) -> None:
     server.write("/var/qmail/control/rcpthosts")
     server.write(QUICK_AND_DIRTY, "{ die 'no' }\n")
-    assert lint.findings(lint.read(server.host), [Rule(Name("a.com"))], SERVER) == []
+    assert lint.findings(lint.read(server.host), RuleSet([Rule(Name("a.com"))]), SERVER) == []
 
 
 def test_the_list_of_sme_5_without_its_fragment_is_nobodys_business(server: Scratch) -> None:
     server.write("/var/qmail/control/rcpthosts")
     server.write("/etc/MXBackupDomains", "a.com\n")
-    assert lint.findings(lint.read(server.host), [], SERVER) == []
+    assert lint.findings(lint.read(server.host), RuleSet(), SERVER) == []
 
 
 def test_status_tells_and_answers_no(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
@@ -301,7 +301,7 @@ broken.friend.test
 
 def qmail(texts: Mapping[str, str], *ours: Rule) -> list[tuple[str, str, str, tuple[int, ...]]]:
     files: dict[Path, str | None] = {RCPTHOSTS: "", **{CONTROL / name: text for name, text in texts.items()}}
-    return brief(lint.findings(files, ours, SERVER))
+    return brief(lint.findings(files, RuleSet(ours), SERVER))
 
 
 FRIEND, HOST = rules.make("friend.test"), rules.make("host.test", "host")
@@ -326,4 +326,4 @@ def test_what_virtualdomains_keeps_of_a_rule_is_told() -> None:
 def test_a_local_domain_below_a_rule_is_meant() -> None:
     files: dict[Path, str | None] = {RCPTHOSTS: "", CONTROL / "virtualdomains": "www.friend.test:alias-www\n"}
     local = replace(SERVER, local_domains=frozenset({"www.friend.test"}))
-    assert brief(lint.findings(files, [FRIEND], local)) == []
+    assert brief(lint.findings(files, RuleSet([FRIEND]), local)) == []

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of the qpsmtpd plugin, whole."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.esmith.settings import Settings
-from mxbackup.recipients.policies import BAD_LIFE, GOOD_LIFE, NOTHING, NOWHERE, Answer, Known, Primary, nearest, table
+from mxbackup.recipients.policies import BAD_LIFE, GOOD_LIFE, NOTHING, NOWHERE, Answer, Known, Primary, table
+from mxbackup.rules import RuleSet
 from mxbackup.targets import render
 
 LEARN = rules.make("dupontnet.com", recipients="learn", unknown="defer")
@@ -16,7 +16,7 @@ LIST = rules.make("martin.fr", recipients="list")
 
 
 def test_every_recipient_is_accepted_unless_a_rule_says_otherwise() -> None:
-    assert table([rules.make("dupontnet.com"), rules.make("a.martin.fr", kind="host")], NOTHING) == [
+    assert table(RuleSet([rules.make("dupontnet.com"), rules.make("a.martin.fr", kind="host")]), NOTHING) == [
         (".dupontnet.com", "any"),
         ("a.martin.fr", "any"),
         ("dupontnet.com", "any"),
@@ -24,8 +24,8 @@ def test_every_recipient_is_accepted_unless_a_rule_says_otherwise() -> None:
 
 
 def test_a_list_counts_only_when_it_is_whole() -> None:
-    assert table([LIST], NOTHING) == [(".martin.fr", "defer"), ("martin.fr", "defer")]
-    assert table([LIST], Known(lists={"martin.fr": ["paul@martin.fr", "a@b.martin.fr"]})) == [
+    assert table(RuleSet([LIST]), NOTHING) == [(".martin.fr", "defer"), ("martin.fr", "defer")]
+    assert table(RuleSet([LIST]), Known(lists={"martin.fr": ["paul@martin.fr", "a@b.martin.fr"]})) == [
         (".martin.fr", "list"),
         ("<a@b.martin.fr>", "good"),
         ("<paul@martin.fr>", "good"),
@@ -35,12 +35,12 @@ def test_a_list_counts_only_when_it_is_whole() -> None:
 
 def test_hosts_below_a_name_may_have_other_primaries_unless_there_is_a_route() -> None:
     found = Known(primaries={"dupontnet.com": Primary("192.0.2.25:25")})
-    assert table([LEARN], found) == [
+    assert table(RuleSet([LEARN]), found) == [
         (".dupontnet.com", "learn - defer"),
         ("dupontnet.com", "learn 192.0.2.25:25 defer"),
     ]
     found = Known(primaries={"dupontnet.com mail.dupontnet.com:26": Primary("192.0.2.25:26")})
-    assert table([ROUTED], found) == [
+    assert table(RuleSet([ROUTED]), found) == [
         (".dupontnet.com", "learn 192.0.2.25:26 accept"),
         ("dupontnet.com", "learn 192.0.2.25:26 accept"),
     ]
@@ -48,7 +48,7 @@ def test_hosts_below_a_name_may_have_other_primaries_unless_there_is_a_route() -
 
 def test_the_primary_of_another_route_is_not_asked() -> None:
     found = Known(primaries={"dupontnet.com": Primary("192.0.2.25:25")})
-    assert table([ROUTED], found) == [
+    assert table(RuleSet([ROUTED]), found) == [
         (".dupontnet.com", "learn - accept"),
         ("dupontnet.com", "learn - accept"),
     ]
@@ -56,7 +56,7 @@ def test_the_primary_of_another_route_is_not_asked() -> None:
 
 def test_a_primary_that_accepts_all_makes_the_rule_one_that_does() -> None:
     found = Known(primaries={"dupontnet.com": Primary("192.0.2.25:25", accepts_all=True)})
-    assert table([LEARN], found) == [(".dupontnet.com", "learn - defer"), ("dupontnet.com", "any")]
+    assert table(RuleSet([LEARN]), found) == [(".dupontnet.com", "learn - defer"), ("dupontnet.com", "any")]
 
 
 def test_answers_carry_the_time_until_which_they_count_and_belong_to_rules_that_learn() -> None:
@@ -67,7 +67,7 @@ def test_answers_carry_the_time_until_which_they_count_and_belong_to_rules_that_
         Answer("y@nowhere.org", True, 1000),
     ]
     found = Known(primaries={"dupontnet.com": NOWHERE, "martin.fr": NOWHERE}, answers=answers)
-    assert table([LEARN, LIST], found) == [
+    assert table(RuleSet([LEARN, LIST]), found) == [
         (".dupontnet.com", "learn - defer"),
         (".martin.fr", "defer"),
         ("<jean@dupontnet.com>", f"good {1000 + GOOD_LIFE}"),
@@ -79,7 +79,7 @@ def test_answers_carry_the_time_until_which_they_count_and_belong_to_rules_that_
 
 def test_answers_of_the_primary_of_another_route_are_none() -> None:
     found = Known(primaries={"dupontnet.com": NOWHERE}, answers=[Answer("jean@dupontnet.com", True, 1000)])
-    assert table([ROUTED], found) == [
+    assert table(RuleSet([ROUTED]), found) == [
         (".dupontnet.com", "learn - accept"),
         ("dupontnet.com", "learn - accept"),
     ]
@@ -89,7 +89,7 @@ def test_a_list_says_nothing_of_the_names_of_nearer_rules() -> None:
     below = [rules.make(f"{name}.martin.fr", kind="host", recipients=name) for name in ("list", "learn")]
     listed = ("paul@martin.fr", "x@list.martin.fr", "x@learn.martin.fr", "x@www.martin.fr")
     found = Known(lists={"martin.fr": listed, "list.martin.fr": ["y@list.martin.fr"]})
-    assert table([LIST, *below], found) == [
+    assert table(RuleSet([LIST, *below]), found) == [
         (".martin.fr", "list"),
         ("<paul@martin.fr>", "good"),
         ("<x@www.martin.fr>", "good"),
@@ -98,23 +98,6 @@ def test_a_list_says_nothing_of_the_names_of_nearer_rules() -> None:
         ("list.martin.fr", "list"),
         ("martin.fr", "list"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("host", "name"),
-    [
-        ("dupontnet.com", "dupontnet.com"),
-        ("a.b.dupontnet.com", "dupontnet.com"),
-        ("www.dupontnet.com", "www.dupontnet.com"),
-        ("a.www.dupontnet.com", "dupontnet.com"),
-        ("xdupontnet.com", None),
-        ("com", None),
-    ],
-)
-def test_the_nearest_rule_decides(host: str, name: str | None) -> None:
-    both = [rules.make("dupontnet.com"), rules.make("www.dupontnet.com", kind="host")]
-    found = nearest(host, {rule.name: rule for rule in both})
-    assert (found and found.name) == name
 
 
 NAMES = st.lists(
@@ -126,7 +109,7 @@ NAMES = st.lists(
 def test_the_whole_file_is_in_the_order_of_bytes(found: list[str], recipients: str) -> None:
     chosen = [rules.make(name, recipients=recipients) for name in found]
     lists: dict[str, list[str]] = {rule.name: [f"~z@{rule.name}", f"!a@{rule.name}"] for rule in chosen}
-    lines = render.fragment("qpsmtpd", chosen, Settings(), Known(lists=lists)).encode().splitlines()
+    lines = render.fragment("qpsmtpd", RuleSet(chosen), Settings(), Known(lists=lists)).encode().splitlines()
     assert lines == sorted(lines)
     assert lines[-1] == b"~ END mxbackup"
-    assert render.fragment("qpsmtpd", chosen, Settings(enabled=False)).count("\n") == 2
+    assert render.fragment("qpsmtpd", RuleSet(chosen), Settings(enabled=False)).count("\n") == 2

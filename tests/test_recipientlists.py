@@ -9,6 +9,7 @@ from mxbackup import rules
 from mxbackup.errors import InvalidInput
 from mxbackup.esmith.database import Database
 from mxbackup.recipients import lists
+from mxbackup.rules import RuleSet
 
 RULE = rules.make("dupontnet.com", recipients="list")
 OTHER = rules.make("www.dupontnet.com", kind="host")
@@ -17,7 +18,7 @@ LOCAL = st.text("abcz019!#$%&'*+/=?^_`{|}~.-", min_size=1, max_size=64)
 
 def test_parse() -> None:
     text = "\ufeff# ours\r\njean\n\n  Anne.B@DupontNet.com. \npaul@mail.dupontnet.com\njean@dupontnet.com\n"
-    assert lists.parse(text, RULE, [RULE, OTHER]) == {
+    assert lists.parse(text, RULE, RuleSet([RULE, OTHER])) == {
         "jean@dupontnet.com",
         "anne.b@dupontnet.com",
         "paul@mail.dupontnet.com",
@@ -45,7 +46,7 @@ def test_parse() -> None:
 )
 def test_what_is_no_list_is_refused_with_its_line(text: str, message: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        lists.parse(text, RULE, [RULE, OTHER])
+        lists.parse(text, RULE, RuleSet([RULE, OTHER]))
     assert str(refused.value) == message
 
 

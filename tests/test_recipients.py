@@ -8,7 +8,7 @@ from mxbackup.errors import DatabaseError, HostError, InvalidInput
 from mxbackup.recipients import memory
 from mxbackup.recipients.policies import NOTHING, Answer, Known, Primary
 from mxbackup.recipients.register import Knowledge, knowledge
-from mxbackup.rules import Recipients
+from mxbackup.rules import Recipients, RuleSet
 from mxbackup.service import applying, knowing
 from tests.scratch import Scratch
 
@@ -54,7 +54,7 @@ def test_knowledge() -> None:
     )
     accepting = rules.make("all.org", recipients="learn")
     lost = rules.make("lost.org", recipients="list")
-    assert knowledge([ANY, LIST, lost, LEARN, accepting], known) == {
+    assert knowledge(RuleSet([ANY, LIST, lost, LEARN, accepting]), known) == {
         "any.org": Knowledge(Recipients.ANY),
         "dupontnet.com": Knowledge(Recipients.LIST, 2),
         "lost.org": Knowledge(Recipients.LIST, 0, whole=False),

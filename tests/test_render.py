@@ -8,22 +8,25 @@ from hypothesis import strategies as st
 from mxbackup.errors import RenderError
 from mxbackup.esmith.settings import Settings
 from mxbackup.routing import qmail_remote
-from mxbackup.rules import Kind, Rule, SmartHostUse, names
+from mxbackup.routing.entries import meant_way
+from mxbackup.rules import Kind, Rule, RuleSet, SmartHostUse
 from mxbackup.rules.names import Name
 from mxbackup.targets import render
 from mxbackup.targets.render import TARGETS
 from tests.scratch import Scratch, run_python
 
 USE = SmartHostUse.USE
-RULES = [
-    Rule(Name("dupontnet.com")),
-    Rule(Name("www.dupontnet.com"), Kind.HOST),
-    Rule(Name("relayed.example"), Kind.DOMAIN, "", USE),
-    Rule(Name("a.relayed.example"), Kind.HOST, "", USE),
-    Rule(Name("routed.example"), Kind.DOMAIN, "mail.routed.example:26", USE),
-    Rule(Name("a.routed.example"), Kind.HOST, "[192.0.2.1]:26"),
-    Rule(Name("martin.org")),
-]
+RULES = RuleSet(
+    [
+        Rule(Name("dupontnet.com")),
+        Rule(Name("www.dupontnet.com"), Kind.HOST),
+        Rule(Name("relayed.example"), Kind.DOMAIN, "", USE),
+        Rule(Name("a.relayed.example"), Kind.HOST, "", USE),
+        Rule(Name("routed.example"), Kind.DOMAIN, "mail.routed.example:26", USE),
+        Rule(Name("a.routed.example"), Kind.HOST, "[192.0.2.1]:26"),
+        Rule(Name("martin.org")),
+    ]
+)
 PLAIN = Settings()
 SMART = Settings(smarthost="smtp.provider.net:587")
 
@@ -109,7 +112,7 @@ def test_fragment(target: str, settings: Settings, expected: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_without_rules_and_when_disabled_a_fragment_has_no_rule(target: str) -> None:
     empty = f"# BEGIN mxbackup: rules of the domains database\n{TARGETS[target].end}\n"
-    assert render.fragment(target, [], SMART) == empty
+    assert render.fragment(target, RuleSet(), SMART) == empty
     assert render.fragment(target, RULES, Settings(enabled=False, smarthost="smtp.provider.net")) == empty
 
 
@@ -125,30 +128,15 @@ def test_the_targets_and_their_files() -> None:
 
 def test_an_unknown_target_is_an_error() -> None:
     with pytest.raises(RenderError) as refused:
-        render.fragment("morercpthosts", [], PLAIN)
+        render.fragment("morercpthosts", RuleSet(), PLAIN)
     assert str(refused.value) == (
         'There is no target "morercpthosts". Targets: smtpd_check_rules, rcpthosts, smtproutes, goodrcptto, qpsmtpd.'
     )
 
 
-@pytest.mark.parametrize(
-    ("route", "smarthost", "settings", "expected"),
-    [
-        ("mail.a.com", USE, SMART, "route"),
-        ("mail.a.com", USE, PLAIN, "route"),
-        ("", USE, SMART, "smarthost"),
-        ("", SmartHostUse.BYPASS, SMART, "bypass"),
-        ("", USE, PLAIN, "mx"),
-        ("", SmartHostUse.BYPASS, PLAIN, "mx"),
-    ],
-)
-def test_where_mail_goes(route: str, smarthost: SmartHostUse, settings: Settings, expected: str) -> None:
-    assert render.destination(Rule(Name("a.com"), Kind.DOMAIN, route, smarthost), settings) == expected
-
-
 def routes(settings: Settings, *held: Rule) -> list[str]:
     """The lines of smtproutes, without our comments."""
-    return render.fragment("smtproutes", held, settings).splitlines()[1:-1]
+    return render.fragment("smtproutes", RuleSet(held), settings).splitlines()[1:-1]
 
 
 def test_a_rule_below_one_with_a_route_goes_its_own_way() -> None:
@@ -187,16 +175,16 @@ RULE_SETS = st.lists(
         smarthost=st.sampled_from(SmartHostUse),
     ),
     unique_by=lambda rule: rule.name,
-).map(lambda rules: sorted(rules, key=lambda rule: names.sort_key(rule.name)))
+).map(RuleSet)
 
 
 @given(RULE_SETS, st.sampled_from([PLAIN, SMART]))
-def test_qmail_sends_each_rule_where_it_says_whatever_stands_above_it(held: list[Rule], settings: Settings) -> None:
+def test_qmail_sends_each_rule_where_it_says_whatever_stands_above_it(held: RuleSet, settings: Settings) -> None:
     entries = render.fragment("smtproutes", held, settings) + (f":{settings.smarthost}\n" if settings.smarthost else "")
     parsed = qmail_remote.parse_routes(entries.encode())
     wanted = {"route": None, "bypass": "", "mx": "", "smarthost": settings.smarthost}
     for rule in held:
-        relay = wanted[render.destination(rule, settings)]
+        relay = wanted[meant_way(rule, settings)]
         found = qmail_remote.route(rule.name, parsed)
         below = qmail_remote.route(f"x.{rule.name}", parsed)
         assert (parsed[found.key] if found else "") == (rule.route if relay is None else relay)

@@ -230,19 +230,6 @@ def test_how_far_a_rule_reaches(kind: Kind, name: str, covered: bool) -> None:
     assert rule("dupontnet.com", kind).covers(name) is covered
 
 
-def test_covering_is_the_nearest_domain_rule_above() -> None:
-    far, near = rule("com.example"), rule("dupont.com.example")
-    others = [far, near, rule("www.dupont.com.example", Kind.HOST), rule("other.example")]
-    assert rules.covering("www.dupont.com.example", others) == near
-    assert rules.covering("a.www.dupont.com.example", others) == near
-    assert rules.covering(near.name, others) == far
-    assert rules.covering(far.name, others) is None
-
-
-def test_a_host_rule_covers_nothing_below() -> None:
-    assert rules.covering("www.dupontnet.com", [rule("dupontnet.com", Kind.HOST)]) is None
-
-
 def test_a_new_rule_may_lie_in_another_and_around_another() -> None:
     existing = [rule("dupontnet.com"), rule("www.martin.org", Kind.HOST)]
     rules.check_new(rule("www.dupontnet.com", Kind.HOST), existing, LOCAL)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from mxbackup.check.contacts import Contacts
 from mxbackup.check.facts import Facts, Finding, Severity, Us
@@ -20,10 +21,9 @@ from mxbackup.lookup import interfaces
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import Dns, TooMany
 from mxbackup.lookup.query import Server, system_resolvers
-from mxbackup.routing import qmail_remote
+from mxbackup.routing import entries, qmail_remote
 from mxbackup.routing.qmail_remote import KINDS, PATCHED, Delivery, Qmail, Verdict
-from mxbackup.rules import Rule
-from mxbackup.targets import render
+from mxbackup.rules import Rule, RuleSet
 
 AT_ONCE = 16
 NAME_LIMIT = 60.0  # seconds for one name
@@ -32,6 +32,8 @@ UNCHECKED = "unchecked"
 SMTPROUTES = CONTROL / "smtproutes"
 QMAIL_REMOTE = Path("/var/qmail/bin/qmail-remote")
 RESOLV_CONF = Path("/etc/resolv.conf")
+
+NO_RULES = RuleSet()
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Report:
 class Checker:
     """Checks names against the DNS and the mail servers, as this server sees them. May be used by several threads.
 
-    `routes` are the entries of smtproutes on disk, None where there is no such file. `log` takes the lines of what
+    `routes` are the entries of smtproutes on disk, None where there is no such file, `ours` those that the
+    rules ask for. `log` takes the lines of what
     went wrong in the program itself.
     """
 
@@ -72,12 +75,14 @@ class Checker:
         routes: Mapping[str, str] | None,
         contacts: Contacts | None = None,
         log: Callable[[list[str]], None] = log_to_syslog,
+        ours: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._dns = dns
         self._us = us
         self._routes = routes
         self._contacts = contacts or Contacts()
         self._log = log
+        self._ours = dict(ours)
 
     def check(self, name: str, rule: Rule | None = None, clock: Clock | None = None) -> Report:
         """Check one name, in NAME_LIMIT seconds of the clock's time. `rule` is the one that decides about its mail.
@@ -98,7 +103,7 @@ class Checker:
 
     def _facts(self, name: str, rule: Rule | None, clock: Clock) -> Facts:
         dns = self._dns.within(clock, QUESTIONS)
-        return Inquiry(name, rule, self._us, self._routes, dns, self._contacts, clock).facts()
+        return Inquiry(name, rule, self._us, self._routes, self._ours, dns, self._contacts, clock).facts()
 
 
 def _not_checked(name: str, reason: TimeIsUp | TooMany) -> Finding:
@@ -172,20 +177,24 @@ def checker_for(
     settings: Settings,
     public: Iterable[str] = (),
     nameservers: Sequence[Server] = (),
+    rules: RuleSet = NO_RULES,
     planned: Rule | None = None,
     outdated: Iterable[Path] | None = None,
     plugin: bool = True,
 ) -> Checker:
     """Return the checker for this server: its interfaces, its resolver, its smtproutes on disk.
 
-    `public` addresses count beside those of the settings. A `planned` rule is checked as if smtproutes held it
-    already. `outdated` files do not hold the rules; None on a machine without rules. `plugin` is as in `Us`.
-    Raises OSError when a control file cannot be read.
+    `public` addresses count beside those of the settings. A `planned` rule is checked as if it stood beside the
+    `rules` and smtproutes held it already. `outdated` files do not hold the rules; None on a machine without rules.
+    `plugin` is as in `Us`. Raises OSError when a control file cannot be read.
     """
     content = _control(host, SMTPROUTES.name)
     routes = None if content is None else qmail_remote.parse_routes(content)
+    ours = entries.table(rules, settings) if settings.routes else {}
     if planned and routes is not None and settings.routes:
-        routes = _with_planned(routes, planned, settings)
+        others = {key: relay for key, relay in routes.items() if key not in ours}
+        ours = entries.table(rules.beside(planned), replace(settings, enabled=True))
+        routes = others | ours
     us = Us(
         interfaces.addresses(),
         settings.public_addresses | frozenset(public),
@@ -197,7 +206,7 @@ def checker_for(
         more=interfaces.parse_networks(_control(host, "moreipme") or b""),
         less=interfaces.parse_networks(_control(host, "notipme") or b""),
     )
-    return Checker(Dns(system_resolvers(host.path(RESOLV_CONF)), nameservers), us, routes)
+    return Checker(Dns(system_resolvers(host.path(RESOLV_CONF)), nameservers), us, routes, ours=ours)
 
 
 def _control(host: Host, name: str) -> bytes | None:
@@ -212,14 +221,3 @@ def _kinds(host: Host) -> tuple[Qmail, ...]:
     except OSError:
         return KINDS
     return tuple(dict.fromkeys(replace(kind, reads_moreipme=reads) for kind in KINDS))
-
-
-def _with_planned(routes: Mapping[str, str], rule: Rule, settings: Settings) -> dict[str, str]:
-    others = {key: route for key, route in routes.items() if key != rule.name}
-    match render.destination(rule, settings):
-        case "route":
-            return {**others, rule.name: rule.route}
-        case "bypass":
-            return {**others, rule.name: ""}
-        case _:
-            return others

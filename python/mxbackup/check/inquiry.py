@@ -11,11 +11,10 @@ from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import UNKNOWN, Status
 from mxbackup.routing import qmail_remote
-from mxbackup.routing.qmail_remote import Delivery, Qmail, Route, Target, Verdict
+from mxbackup.routing.qmail_remote import Delivery, Qmail, Target, Verdict
 from mxbackup.rules import Rule
 from mxbackup.smtp import client
 from mxbackup.smtp.client import Dialogue, Question
-from mxbackup.targets import render
 
 QUESTIONS = 400  # to the DNS; thirteen exchangers and thirteen name servers take about a hundred
 CONNECTIONS = 8  # to mail servers
@@ -26,13 +25,15 @@ POLICY_LIMIT = 5.0  # seconds
 class Inquiry:
     """What is asked about one name, of whom, and for how long.
 
-    `rule` is the one that decides about its mail, `routes` the entries of smtproutes on disk, None without that file.
+    `rule` is the one that decides about its mail, `routes` the entries of smtproutes on disk, None without that file,
+    `ours` those that the rules ask for.
     """
 
     name: str
     rule: Rule | None
     us: Us
     routes: Mapping[str, str] | None
+    ours: Mapping[str, str]
     dns: Dns
     contacts: Contacts
     clock: Clock
@@ -58,7 +59,7 @@ class Inquiry:
             resolver_exchangers=own.answer("MX").exchangers if own.status == Status.ANSWER else None,
             servers=self.dns.facts(self.name),
             route=qmail_remote.route(self.name, self.routes or {}),
-            expected_route=self._expected(),
+            expected_route=None if self.routes is None else qmail_remote.route(self.name, self.ours),
             contacts=contacts,
             policy=policy,
             policy_trouble=trouble,
@@ -110,19 +111,6 @@ class Inquiry:
         look_up = self.dns.lookup
         alias = bool(look_up(name, "CNAME").records)
         return Exchanger(preference, name, look_up(name, "A"), look_up(name, "AAAA"), alias)
-
-    def _expected(self) -> Route | None:
-        """What smtproutes must say of the name; None where there is no rule in force, or nothing to say."""
-        if self.rule is None or self.routes is None or not self.us.settings.enabled:
-            return None
-        key = self.rule.name if self.name == self.rule.name else f".{self.rule.name}"
-        match render.destination(self.rule, self.us.settings):
-            case "route":
-                return qmail_remote.route(self.name, {key: self.rule.route})
-            case "bypass":
-                return Route(key)
-            case _:
-                return None
 
     def _policy(self) -> tuple[mtasts.Policy | None, str]:
         look_up = self.dns.lookup

@@ -35,6 +35,7 @@ from mxbackup.errors import RuleExists
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
+from mxbackup.routing.entries import actual_way
 from mxbackup.rules import Kind, Rule, SmartHostUse
 from mxbackup.service import changing, knowing
 from mxbackup.service.changing import Change
@@ -77,7 +78,7 @@ def list_(context: Context, as_json: bool) -> None:
 def show(context: Context, name: str, as_json: bool) -> None:
     """Print all that is known of one rule."""
     rule, inventory = changing.get(context, name), context.inventory()
-    known = knowing.knowledge(context, [rule])[rule.name]
+    known = knowing.knowledge(context, inventory.rules)[rule.name]
     if as_json:
         print_json(_rule_json(rule, inventory, known))
         return
@@ -90,7 +91,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
     ):
         if value:
             click.echo(labelled(label, value))
-    _print_remarks(Change(rule, inventory.covering(rule.name), inventory.settings))
+    _print_remarks(Change(rule, inventory.rules.covering(rule.name), inventory.settings))
 
 
 @click.command(
@@ -216,7 +217,7 @@ def _warn_while_disabled(settings: Settings, *, err: bool = False) -> None:
 
 
 def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, Any]:
-    covering = inventory.covering(rule.name)
+    covering = inventory.rules.covering(rule.name)
     return {
         "name": rule.name,
         "unicode": rules.shown(rule),
@@ -224,7 +225,7 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, 
         "route": rule.route,
         "smarthost": rule.smarthost.value,
         "description": rule.description,
-        "destination": about_rules.way(rule, inventory.settings),
+        "destination": actual_way(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),
     }

@@ -21,6 +21,7 @@ from mxbackup.cli.common import (
     words,
 )
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
+from mxbackup.routing.entries import Way, actual_way
 from mxbackup.rules import Kind, Recipients
 from mxbackup.service import applying, inspecting
 from mxbackup.service.context import Context
@@ -28,7 +29,6 @@ from mxbackup.service.inspecting import Status
 from mxbackup.targets import render
 from mxbackup.targets.lint import Finding, Level
 from mxbackup.targets.status import TargetStatus
-from mxbackup.words import about_rules
 
 NAMED = 10  # rules that status names one by one
 _LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("note")}
@@ -101,7 +101,7 @@ def _print_status(found: Status, plain: bool) -> None:
         click.echo(_("Smart host: none."))
         return
     click.echo(_("Smart host: {host}.", host=current.smarthost))
-    around = [rule for rule in inventory.rules if about_rules.way(rule, current) != "smarthost"]
+    around = [rule for rule in inventory.rules if actual_way(rule, current) != Way.SMARTHOST]
     for rule in around[:NAMED]:
         click.echo("  " + _("{name} goes around it ({around})", name=rules.shown(rule), around=rule.route or _("MX")))
     if len(around) > NAMED:
@@ -136,7 +136,7 @@ def _finding(finding: Finding) -> str:
 def _status_json(found: Status) -> dict[str, Any]:
     inventory = found.inventory
     kinds = [rule.kind for rule in inventory.rules]
-    destinations = {rule.name: about_rules.way(rule, inventory.settings) for rule in inventory.rules}
+    destinations = {rule.name: actual_way(rule, inventory.settings) for rule in inventory.rules}
     return {
         "enabled": inventory.settings.enabled,
         "rules": {kind.value: kinds.count(kind) for kind in Kind},
@@ -162,7 +162,7 @@ def _status_json(found: Status) -> dict[str, Any]:
             if rule.recipients != Recipients.ANY
         },
         "smarthost": inventory.settings.smarthost or None,
-        "bypass": [n for n, to in destinations.items() if inventory.settings.smarthost and to != "smarthost"],
+        "bypass": [n for n, to in destinations.items() if inventory.settings.smarthost and to != Way.SMARTHOST],
     }
 
 

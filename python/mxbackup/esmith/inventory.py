@@ -2,12 +2,10 @@
 """What the databases of a server hold of ours: the rules, the records that are none, and the settings."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
-from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidRule
 from mxbackup.esmith.settings import Settings
-from mxbackup.rules import Rule, names
+from mxbackup.rules import Rule, RuleSet
 
 
 @dataclass(frozen=True)
@@ -28,18 +26,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Inventory:
-    """All rules, sorted by name; the records left out; the settings they were read with; faults of the rules."""
+    """All rules; the records left out; the settings they were read with; faults of the rules."""
 
-    rules: list[Rule]
+    rules: RuleSet
     invalid: list[Invalid]
     settings: Settings
     faults: list[Fault] = field(default_factory=list)
-
-    def covering(self, name: str) -> Rule | None:
-        """Return the domain rule below which the name lies, nearest first, or None."""
-        near = [self._by_name[up] for up in names.parents(name) if up in self._by_name]
-        return rules.covering(name, near)
-
-    @cached_property
-    def _by_name(self) -> dict[str, Rule]:
-        return {rule.name: rule for rule in self.rules}

@@ -26,7 +26,7 @@ def review(visit: Visit) -> Page:
         _check(entries, rule, inventory)
     except InvalidInput as error:
         return form(visit, entries, error)
-    cover = inventory.covering(rule.name)
+    cover = inventory.rules.covering(rule.name)
     return Page(
         "review.html",
         {

@@ -77,7 +77,7 @@ class Listing:
 def listing(status: Status, states: Mapping[str, Remembered], view: View, words: Lexicon) -> Listing:
     """Return the rows that the view shows; a page beyond the last is the last."""
     inventory = status.inventory
-    found = inventory.rules
+    found = list(inventory.rules)
     if view.text:
         text = view.text.lower()
         found = [rule for rule in found if text in _searched(rule, inventory, words)]
@@ -94,7 +94,7 @@ def listing(status: Status, states: Mapping[str, Remembered], view: View, words:
 
 def _row(rule: Rule, status: Status, last: Remembered | None, words: Lexicon) -> Row:
     inventory = status.inventory
-    cover = inventory.covering(rule.name)
+    cover = inventory.rules.covering(rule.name)
     return Row(
         key=rule.name,
         name=rules.shown(rule),

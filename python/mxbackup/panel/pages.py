@@ -53,7 +53,7 @@ def removal(visit: Visit) -> Page | Redirect:
     name = visit.parameter("rule")
     try:
         inventory = visit.context.inventory()
-        cover = inventory.covering(name) if inventory.settings.enabled else None
+        cover = inventory.rules.covering(name) if inventory.settings.enabled else None
         return Page(
             "remove.html",
             {

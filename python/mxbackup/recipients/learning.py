@@ -5,7 +5,7 @@ import hashlib
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,10 +23,10 @@ from mxbackup.recipients import envoy, memory
 from mxbackup.recipients.callout import Came, Said
 from mxbackup.recipients.journal import Note
 from mxbackup.recipients.memory import TEST_EVERY, Contact, Memory, Met, pause
-from mxbackup.recipients.policies import NOWHERE, Answer, Primary, nearest, primary_key
+from mxbackup.recipients.policies import NOWHERE, Answer, Primary, primary_key
 from mxbackup.routing import qmail_remote
 from mxbackup.routing.qmail_remote import Verdict
-from mxbackup.rules import Recipients, Rule
+from mxbackup.rules import Recipients, Rule, RuleSet
 from mxbackup.rules.names import Name
 from mxbackup.smtp import replies
 from mxbackup.smtp.replies import Meaning
@@ -92,7 +92,7 @@ class Surroundings:
         return replace(answer, records=tuple(sorted(answer.records)))
 
 
-def run(host: Host, rules: Iterable[Rule], settings: Settings) -> Learned:
+def run(host: Host, rules: RuleSet, settings: Settings) -> Learned:
     """Learn on this server. Raises HostError when the files for that cannot be used."""
     dns = Dns(system_resolvers(host.path(RESOLV_CONF)))
     own = interfaces.addresses() | settings.public_addresses
@@ -112,12 +112,12 @@ def run(host: Host, rules: Iterable[Rule], settings: Settings) -> Learned:
         ) from error
 
 
-def learn(rules: Iterable[Rule], known: Memory, around: Surroundings, longest: float = LONGEST) -> Learned:
+def learn(rules: RuleSet, known: Memory, around: Surroundings, longest: float = LONGEST) -> Learned:
     """Fetch what the plugin wrote down, ask what is due, and forget what no longer counts.
 
     Takes at most `longest` seconds and the last dialogue. Raises HostError.
     """
-    return _Run({rule.name: rule for rule in rules}, known, around, longest).carry_out()
+    return _Run(rules, known, around, longest).carry_out()
 
 
 def in_turn(queues: Iterable[Iterable[Item]]) -> Iterator[Item]:
@@ -134,9 +134,9 @@ def in_turn(queues: Iterable[Iterable[Item]]) -> Iterator[Item]:
 class _Run:
     """One run. Rules take turns, the one that has waited longest first; so do, within a rule, its questions."""
 
-    def __init__(self, rules: Mapping[Name, Rule], known: Memory, around: Surroundings, longest: float) -> None:
+    def __init__(self, rules: RuleSet, known: Memory, around: Surroundings, longest: float) -> None:
         self._rules = rules
-        self._learning = [rule for rule in rules.values() if rule.recipients == Recipients.LEARN]
+        self._learning = [rule for rule in rules if rule.recipients == Recipients.LEARN]
         self._known = known
         self._around = around
         self._end = around.clock() + longest
@@ -157,7 +157,7 @@ class _Run:
         self._met = known.primaries()
         self._contacts = known.contacts()
         self._forget_answers({rule.name for rule in self._learning if primary_key(rule) not in self._met})
-        known.renew(self._with_rules(known.ageing(self._now())), self._now())
+        known.renew(self._named(known.ageing(self._now())), self._now())
         put_aside = self._work_off(in_turn(self._queues()))
         self._patience = math.inf
         self._work_off(put_aside)
@@ -186,29 +186,32 @@ class _Run:
         last = {note.address: note for note in notes}
         good = [Answer(note.address, True, note.time) for note in last.values() if note.word == "good"]
         self._known.answer(answer for answer in good if answer.asked <= now < answer.until)
-        self._known.ask(self._with_rules(note.address for note in last.values() if note.word != "good"), now)
+        self._known.ask(self._named(note.address for note in last.values() if note.word != "good"), now)
         self._hear(note for note in last.values() if note.word != "ask" and note.time <= now)
 
     def _hear(self, notes: Iterable[Note]) -> None:
         """A primary that answered the plugin after it was silent to us need not be waited for."""
         met, contacts = self._known.primaries(), self._known.contacts()
         for note in notes:
-            rule = nearest(note.address.rpartition("@")[2], self._rules)
+            rule = self._rules.nearest(note.address.rpartition("@")[2])
             target = rule and met.get(primary_key(rule), Met(NOWHERE)).primary.target
             if target in contacts and contacts[target].asked < note.time:
                 contacts[target] = Contact(0, note.time)
                 self._known.set_contact(target, contacts[target])
 
-    def _with_rules(self, addresses: Iterable[str]) -> list[tuple[str, str]]:
-        """Return the addresses that are to be asked about, with the names of the rules."""
-        rules = ((address, nearest(address.rpartition("@")[2], self._rules)) for address in addresses)
-        return [(address, rule.name) for address, rule in rules if rule and rule.recipients == Recipients.LEARN]
+    def _with_rules(self, addresses: Iterable[str]) -> list[tuple[str, Rule]]:
+        """Return the addresses that are to be asked about, with their rules."""
+        rules = ((address, self._rules.nearest(address.rpartition("@")[2])) for address in addresses)
+        return [(address, rule) for address, rule in rules if rule and rule.recipients == Recipients.LEARN]
+
+    def _named(self, addresses: Iterable[str]) -> list[tuple[str, str]]:
+        return [(address, rule.name) for address, rule in self._with_rules(addresses)]
 
     def _forget_answers(self, changed: Collection[Name]) -> None:
         """Forget what others than the primaries of now said of the recipients of these rules."""
         if changed:
             answers = self._known.known({}, self._now()).answers
-            owners = ((one.address, nearest(one.host, self._rules)) for one in answers)
+            owners = ((one.address, self._rules.nearest(one.host)) for one in answers)
             self._known.forget_answers(address for address, owner in owners if owner and owner.name in changed)
 
     def _queues(self) -> list[list[Task]]:
@@ -216,8 +219,8 @@ class _Run:
         queues: dict[str, list[Task]] = {rule.name: [(rule, None)] for rule in self._learning}
         due = self._known.due(self._now())
         found = self._with_rules(due)
-        for address, name in found:
-            queues[name].append((self._rules[Name(name)], address))
+        for address, rule in found:
+            queues[rule.name].append((rule, address))
         self._known.drop(set(due) - {address for address, _ in found})
         return sorted(queues.values(), key=lambda queue: self._met_of(queue[0][0]).served)
 

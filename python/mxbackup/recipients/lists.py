@@ -12,8 +12,7 @@ from urllib.parse import quote, unquote
 
 from mxbackup.errors import InvalidInput
 from mxbackup.esmith.database import Database
-from mxbackup.recipients import policies
-from mxbackup.rules import Rule, names, shown
+from mxbackup.rules import Rule, RuleSet, names, shown
 
 DATABASE = "mxbackup_recipients"
 LIST = "list"
@@ -24,17 +23,16 @@ COUNT = "Count"
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 
 
-def parse(text: str, rule: Rule, rules: Iterable[Rule]) -> set[str]:
+def parse(text: str, rule: Rule, rules: RuleSet) -> set[str]:
     """Return the addresses of a text, one a line, in lower case; one without `@` is at the rule's name.
 
     Blank lines and those that begin with `#` are left out. Raises InvalidInput for the first line that is no address,
     or no address that this rule decides about; and for a text without any.
     """
-    by_name = {other.name: other for other in rules}
     found = set()
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         if (entry := line.strip()) and not entry.startswith("#"):
-            found.add(_address(entry, number, rule, by_name))
+            found.add(_address(entry, number, rule, rules))
     if not found:
         raise InvalidInput(
             "There is no address in it. To accept every recipient: mxbackup set {name} --recipients any",
@@ -65,7 +63,7 @@ def whole_lists(database: Database, rules: Iterable[Rule]) -> dict[str, frozense
     return {name: frozenset(found) for name, found in addresses.items() if _is_whole(database, name, len(found))}
 
 
-def _address(entry: str, number: int, rule: Rule, by_name: dict[names.Name, Rule]) -> str:
+def _address(entry: str, number: int, rule: Rule, rules: RuleSet) -> str:
     local, host = entry.rsplit("@", 1) if "@" in entry else (entry, str(rule.name))
     try:
         host = names.parse_host(host)
@@ -78,7 +76,7 @@ def _address(entry: str, number: int, rule: Rule, by_name: dict[names.Name, Rule
             entry=entry,
             name=rule.name,
         )
-    if policies.nearest(host, by_name) != rule:
+    if rules.nearest(host) != rule:
         raise InvalidInput(
             'Line {line}: "{entry}" is no address of {name}, so this list does not decide about it.',
             line=number,

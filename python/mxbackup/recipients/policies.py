@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which recipients qpsmtpd accepts for each rule: the sorted table that its plugin searches. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mxbackup.rules import Kind, Recipients, Rule, names
-from mxbackup.rules.names import Name
+from mxbackup.rules import Kind, Recipients, Rule, RuleSet
 
 # As long as answers of a primary count, in seconds.
 GOOD_LIFE = 31 * 86400
@@ -53,30 +52,29 @@ class Known:
 NOTHING = Known()
 
 
-def table(rules: Iterable[Rule], known: Known) -> list[tuple[str, str]]:
+def table(rules: RuleSet, known: Known) -> list[tuple[str, str]]:
     """Return key and value of every line of the plugin's file, sorted bytewise; the plugin says what they mean."""
-    by_name = {rule.name: rule for rule in rules}
     lines: dict[str, str] = {}
-    for rule in by_name.values():
+    for rule in rules:
         lines[rule.name] = own = policy(rule, known)
         if rule.kind == Kind.DOMAIN:
             lines["." + rule.name] = _policy_below(rule, own)
         if rule.recipients == Recipients.LIST:
             listed = known.lists.get(rule.name, ())
-            lines |= {f"<{one}>": "good" for one in listed if nearest(one.rpartition("@")[2], by_name) is rule}
-    for answer, _ in counting(by_name, known):
+            lines |= {f"<{one}>": "good" for one in listed if rules.nearest(one.rpartition("@")[2]) is rule}
+    for answer, _ in counting(rules, known):
         lines[f"<{answer.address}>"] = f"{'good' if answer.good else 'bad'} {answer.until}"
     # All are ASCII, so the order of characters is that of bytes.
     return [(key, lines[key]) for key in sorted(lines)]
 
 
-def counting(rules: Mapping[Name, Rule], known: Known) -> Iterator[tuple[Answer, Rule]]:
+def counting(rules: RuleSet, known: Known) -> Iterator[tuple[Answer, Rule]]:
     """Yield the answers, and the rule of each, whose primary, with the route of now, is known.
 
     Those of another primary are no answers.
     """
     for answer in known.answers:
-        rule = nearest(answer.host, rules)
+        rule = rules.nearest(answer.host)
         if rule and rule.recipients == Recipients.LEARN and primary_key(rule) in known.primaries:
             yield answer, rule
 
@@ -99,14 +97,6 @@ def policy(rule: Rule, known: Known) -> str:
         case Recipients.LEARN:
             primary = known.primaries.get(primary_key(rule), NOWHERE)
             return "any" if primary.accepts_all else f"learn {primary.target} {rule.unknown}"
-
-
-def nearest(host: str, rules: Mapping[Name, Rule]) -> Rule | None:
-    """Return the rule that decides about mail to `host`: its own, else the nearest domain it lies in, or None."""
-    if own := rules.get(Name(host)):
-        return own
-    above = (rules.get(Name(up)) for up in names.parents(host))
-    return next((rule for rule in above if rule and rule.kind == Kind.DOMAIN), None)
 
 
 def _policy_below(rule: Rule, own: str) -> str:

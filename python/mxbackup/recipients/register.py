@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What this server knows of the recipients of its rules: the lists, and what was learnt from primaries."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mxbackup.errors import DatabaseMissing
@@ -9,7 +9,7 @@ from mxbackup.esmith.database import Database, Store, log_to_syslog
 from mxbackup.esmith.host import Host
 from mxbackup.recipients import lists
 from mxbackup.recipients.policies import NOTHING, Known, counting, primary_key
-from mxbackup.rules import Recipients, Rule
+from mxbackup.rules import Recipients, Rule, RuleSet
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,11 @@ class Register:
             return Database()
 
 
-def knowledge(rules: Sequence[Rule], known: Known) -> dict[str, Knowledge]:
+def knowledge(rules: RuleSet, known: Known) -> dict[str, Knowledge]:
     """Return what is known, by the rule's name."""
-    by_name = {rule.name: rule for rule in rules}
-    good = dict.fromkeys(by_name, 0)
+    good = dict.fromkeys((rule.name for rule in rules), 0)
     newest: dict[str, int] = {}
-    for answer, rule in counting(by_name, known):
+    for answer, rule in counting(rules, known):
         good[rule.name] += answer.good
         newest[rule.name] = max(newest.get(rule.name, 0), answer.asked)
     return {rule.name: _of(rule, known, good[rule.name], newest.get(rule.name)) for rule in rules}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What we are backup MX for: names, rules, and which of them can stand together. Pure.
+"""What we are backup MX for: names, rules, and which of them decides. Pure.
 
 `names` is the only place that knows what a domain name is, `rule` what one rule is and how a record holds it,
-`localmail` which names are this server's own. Imports `errors` alone.
+`ruleset`
+all rules of a server together, `localmail` which names are this server's own. Imports `errors` alone.
 """
 
 from mxbackup.rules.rule import (
@@ -15,7 +16,6 @@ from mxbackup.rules.rule import (
     adds_nothing,
     check_local,
     check_new,
-    covering,
     from_record,
     make,
     parse_route,
@@ -24,18 +24,19 @@ from mxbackup.rules.rule import (
     to_own_port,
     to_properties,
 )
+from mxbackup.rules.ruleset import RuleSet
 
 __all__ = [
     "RECORD_TYPE",
     "Kind",
     "Recipients",
     "Rule",
+    "RuleSet",
     "SmartHostUse",
     "Unknown",
     "adds_nothing",
     "check_local",
     "check_new",
-    "covering",
     "from_record",
     "make",
     "parse_route",

@@ -180,12 +180,6 @@ def to_own_port(rule: Rule, here: LocalMail) -> bool:
     return port != SMTP_PORT and _leads_here(host, here)
 
 
-def covering(name: str, existing: Iterable[Rule]) -> Rule | None:
-    """Return the domain rule below which `name` lies, nearest first, so that its mail is accepted; or None."""
-    domains = {other.name: other for other in existing if other.kind == Kind.DOMAIN}
-    return next((domains[Name(up)] for up in names.parents(name) if up in domains), None)
-
-
 def adds_nothing(rule: Rule, cover: Rule) -> bool:
     """Whether the rule's mail would fare the same by `cover`, the domain rule that it lies below."""
     own_list = rule.recipients == Recipients.LIST  # each rule has its own

@@ -5,14 +5,15 @@ Each change is followed by an event, unless `event` is False.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidRule, MxBackupError, UnknownRule
 from mxbackup.esmith.database import Database, Record
 from mxbackup.esmith.settings import SERVICE_KEY, Settings
-from mxbackup.rules import RECORD_TYPE, Rule, names
+from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, names
 from mxbackup.service.context import Context
 
 
@@ -52,12 +53,12 @@ def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
     """Record a new rule. Raises InvalidRule, DatabaseError, HostError."""
 
     def change(domains: Database) -> Change:
-        near = list(_near(domains, rule.name))
+        near = _near(domains, rule.name)
         current = context.settings(domains)
         rules.check_new(rule, near, current.local)
         _refuse_other_record(domains, rule)
         domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
-        return Change(rule, rules.covering(rule.name, near), current)
+        return Change(rule, near.covering(rule.name), current)
 
     context.prepare(event)
     done = context.domains.update(change)
@@ -81,7 +82,7 @@ def change(
         current = context.settings(domains)
         rules.check_local(rule, current.local)
         domains.set(key, RECORD_TYPE, recorded)
-        return Change(rule, rules.covering(rule.name, _near(domains, rule.name)), current)
+        return Change(rule, _near(domains, rule.name).covering(rule.name), current)
 
     context.prepare(event)
     done = context.domains.update(revise)
@@ -100,7 +101,7 @@ def remove(context: Context, name: str, *, expected: str = "", event: bool = Tru
         _refuse_stale(domains, key, expected)
         domains.delete(key)
         on = context.settings(domains).enabled
-        return Removal(key, rules.covering(key, _near(domains, key)) if on else None)
+        return Removal(key, _near(domains, key).covering(key) if on else None)
 
     context.prepare(event)
     done = context.domains.update(delete)
@@ -151,13 +152,13 @@ def _read(domains: Database, key: str) -> Rule:
     return rules.from_record(key, _record(domains, key, key).properties)[0]
 
 
-def _near(domains: Database, name: str) -> Iterator[Rule]:
+def _near(domains: Database, name: str) -> RuleSet:
     """The valid rules for the name and for the domains it lies in."""
+    found = []
     for key in (name, *names.parents(name)):
-        try:
-            yield _read(domains, key)
-        except MxBackupError:
-            continue
+        with suppress(MxBackupError):
+            found.append(_read(domains, key))
+    return RuleSet(found)
 
 
 def _refuse_other_record(domains: Database, rule: Rule) -> None:

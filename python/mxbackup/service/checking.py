@@ -13,8 +13,7 @@ from mxbackup.errors import DatabaseMissing
 from mxbackup.esmith.database import Store
 from mxbackup.esmith.inventory import Invalid, Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.recipients.policies import nearest
-from mxbackup.rules import Rule, names
+from mxbackup.rules import Rule, RuleSet, names
 from mxbackup.service import inspecting, plugin
 from mxbackup.service.context import Context
 
@@ -57,7 +56,7 @@ def check(
     chosen = _chosen(wanted, inventory)
     loaded = not plugin.faults(context, inventory)
     checker = collecting.checker_for(
-        context.host, inventory.settings, public, nameservers, outdated=outdated, plugin=loaded
+        context.host, inventory.settings, public, nameservers, inventory.rules, outdated=outdated, plugin=loaded
     )
     remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
     with remembering.alone(context.host.path(remembering.LOCK)) if remember else nullcontext():
@@ -79,6 +78,7 @@ def check_soon(context: Context, rule: Rule, budget: float, *, planned: bool = F
     checker = collecting.checker_for(
         context.host,
         inventory.settings,
+        rules=inventory.rules,
         planned=rule if planned else None,
         outdated=() if planned else inspecting.outdated(context, inventory),
         plugin=not plugin.faults(context, inventory),
@@ -96,7 +96,7 @@ def _rules_in_force(context: Context) -> tuple[Inventory, list[Path] | None]:
     try:
         inventory = context.inventory()
     except DatabaseMissing:
-        return Inventory([], [], Settings()), None
+        return Inventory(RuleSet(), [], Settings()), None
     return inventory, inspecting.outdated(context, inventory)
 
 
@@ -104,9 +104,8 @@ def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule
     """The names to check, each with the rule that decides about it."""
     if not wanted:
         return [(rule.name, rule) for rule in inventory.rules]
-    by_name = {rule.name: rule for rule in inventory.rules}
     parsed = dict.fromkeys(names.parse_host(text) for text in wanted)
-    return [(name, nearest(name, by_name)) for name in parsed]
+    return [(name, inventory.rules.nearest(name)) for name in parsed]
 
 
 def _remember(context: Context, reports: "Sequence[Report]", current: Settings, *, all_rules: bool) -> None:

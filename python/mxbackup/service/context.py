@@ -12,7 +12,7 @@ from mxbackup.esmith.host import CONTROL, Host
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Register
-from mxbackup.rules import RECORD_TYPE, Rule, localmail, names
+from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, localmail
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.targets import render
 from mxbackup.targets.mailfiles import MailFiles
@@ -51,8 +51,7 @@ class Context:
                 faults += (Fault(rule, reason) for reason in found)
             except InvalidInput as reason:
                 invalid.append(Invalid(key, reason))
-        valid.sort(key=lambda rule: names.sort_key(rule.name))
-        return Inventory(valid, invalid, current, faults)
+        return Inventory(RuleSet(valid), invalid, current, faults)
 
     def before_first_rule(self) -> bool:
         """Whether this is a host without e-smith that no rule was made on."""

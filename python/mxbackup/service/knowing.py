@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which recipients there are: lists in and out, what is known, and learning it from the primaries."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mxbackup.recipients import register
 from mxbackup.recipients.register import Knowledge
-from mxbackup.rules import Recipients, Rule
+from mxbackup.rules import Recipients, Rule, RuleSet
 from mxbackup.service import applying, changing
 from mxbackup.service.context import Context
 from mxbackup.targets import render
@@ -36,7 +35,7 @@ def export_list(context: Context, name: str) -> tuple[Rule, list[str]]:
     return rule, context.recipients.of(rule)
 
 
-def knowledge(context: Context, rules: Sequence[Rule]) -> dict[str, Knowledge]:
+def knowledge(context: Context, rules: RuleSet) -> dict[str, Knowledge]:
     """Return what is known of the recipients of these rules, by the rule's name. Raises DatabaseError."""
     return register.knowledge(rules, context.recipients.known(rules))
 
@@ -44,7 +43,7 @@ def knowledge(context: Context, rules: Sequence[Rule]) -> dict[str, Knowledge]:
 def lacks_list(context: Context, rule: Rule) -> bool:
     """Whether all mail of the rule is put off here for want of the list of its recipients. Raises DatabaseError."""
     listed = rule.recipients == Recipients.LIST and context.files.has_qpsmtpd()
-    return listed and not knowledge(context, [rule])[rule.name].whole
+    return listed and not knowledge(context, RuleSet([rule]))[rule.name].whole
 
 
 def learn(context: Context) -> "Learned | None":

@@ -16,10 +16,10 @@ from mxbackup.errors import MxBackupError
 from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, DATABASES, MORERCPTHOSTS, PEER_LISTS, PLUGIN_LIST, TEMPLATES, Host
 from mxbackup.esmith.settings import Settings
-from mxbackup.rules import Rule, localmail
+from mxbackup.routing.entries import Way, meant_way
+from mxbackup.rules import Rule, RuleSet, localmail
 from mxbackup.rules.localmail import LocalMail
-from mxbackup.rules.names import Name, parents
-from mxbackup.targets.render import BEGIN, TARGETS, destination
+from mxbackup.targets.render import BEGIN, TARGETS
 from mxbackup.transfer import recognise
 from mxbackup.transfer.recognise import Form
 
@@ -90,7 +90,7 @@ def read(host: Host) -> dict[Path, str | None]:
 
 
 def findings(
-    files: Mapping[Path, str | None], rules: Sequence[Rule], settings: Settings, *, routes: bool = True
+    files: Mapping[Path, str | None], rules: RuleSet, settings: Settings, *, routes: bool = True
 ) -> list[Finding]:
     """Return what is wrong in these files, as `read` gives them, for these rules on this server.
 
@@ -107,13 +107,12 @@ def findings(
     if CHECK_RULES in texts:
         found += _check_rules(texts[CHECK_RULES])
     if not settings.postfix:
-        accepting = _accepting(rules)
-        found += _percenthack(texts.get(PERCENTHACK, ""), accepting)
-        found += _kept_here(texts.get(VIRTUALDOMAINS, ""), accepting, settings.local)
+        found += _percenthack(texts.get(PERCENTHACK, ""), rules.nearest)
+        found += _kept_here(texts.get(VIRTUALDOMAINS, ""), rules.nearest, settings.local)
     names = {rule.name for rule in rules}
     for path in texts:
         found += _custom_fragment(path, texts, lambda name: name in names or settings.local.delivers(name) is not None)
-    concerned = [rule for rule in rules if destination(rule, settings) in ("route", "bypass")]
+    concerned = [rule for rule in rules if meant_way(rule, settings) in (Way.ROUTE, Way.BYPASS)]
     if settings.postfix:
         level = Level.WARNING if concerned else Level.NOTE
         found.append(Finding(level, "no-routes", SMTPROUTES, _postfix(len(concerned))))
@@ -209,18 +208,6 @@ def _kept_here(text: str, accepting: Callable[[str], Rule | None], local: LocalM
             yield Finding(Level.NOTE, "address-kept-here", VIRTUALDOMAINS, _address_kept(key, rule), (number,))
         elif rule and key not in local.names:
             yield Finding(Level.WARNING, "kept-here", VIRTUALDOMAINS, _name_kept(key, rule), (number,))
-
-
-def _accepting(rules: Sequence[Rule]) -> Callable[[str], Rule | None]:
-    """Return what tells the rule by which mail for a name is accepted, the nearest first."""
-    known = {rule.name: rule for rule in rules}
-
-    def accepting(name: str) -> Rule | None:
-        return next(
-            (known[Name(up)] for up in (name, *parents(name)) if up in known and known[Name(up)].covers(name)), None
-        )
-
-    return accepting
 
 
 def _control_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.host import MORERCPTHOSTS, NEWMRH, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.policies import Known
+from mxbackup.rules import RuleSet
 from mxbackup.targets import render
 from mxbackup.targets.status import TargetStatus
 
@@ -38,7 +39,8 @@ class MailFiles:
         """
         held = inventory.rules
         if target == "goodrcptto" and not self.host.others_fill(render.TARGETS[target].path):
-            held = []  # without any entry check_goodrcptto is off, and ours would switch it on for all local users
+            # Without any entry check_goodrcptto is off, and ours would switch it on for all local users.
+            held = RuleSet()
         if target == "rcpthosts" and self.host.path(NEWMRH).exists():
             from mxbackup.targets import qmailcontrol
 

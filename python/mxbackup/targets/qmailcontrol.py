@@ -6,7 +6,7 @@ qmail-smtpd(8) reads `rcpthosts` and `morercpthosts.cdb` at each connection, qma
 at each delivery, so nothing has to be restarted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS, NEWMRH, QPSMTPD, Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.routing import qmail_remote
-from mxbackup.rules import Rule, localmail
+from mxbackup.rules import Rule, RuleSet, localmail
 from mxbackup.targets import cdb, render
 from mxbackup.targets.lint import Finding, Level, Mistake
 from mxbackup.targets.render import BEGIN
@@ -66,7 +66,7 @@ def smarthost(host: Host) -> str:
     return qmail_remote.parse_routes((_read(host, SMTPROUTES) or "").encode("utf-8", "surrogateescape")).get("", "")
 
 
-def plan(host: Host, rules: Sequence[Rule], settings: Settings, *, create: bool = False) -> list[FileChange]:
+def plan(host: Host, rules: RuleSet, settings: Settings, *, create: bool = False) -> list[FileChange]:
     """Return the control files as they are and should be, in the order in which they are to be written.
 
     A rule that goes from one file to another stands in the new one before it leaves the old one. A missing `rcpthosts`,
@@ -113,16 +113,17 @@ def reads_more(host: Host) -> bool:
     return host.path(NEWMRH).exists() and not any(host.path(sign).exists() for sign in signs)
 
 
-def in_rcpthosts(host: Host, rules: Sequence[Rule]) -> list[Rule]:
+def in_rcpthosts(host: Host, rules: RuleSet) -> RuleSet:
     """Return which of the sorted rules `rcpthosts` is to hold: the first ones, and those not compiled elsewhere yet.
 
     So no name is refused when its template is expanded before `morercpthosts` is written. Raises HostError.
     """
     compiled = set() if _out_of_date(host) else _more_names(host)
-    return [*rules[:IN_RCPTHOSTS], *(rule for rule in rules[IN_RCPTHOSTS:] if rule.name not in compiled)]
+    ours = list(rules)
+    return RuleSet([*ours[:IN_RCPTHOSTS], *(rule for rule in ours[IN_RCPTHOSTS:] if rule.name not in compiled)])
 
 
-def more(host: Host, rules: Sequence[Rule], settings: Settings, *, keep: bool = False) -> FileChange:
+def more(host: Host, rules: RuleSet, settings: Settings, *, keep: bool = False) -> FileChange:
     """Return `morercpthosts` as it is and as it should be: with the sorted rules after the first ones.
 
     With `keep` also with those of the first that it holds now, until `rcpthosts` holds them. Raises HostError.
@@ -214,9 +215,9 @@ def _change(host: Host, path: Path, block: str, initial: str | None = None) -> F
         raise HostError("{path} was not changed: {reason}", path=path, reason=reason) from reason
 
 
-def _block(target: str, rules: Sequence[Rule], settings: Settings) -> str:
+def _block(target: str, rules: Iterable[Rule], settings: Settings) -> str:
     """Return our block, or nothing when it would hold no line."""
-    text = render.fragment(target, rules, settings)
+    text = render.fragment(target, RuleSet(rules), settings)
     return "" if text == f"{BEGIN}\n{END}\n" else text
 
 

@@ -5,7 +5,7 @@ Imported at each expansion of a template, so it must start fast: no click, no dn
 first fragment: most commands and the other event actions make none.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from mxbackup.errors import RenderError
 from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import NOTHING, Known, table
-from mxbackup.rules import Kind, Rule, SmartHostUse, names
+from mxbackup.routing.entries import entries, keys
+from mxbackup.rules import RuleSet
 
 if TYPE_CHECKING:
     import jinja2
@@ -39,8 +40,8 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
 )
 
 
-def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Known = NOTHING) -> str:
-    """Return the text for one target: whole lines between our begin and end comments, in the order of the rules.
+def fragment(target: str, rules: RuleSet, settings: Settings, known: Known = NOTHING) -> str:
+    """Return the text for one target: whole lines between our begin and end comments, in the order of the names.
 
     It holds no rule when MX backup is disabled. `known` is what the target `qpsmtpd` says of recipients.
     Raises RenderError for an unknown target.
@@ -49,10 +50,10 @@ def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Know
         raise RenderError('There is no target "{target}". Targets: {known}.', target=target, known=", ".join(TARGETS))
     import jinja2
 
-    held = rules if settings.enabled else ()
+    held = rules if settings.enabled else RuleSet()
+    template = _environment().get_template
     try:
-        routed = smtproutes(held, settings)
-        lines = _environment().get_template(f"{target}.j2").render(rules=held, routed=routed, known=known)
+        lines = template(f"{target}.j2").render(rules=held, entries=entries(held, settings), keys=keys, known=known)
     except jinja2.TemplateError as error:
         raise RenderError(
             "The fragment of {target} cannot be made: {reason}.",
@@ -60,38 +61,6 @@ def fragment(target: str, rules: Iterable[Rule], settings: Settings, known: Know
             reason=f"{type(error).__name__}: {error}",
         ) from error
     return f"{BEGIN}\n{lines}{TARGETS[target].end}\n"
-
-
-def destination(rule: Rule, settings: Settings) -> str:
-    """Return where the rule's mail goes: `route`, `smarthost`, `bypass` (of the smart host) or `mx`."""
-    if rule.route:
-        return "route"
-    if not settings.smarthost:
-        return "mx"
-    return "smarthost" if rule.smarthost == SmartHostUse.USE else "bypass"
-
-
-def smtproutes(rules: Iterable[Rule], settings: Settings) -> Iterator[tuple[Rule, str]]:
-    """Yield each rule that needs an entry in smtproutes, and its relay, empty for delivery by MX (qmail-remote(8)).
-
-    The rules are sorted. One that goes where mail goes without an entry needs none, unless it lies below a domain
-    rule whose entry would take its mail elsewhere.
-    """
-    relays: dict[str, str] = {}  # of domain rules: their entries reach below their names
-    for rule in rules:
-        match destination(rule, settings):
-            case "route":
-                relay = rule.route
-            case "bypass":
-                relay = ""
-            case other:
-                above = next((relays[up] for up in names.parents(rule.name) if up in relays), None) if relays else None
-                relay = settings.smarthost if other == "smarthost" else ""
-                if above in (None, relay):
-                    continue
-        if rule.kind == Kind.DOMAIN:
-            relays[rule.name] = relay
-        yield rule, relay
 
 
 @cache

@@ -8,8 +8,8 @@ from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidRule, Sentence
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
-from mxbackup.rules import Kind, Recipients, Rule, names
-from mxbackup.targets import render
+from mxbackup.routing.entries import Way, actual_way, meant_way
+from mxbackup.rules import Kind, Recipients, Rule, RuleSet, names
 from mxbackup.words.lexicon import Lexicon
 
 
@@ -18,21 +18,14 @@ def kind(rule: Rule, words: Lexicon) -> str:
     return words.text("Domain") if rule.kind == Kind.DOMAIN else words.text("Host")
 
 
-def way(rule: Rule, settings: Settings) -> str:
-    """Return where the rule's mail goes, as `render.destination` has it; all the same way where no routes count."""
-    if settings.routes:
-        return render.destination(rule, settings)
-    return "smarthost" if settings.smarthost else "mx"
-
-
 def destination(rule: Rule, settings: Settings, words: Lexicon) -> str:
     """Return where the mail of the rule goes."""
-    match way(rule, settings):
-        case "route":
+    match actual_way(rule, settings):
+        case Way.ROUTE:
             return rule.route
-        case "smarthost":
+        case Way.SMARTHOST:
             return words.text("smart host {host}", host=settings.smarthost)
-        case "bypass":
+        case Way.BYPASS:
             return words.text("MX, around the smart host")
         case _:
             return words.text("MX")
@@ -79,11 +72,11 @@ def still_accepted(name: str, cover: Rule, words: Lexicon) -> str:
 
 def no_effect(rule: Rule, settings: Settings, words: Lexicon) -> str:
     """Return why a rule's route, or its way around the smart host, does not count here; empty when all is well."""
-    if way(rule, settings) == render.destination(rule, settings):
+    if actual_way(rule, settings) == meant_way(rule, settings):
         return ""
     from mxbackup.targets import lint
 
-    found = lint.findings({}, [rule], settings, routes=settings.routes)
+    found = lint.findings({}, RuleSet([rule]), settings, routes=settings.routes)
     return " ".join(
         words.text(
             "{level}: {path}: {mistake}", level=words.text("warning"), path=finding.path, mistake=finding.mistake

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from mxbackup.check.facts import Facts, Finding, Severity
 from mxbackup.check.findings.dns_records import Check
 from mxbackup.lookup.query import Status
+from mxbackup.routing.entries import Way, meant_way
 from mxbackup.routing.qmail_remote import NOBODY_ANSWERS, Qmail, Verdict, worst
 from mxbackup.rules import Recipients
 from mxbackup.smtp.client import Outcome
-from mxbackup.targets import lint, render
+from mxbackup.targets import lint
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
@@ -317,7 +318,7 @@ def _named(kinds: Iterable[Qmail]) -> str:
 
 def _meant_for_smarthost(facts: Facts) -> bool:
     """Whether the rule asks for it: below a domain rule that goes another way it has an entry of its own for that."""
-    return facts.rule is not None and render.destination(facts.rule, facts.us.settings) == "smarthost"
+    return facts.rule is not None and meant_way(facts.rule, facts.us.settings) == Way.SMARTHOST
 
 
 CHECKS: tuple[Check, ...] = (
