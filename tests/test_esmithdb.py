@@ -12,6 +12,7 @@ import syslog
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -403,9 +404,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def is_waited_for(descriptor: int) -> bool:
     """Whether we have the locked file open a second time: what is not to be had at once is tried again and again."""
-    mine = os.fstat(descriptor)
-    opened = [path for path in Path("/proc/self/fd").iterdir() if path.exists()]
-    return sum(os.path.samestat(path.stat(), mine) for path in opened) > 1
+    mine, found = os.fstat(descriptor), 0
+    for path in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            found += os.path.samestat(path.stat(), mine)
+    return found > 1
 
 
 def test_the_lock_of_the_host_is_waited_for_and_checked_again(store: Store) -> None:
