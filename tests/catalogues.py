@@ -3,6 +3,7 @@
 
 import sys
 from pathlib import Path
+from string import Formatter
 
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
@@ -28,7 +29,8 @@ def watch_sentences() -> list[str]:
 
     def watched(self: Lexicon, template: str, /, **params: object) -> str:
         caller = str(sys._getframe(1).f_globals.get("__name__"))
-        if template not in known and caller.startswith(("mxbackup.", "jinja2.")):
+        says = any(text for text, *_ in Formatter().parse(template))
+        if says and template not in known and caller.startswith(("mxbackup.", "jinja2.")):
             unknown.append(template)
         return text(self, template, **params)
 

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup import rules
+from mxbackup.errors import Finding, Severity
 from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule, RuleSet
 from mxbackup.rules.names import Name
 from mxbackup.targets import lint, render
-from mxbackup.targets.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, Finding, Level
+from mxbackup.targets.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, publicaddress
 from mxbackup.targets.render import BEGIN
 from tests.conftest import Outcome
 from tests.scratch import Scratch
@@ -31,7 +32,7 @@ SME5_FRAGMENT = f"{CUSTOM}/var/spool/smtpd/etc/smtpd_check_rules/61MXBackupDomai
 
 
 def brief(found: list[Finding]) -> list[tuple[str, str, str, tuple[int, ...]]]:
-    return [(finding.level.value, finding.code, finding.path.name, finding.lines) for finding in found]
+    return [(finding.severity.value, finding.id, Path(finding.path or "").name, finding.lines) for finding in found]
 
 
 def look(
@@ -147,16 +148,17 @@ def test_under_postfix_routes_are_not_ours(rule: Rule, smarthost: str, level: st
     assert look({}, rule, settings=settings) == [(level, "no-routes", "smtproutes", ())]
 
 
-@pytest.mark.parametrize(("route", "found"), [("", []), ("192.0.2.1", [(Level.WARNING, "no-routes")])])
+@pytest.mark.parametrize(("route", "found"), [("", []), ("192.0.2.1", [(Severity.WARNING, "no-routes")])])
 def test_where_smtproutes_is_not_expanded_routes_have_no_effect(route: str, found: list[object]) -> None:
-    findings = lint.findings({RCPTHOSTS: ""}, RuleSet([Rule(Name("a.com"), route=route)]), SERVER, routes=False)
-    assert [(finding.level, finding.code) for finding in findings] == found
+    ours = RuleSet([Rule(Name("a.com"), route=route)])
+    findings = lint.findings({RCPTHOSTS: ""}, ours, replace(SERVER, routes=False))
+    assert [(finding.severity, finding.id) for finding in findings] == found
 
 
 def test_a_public_address_that_is_none() -> None:
     settings = Settings(public_addresses=frozenset({"192.0.2.1", "2001:db8::1", "foo", "192.0.2.300"}))
-    found = lint.of_settings(settings)
-    assert [(finding.level.value, finding.code, str(finding.path), str(finding.mistake)) for finding in found] == [
+    found = publicaddress.lint(settings)
+    assert [(finding.severity.value, finding.id, str(finding.path), str(finding)) for finding in found] == [
         (
             "warning",
             "bad-public-address",
@@ -187,11 +189,11 @@ def test_a_custom_fragment_that_takes_the_place_of_ours(server: Scratch) -> None
         server.write(f"{CUSTOM}{directory}/{name}")
         server.write(f"{CUSTOM}{directory}/21mxbackup")
     found = lint.findings(lint.read(server.host), RuleSet(), SERVER)
-    assert [(finding.level, finding.code, str(finding.path)) for finding in found] == [
-        (Level.ERROR, "shadowed", f"{CUSTOM}/var/qmail/control/rcpthosts/20mxbackup"),
-        (Level.ERROR, "shadowed", f"{CUSTOM}/var/service/qpsmtpd/config/peers/0/36mxbackup"),
+    assert [(finding.severity, finding.id, str(finding.path)) for finding in found] == [
+        (Severity.ERROR, "shadowed", f"{CUSTOM}/var/qmail/control/rcpthosts/20mxbackup"),
+        (Severity.ERROR, "shadowed", f"{CUSTOM}/var/service/qpsmtpd/config/peers/0/36mxbackup"),
     ]
-    assert str(found[0].mistake).endswith(f"Remove it: rm {CUSTOM}/var/qmail/control/rcpthosts/20mxbackup")
+    assert str(found[0]).endswith(f"Remove it: rm {CUSTOM}/var/qmail/control/rcpthosts/20mxbackup")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_fragments_of_the_how_to(fragment: str, source: str, text: str, server: 
     def found(*rules: Rule) -> list[tuple[str, str]]:
         findings = lint.findings(lint.read(server.host), RuleSet(rules), SERVER)
         assert [str(finding.path) for finding in findings] == [fragment]
-        return [(finding.code, str(finding.mistake)) for finding in findings]
+        return [(finding.id, str(finding)) for finding in findings]
 
     a, b = Rule(Name("a.com")), Rule(Name("b.com"))
     assert found(a) == [

@@ -36,7 +36,7 @@ def running(server: Scratch) -> Scratch:
 
 def found(server: Scratch, rules: list[Rule] = LIST, served: bool = True) -> list[tuple[str, str, str]]:
     findings = qpsmtpdplugin.findings(server.host, rules, lambda: served)
-    return [(finding.level.value, finding.code, str(finding.path)) for finding in findings]
+    return [(finding.severity.value, finding.id, str(finding.path)) for finding in findings]
 
 
 def test_nothing_is_wrong_with_a_plugin_that_is_asked_in_time(running: Scratch) -> None:

@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -33,8 +34,8 @@ def server(server: Scratch) -> Scratch:
 
 
 def told(server: Scratch) -> list[tuple[str, str, str]]:
-    params = ((found.path, found.mistake.params) for found in readers.findings(server.host))
-    return [(path.name, str(said["user"]), str(said["command"])) for path, said in params]
+    params = ((found.path, found.parameters) for found in readers.findings(server.host))
+    return [(Path(path or "").name, str(said["user"]), str(said["command"])) for path, said in params]
 
 
 def test_all_is_readable(server: Scratch) -> None:

@@ -64,7 +64,7 @@ def _parameters(kind: ast.ClassDef) -> Sequence[ast.arg | ast.AnnAssign]:
     """What makes an object of the class: the parameters of its __init__, or its fields."""
     for node in kind.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            return node.args.args
+            return node.args.posonlyargs + node.args.args
     return [node for node in kind.body if isinstance(node, ast.AnnAssign)]
 
 
@@ -107,7 +107,7 @@ def _kept(declared: ast.expr, value: ast.expr) -> Iterator[ast.expr]:
 def _texts(expression: ast.expr) -> Iterator[ast.Constant]:
     """The text itself, those of a choice, or all in a list. What a call is given is not said by the caller."""
     match expression:
-        case ast.Constant(value=str()):
+        case ast.Constant(value=str() as text) if text:
             yield expression
         case ast.IfExp():
             yield from (*_texts(expression.body), *_texts(expression.orelse))

@@ -126,7 +126,9 @@ def add(context: Context, /, event: bool, **options: str | None) -> None:
         done = changing.add(context, rules.make(**given), event=event)
     except RuleExists as error:
         raise RuleExists(
-            "name", 'There is a rule for "{name}" already. To change it: mxbackup set {name}', **error.params
+            "name",
+            'There is a rule for "{name}" already. To change it: mxbackup set {name}',
+            **error.message.parameters,
         ) from error
     said = _("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule))
     _print_change(context, said, done, event)

@@ -21,17 +21,17 @@ from mxbackup.cli.common import (
     words,
 )
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
+from mxbackup.errors import Finding, Severity
 from mxbackup.routing.entries import Way, actual_way
 from mxbackup.rules import Kind, Recipients
 from mxbackup.service import applying, inspecting
 from mxbackup.service.context import Context
 from mxbackup.service.inspecting import Status
 from mxbackup.targets import render
-from mxbackup.targets.lint import Finding, Level
 from mxbackup.targets.status import TargetStatus
 
 NAMED = 10  # rules that status names one by one
-_LEVELS = {Level.ERROR: _("error"), Level.WARNING: _("warning"), Level.NOTE: _("note")}
+_LEVELS = {Severity.ERROR: _("error"), Severity.WARNING: _("warning"), Severity.NOTE: _("note")}
 
 
 @click.command(
@@ -121,8 +121,7 @@ def _target_state(target: TargetStatus, plain: bool) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    mistake = words.error(finding.mistake)
-    level, path, lines = _LEVELS[finding.level], finding.path, finding.lines
+    mistake, level, path, lines = finding, _LEVELS[finding.severity], finding.path, finding.lines
     if not lines:
         return _("{level}: {path}: {mistake}", level=level, path=path, mistake=mistake)
     if len(lines) == 1:
@@ -148,11 +147,11 @@ def _status_json(found: Status) -> dict[str, Any]:
         ],
         "findings": [
             {
-                "level": finding.level.value,
-                "code": finding.code,
+                "level": finding.severity.value,
+                "code": finding.id,
                 "path": str(finding.path),
                 "lines": list(finding.lines),
-                "message": words.error(finding.mistake),
+                "message": words.finding(finding),
             }
             for finding in found.findings
         ],

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput, UnknownRule
+from mxbackup.errors import InvalidInput, Severity, UnknownRule
 from mxbackup.panel.forms import Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
 from mxbackup.service import changing, checking, inspecting
-from mxbackup.targets.lint import Level
 from mxbackup.words import about_rules
 
 
@@ -28,7 +27,7 @@ def front(visit: Visit) -> Page:
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
             "faults": [about_rules.fault(found.rule, found.reason, visit.words) for found in status.inventory.faults],
-            "mistakes": [finding for finding in status.findings if finding.level != Level.NOTE],
+            "mistakes": [finding for finding in status.findings if finding.severity != Severity.NOTE],
         },
     )
 

@@ -50,5 +50,7 @@ def failed(visit: Visit, error: MxBackupError, query: str = "") -> Redirect:
     """Lead to a page that says what went wrong."""
     # The service's sentence for a missing rule ends with a hint for the shell.
     if isinstance(error, UnknownRule):
-        error = UnknownRule('There is no rule for "{name}". It may have been removed meanwhile.', **error.params)
+        error = UnknownRule(
+            'There is no rule for "{name}". It may have been removed meanwhile.', **error.message.parameters
+        )
     return Redirect(Message(False, visit.words.error(error)), query)

@@ -4,13 +4,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mxbackup.errors import Finding, Severity
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.register import Knowledge, knowledge
 from mxbackup.rules import Recipients
 from mxbackup.service import plugin
 from mxbackup.service.context import Context
 from mxbackup.targets import lint, qmailcontrol, readers, render
-from mxbackup.targets.lint import Finding, Level
+from mxbackup.targets.lint import publicaddress
 from mxbackup.targets.status import TargetStatus
 
 
@@ -27,7 +28,7 @@ class Status:
     def sound(self) -> bool:
         """Whether every record is a rule without fault, every file holds them, and no mistake is in files and lists."""
         in_force = not any(target.outdated for target in self.targets)
-        mistakes = any(finding.level != Level.NOTE for finding in self.findings)
+        mistakes = any(finding.severity != Severity.NOTE for finding in self.findings)
         lists = all(known.whole for known in self.knowledge.values())
         records = not self.inventory.invalid and not self.inventory.faults
         return records and in_force and not mistakes and lists
@@ -39,9 +40,9 @@ def status(context: Context) -> Status:
     known = context.recipients.known(inventory.rules)
     current = inventory.settings
     found = [
-        *lint.findings(lint.read(context.host), inventory.rules, current, routes=current.routes),
+        *lint.findings(lint.read(context.host), inventory.rules, current),
         *context.removals.findings(inventory),
-        *lint.of_settings(current),
+        *publicaddress.lint(current),
         *plugin.faults(context, inventory),
         *readers.findings(context.host),
         *qmailcontrol.lone_names(context.host),

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The plugin of qpsmtpd: whether it is asked about recipients, and having it loaded."""
 
-from typing import TYPE_CHECKING
-
+from mxbackup.errors import Finding
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.service.context import Context
 
-if TYPE_CHECKING:
-    from mxbackup.targets.lint import Finding
 
-
-def faults(context: Context, inventory: Inventory) -> "list[Finding]":
+def faults(context: Context, inventory: Inventory) -> list[Finding]:
     """Return why qpsmtpd does not ask our plugin about the recipients of the rules in force, if that is so."""
     if not inventory.settings.enabled or not context.files.has_qpsmtpd():
         return []
@@ -40,4 +36,4 @@ def load_missing(context: Context) -> str:
     from mxbackup.targets import qpsmtpdplugin
 
     found = faults(context, context.inventory())
-    return load(context) if {fault.code for fault in found} - {qpsmtpdplugin.SILENT} else ""
+    return load(context) if any(fault.kind is not qpsmtpdplugin.SILENT for fault in found) else ""

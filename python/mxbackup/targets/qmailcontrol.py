@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mxbackup.errors import HostError
+from mxbackup.errors import Finding, FindingKind, HostError, Severity
 from mxbackup.esmith import files
 from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS, NEWMRH, QPSMTPD, Host
@@ -18,7 +18,6 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.routing import qmail_remote
 from mxbackup.rules import Rule, RuleSet, localmail
 from mxbackup.targets import cdb, render
-from mxbackup.targets.lint import Finding, Level, Mistake
 from mxbackup.targets.render import BEGIN
 
 RCPTHOSTS = CONTROL / "rcpthosts"
@@ -32,6 +31,13 @@ LARGEST_CDB = 256 << 20
 
 # qmail-smtpd(8): the most used names in `rcpthosts`, the others, from 50 on, in `morercpthosts`.
 IN_RCPTHOSTS = 50
+
+NO_SOURCE = FindingKind(
+    "no-source", Severity.WARNING,
+    "It accepts names that stand in no morercpthosts ({count}, the first is {first}).",
+    "Write them there, or remove it: rm {path}",
+    source="qmail-newmrh(8)",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -171,16 +177,7 @@ def lone_names(host: Host) -> list[Finding]:
         names = sorted(compiled_names(host))
     except HostError:
         names = []
-    if not names:
-        return []
-    mistake = Mistake(
-        "It accepts names that stand in no morercpthosts ({count}, the first is {first}). Write them there, or remove "
-        "it: rm {path}",
-        count=len(names),
-        first=names[0],
-        path=MORERCPTHOSTS_CDB,
-    )
-    return [Finding(Level.WARNING, "no-source", MORERCPTHOSTS_CDB, mistake)]
+    return [NO_SOURCE.found(MORERCPTHOSTS_CDB, count=len(names), first=names[0])] if names else []
 
 
 def replace_block(content: str, block: str) -> str:

@@ -13,19 +13,48 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from mxbackup.errors import HostError
+from mxbackup.errors import Finding, FindingKind, HostError, Severity
 from mxbackup.esmith import files
 from mxbackup.esmith.host import Host
 from mxbackup.rules import Recipients, Rule
-from mxbackup.targets.lint import Finding, Level, Mistake
 
 PLUGIN = Path("/usr/share/qpsmtpd/plugins/mxbackup")
 # These plugins answer for recipients too, and the first answer counts.
 LATER = ("check_smtp_forward", "check_goodrcptto", "rcpt_ok")
-SILENT = "qpsmtpd-silent"
 PATIENCE = 20.0  # seconds for a restarted server to load the plugin
 ANSWER = 5.0  # seconds for its greeting
 NOTE_LIMIT = 100  # bytes
+_SOURCE = "qpsmtpd Qpsmtpd.pm (_config_from_file, _load_plugin)"
+
+LIST_UNREADABLE = FindingKind(
+    "plugin-list-unreadable", Severity.ERROR,
+    "The list of qpsmtpd's plugins cannot be read: {reason}",
+)  # fmt: skip
+MISSING = FindingKind(
+    "plugin-missing", Severity.ERROR,
+    'The line "{line}" is missing, so qpsmtpd does not ask our plugin: lists of recipients, and what was learnt of '
+    "them, count for nothing.",
+    "Run: mxbackup action load-plugin",
+    source=_SOURCE,
+)  # fmt: skip
+LATE = FindingKind(
+    "plugin-late", Severity.ERROR,
+    'The line "{line}" stands behind "{other}", which refuses mail for our rules before our plugin is asked.',
+    "Have it come before, then run: mxbackup action load-plugin",
+    source=_SOURCE,
+)  # fmt: skip
+NOT_LOADED = FindingKind(
+    "plugin-not-loaded", Severity.ERROR,
+    "The running qpsmtpd has not loaded this plugin: lists of recipients, and what was learnt of them, count for "
+    "nothing.",
+    "Run: mxbackup action load-plugin",
+    milder=Severity.WARNING,
+)  # fmt: skip
+SILENT = FindingKind(
+    "qpsmtpd-silent", Severity.WARNING,
+    "Nothing greets at port 25 of this server, so it is not known whether qpsmtpd loads this plugin.",
+    "Start qpsmtpd, or see its log.",
+)  # fmt: skip
 
 _NOTE = re.compile(r"([0-9]{1,10}) ([0-9]{1,20})\n")
 
@@ -44,7 +73,8 @@ def findings(host: Host, rules: Collection[Rule], knock: Callable[[], bool] | No
     if loaded(host) is False and knock:
         served = knock()
         if not loaded(host):
-            found.append(_not_loaded(rules) if served else _silent())
+            told_apart = any(rule.recipients != Recipients.ANY for rule in rules)
+            found.append(NOT_LOADED.found(PLUGIN, mild=not told_apart) if served else SILENT.found(PLUGIN))
     return found
 
 
@@ -121,51 +151,9 @@ def _in_list(host: Host, path: Path) -> list[Finding]:
     try:
         lines = host.path(path).read_text("latin-1").splitlines()
     except OSError as error:
-        return [_fault("plugin-list-unreadable", path, _unreadable(error))]
+        return [LIST_UNREADABLE.found(path, reason=error.strerror or error)]
     names = [line.split()[0].partition(":")[0] for line in lines if line.strip() and not line.startswith("#")]
     if PLUGIN.name not in names:
-        return [_fault("plugin-missing", path, _missing())]
+        return [MISSING.found(path, line=PLUGIN.name)]
     first = next(name for name in names if name in (PLUGIN.name, *LATER))
-    return [_fault("plugin-late", path, _late(first))] if first != PLUGIN.name else []
-
-
-def _fault(code: str, path: Path, mistake: Mistake, level: Level = Level.ERROR) -> Finding:
-    return Finding(level, code, path, mistake)
-
-
-def _not_loaded(rules: Collection[Rule]) -> Finding:
-    mistake = Mistake(
-        "The running qpsmtpd has not loaded this plugin: lists of recipients, and what was learnt of them, count for "
-        "nothing. Run: mxbackup action load-plugin"
-    )
-    told_apart = any(rule.recipients != Recipients.ANY for rule in rules)
-    return _fault("plugin-not-loaded", PLUGIN, mistake, Level.ERROR if told_apart else Level.WARNING)
-
-
-def _silent() -> Finding:
-    mistake = Mistake(
-        "Nothing greets at port 25 of this server, so it is not known whether qpsmtpd loads this plugin. "
-        "Start qpsmtpd, or see its log."
-    )
-    return _fault(SILENT, PLUGIN, mistake, Level.WARNING)
-
-
-def _unreadable(error: OSError) -> Mistake:
-    return Mistake("The list of qpsmtpd's plugins cannot be read: {reason}", reason=error.strerror or error)
-
-
-def _missing() -> Mistake:
-    return Mistake(
-        'The line "{line}" is missing, so qpsmtpd does not ask our plugin: lists of recipients, and what was learnt of '
-        "them, count for nothing. Run: mxbackup action load-plugin",
-        line=PLUGIN.name,
-    )
-
-
-def _late(other: str) -> Mistake:
-    return Mistake(
-        'The line "{line}" stands behind "{other}", which refuses mail for our rules before our plugin is asked. '
-        "Have it come before, then run: mxbackup action load-plugin",
-        line=PLUGIN.name,
-        other=other,
-    )
+    return [LATE.found(path, line=PLUGIN.name, other=first)] if first != PLUGIN.name else []

@@ -10,20 +10,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.esmith.host import Host
-from mxbackup.targets.lint import RCPTHOSTS, SMTPROUTES, Finding, Level, Mistake
 from mxbackup.targets.qmailcontrol import MORERCPTHOSTS_CDB
 from mxbackup.targets.render import TARGETS
 
 # Who reads what: qmail-smtpd(8), qmail-remote(8), and the rcpt_ok, check_goodrcptto and mxbackup of qpsmtpd.
 READERS = {
-    "qmaild": (RCPTHOSTS, MORERCPTHOSTS_CDB),
-    "qmailr": (SMTPROUTES,),
-    "qpsmtpd": (RCPTHOSTS, MORERCPTHOSTS_CDB, TARGETS["goodrcptto"].path, TARGETS["qpsmtpd"].path),
+    "qmaild": (TARGETS["rcpthosts"].path, MORERCPTHOSTS_CDB),
+    "qmailr": (TARGETS["smtproutes"].path,),
+    "qpsmtpd": (*(TARGETS[name].path for name in ("rcpthosts", "goodrcptto", "qpsmtpd")), MORERCPTHOSTS_CDB),
 }
 PASSWD, GROUP = Path("/etc/passwd"), Path("/etc/group")
 _BITS = {"u": 6, "g": 3, "o": 0}  # how far to the left each class stands in a mode
 _READ, _ENTER = 4, 1
+
+UNREADABLE = FindingKind(
+    "unreadable", Severity.ERROR,
+    "The user {user}, as whom mail is taken in or sent, cannot read it, so that mail stops.",
+    "Run: {command}",
+    source="path_resolution(7)",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ def findings(host: Host) -> list[Finding]:
         for path in READERS[user.name]:
             with suppress(OSError):  # a file that is not there, or that we cannot judge
                 if remedy := _remedy(host, path, user):
-                    found.append(Finding(Level.ERROR, "unreadable", path, _unreadable(user, remedy)))
+                    found.append(UNREADABLE.found(path, user=user.name, command=remedy))
     return found
 
 
@@ -85,11 +92,3 @@ def _fields(host: Host, path: Path, least: int) -> list[list[str]]:
     except OSError:
         return []
     return [fields for fields in (line.split(":") for line in lines) if len(fields) >= least]
-
-
-def _unreadable(user: User, remedy: str) -> Mistake:
-    return Mistake(
-        "The user {user}, as whom mail is taken in or sent, cannot read it, so that mail stops. Run: {command}",
-        user=user.name,
-        command=remedy,
-    )

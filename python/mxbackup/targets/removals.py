@@ -9,12 +9,11 @@ import re
 from collections.abc import Collection
 from contextlib import suppress
 
-from mxbackup.errors import DatabaseMissing, HostError, Sentence
+from mxbackup.errors import DatabaseMissing, Finding, FindingKind, HostError, Severity
 from mxbackup.esmith.database import Database, Store
 from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import MORERCPTHOSTS, Host
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.targets.lint import Finding, Level, Mistake
 from mxbackup.targets.render import BEGIN, TARGETS
 
 DATABASE = "mxbackup_removed"
@@ -23,11 +22,12 @@ ACCEPTING = (TARGETS["rcpthosts"].path, MORERCPTHOSTS, TARGETS["smtpd_check_rule
 # One rule that is gone is what `db domains delete` and the event do on purpose.
 FEW = 1
 
-_LOST: Sentence = (
+LOST = FindingKind(
+    "rules-lost", Severity.ERROR,
     "Rules that are in force are gone from the database ({count} of {all}, the first is {first}), and no command "
-    "removed them. The mail files stay as they are. If the database is damaged, restore it from a backup; if the rules "
-    "are to go, run: mxbackup apply --confirm"
-)
+    "removed them. The mail files stay as they are.",
+    "If the database is damaged, restore it from a backup; if the rules are to go, run: mxbackup apply --confirm",
+)  # fmt: skip
 
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n(.*?)^{re.escape(END)}$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"^([a-z0-9][^\s:]*)$|\*@(\S+)$", re.MULTILINE)
@@ -75,14 +75,15 @@ class Removals:
 
     def refuse_loss(self, inventory: Inventory) -> None:
         """Raise HostError when rules are lost."""
-        if lost := self.lost(inventory):
-            raise HostError(_LOST, **self._params(lost))
+        for finding in self.findings(inventory):
+            raise HostError("{finding}", finding=finding)
 
     def findings(self, inventory: Inventory) -> list[Finding]:
         """Return an error when rules are lost. Raises DatabaseError."""
-        lost = self.lost(inventory)
+        if not (lost := self.lost(inventory)):
+            return []
         path = self.host.database("domains")
-        return [Finding(Level.ERROR, "rules-lost", path, Mistake(_LOST, **self._params(lost)))] if lost else []
+        return [LOST.found(path, count=len(lost), all=len(self.in_force()), first=min(lost))]
 
     def settle(self, inventory: Inventory) -> None:
         """Forget what is out of force, or recorded again. Raises DatabaseError."""
@@ -103,6 +104,3 @@ class Removals:
             return frozenset(name for name, _ in self._noted.read().of_type(REMOVED))
         except DatabaseMissing:
             return frozenset()
-
-    def _params(self, lost: Collection[str]) -> dict[str, object]:
-        return {"count": len(lost), "all": len(self.in_force()), "first": min(lost)}

@@ -9,7 +9,7 @@ from mxbackup.errors import InvalidInput, InvalidRule, Sentence
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import Way, actual_way, meant_way
-from mxbackup.rules import Kind, Recipients, Rule, RuleSet, names
+from mxbackup.rules import Kind, Recipients, Rule, names
 from mxbackup.words.lexicon import Lexicon
 
 
@@ -74,14 +74,11 @@ def no_effect(rule: Rule, settings: Settings, words: Lexicon) -> str:
     """Return why a rule's route, or its way around the smart host, does not count here; empty when all is well."""
     if actual_way(rule, settings) == meant_way(rule, settings):
         return ""
-    from mxbackup.targets import lint
+    from mxbackup.targets.lint import SMTPROUTES, smtproutes
 
-    found = lint.findings({}, RuleSet([rule]), settings, routes=settings.routes)
     return " ".join(
-        words.text(
-            "{level}: {path}: {mistake}", level=words.text("warning"), path=finding.path, mistake=finding.mistake
-        )
-        for finding in found
+        words.text("{level}: {path}: {mistake}", level=words.text("warning"), path=finding.path, mistake=finding)
+        for finding in smtproutes.without_effect(SMTPROUTES, [rule], settings)
     )
 
 

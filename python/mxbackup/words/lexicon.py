@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from mxbackup.errors import MxBackupError, Sentence
+from mxbackup.errors import Finding, Message, MxBackupError, Sentence
 
 DOMAIN = "mxbackup"
 CATALOGUES = Path(__file__).parents[1] / "locale"
@@ -44,18 +44,33 @@ class Lexicon:
     language: str = FALLBACK
     catalogue: gettext.NullTranslations = field(default_factory=gettext.NullTranslations)
 
-    def text(self, template: Sentence, /, **params: object) -> str:
+    def text(self, sentence: Sentence, /, **parameters: object) -> str:
         """Return the sentence in this language, with the placeholders filled in."""
-        return self.catalogue.gettext(template).format(**{key: self._said(params[key]) for key in params})
+        return self.catalogue.gettext(sentence).format(**{key: self._said(parameters[key]) for key in parameters})
 
     def _said(self, value: object) -> object:
-        if isinstance(value, MxBackupError):
-            return self.error(value)
-        return self.catalogue.gettext(value) if isinstance(value, str) and value in SYSTEM_REASONS else value
+        match value:
+            case Message():
+                return self.message(value)
+            case MxBackupError():
+                return self.error(value)
+            case Finding():
+                return self.finding(value)
+            case str() if value in SYSTEM_REASONS:
+                return self.catalogue.gettext(value)
+        return value
+
+    def message(self, message: Message) -> str:
+        """Return a message in this language."""
+        return self.text(message.sentence, **message.parameters)
 
     def error(self, error: MxBackupError) -> str:
         """Return what an error says, in this language."""
-        return self.text(error.template, **error.params)
+        return self.message(error.message)
+
+    def finding(self, finding: Finding) -> str:
+        """Return what was found and what to do about it, in this language."""
+        return " ".join(map(self.message, finding.messages))
 
 
 @cache

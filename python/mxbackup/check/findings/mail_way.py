@@ -10,7 +10,7 @@ from mxbackup.routing.entries import Way, meant_way
 from mxbackup.routing.qmail_remote import NOBODY_ANSWERS, Qmail, Verdict, worst
 from mxbackup.rules import Recipients
 from mxbackup.smtp.client import Outcome
-from mxbackup.targets import lint
+from mxbackup.targets.lint import publicaddress
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
@@ -110,12 +110,12 @@ def we_are_an_mx(facts: Facts) -> Iterator[Finding]:
 
 def public_address_is_one(facts: Facts) -> Iterator[Finding]:
     """What PublicAddress holds can be the address of an exchanger."""
-    for text in lint.bad_addresses(facts.us.settings):
+    for found in publicaddress.lint(facts.us.settings):
         yield Finding(
             "bad-public-address", WARNING,
             '"{text}" in PublicAddress is no IP address and has no effect.',
             "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
-            {"name": facts.name, "text": text},
+            {"name": facts.name, **found.parameters},
         )  # fmt: skip
 
 
