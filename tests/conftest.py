@@ -19,6 +19,7 @@ compile_changed()
 _unknown = watch_sentences()
 
 from mxbackup import cli  # noqa: E402
+from tests.heldmail import empty_queue  # noqa: E402
 from tests.scratch import Scratch  # noqa: E402
 
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -58,11 +59,12 @@ def every_sentence_is_in_the_catalogues() -> Iterator[None]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Scratch:
-    """A server with empty databases and the directory of qmail's control files."""
+    """A server with empty databases, the directory of qmail's control files and an empty queue."""
     scratch = Scratch(tmp_path / "server")
     scratch.database("domains")
     scratch.database("configuration", "DomainName=durantcom.net", "SystemName=sme")
     scratch.path("/var/qmail/control").mkdir(parents=True)
+    empty_queue(scratch.path("/var/qmail/queue"), split=1)
     return scratch
 
 

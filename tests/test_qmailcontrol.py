@@ -17,6 +17,7 @@ from mxbackup.service import applying, changing
 from mxbackup.targets import qmailcontrol
 from mxbackup.targets.render import BEGIN
 from tests.conftest import Outcome
+from tests.heldmail import empty_queue
 from tests.scratch import Scratch
 
 CONTROL = "/var/qmail/control"
@@ -35,6 +36,7 @@ def plain_qmail(root: Path) -> Scratch:
     scratch.write(f"{CONTROL}/me", "mail.durantcom.net\n")
     scratch.write(f"{CONTROL}/locals", "durantcom.net\nmail.durantcom.net\n")
     scratch.write(f"{CONTROL}/rcpthosts", "durantcom.net\n")
+    empty_queue(scratch.path("/var/qmail/queue"), split=1)
     return scratch
 
 

@@ -13,6 +13,7 @@ from mxbackup import __version__
 from mxbackup.cli import (
     apply_commands,
     check_commands,
+    queue_commands,
     recipient_commands,
     rule_commands,
     status_commands,
@@ -96,6 +97,7 @@ SUMMARIES = {
     "import": _("Take rules over from a file."),
     "learn": _("Ask the primaries about recipients."),
     "probe": _("Talk to a mail server as a stranger would."),
+    "queue": _("Tell what mail is held, and why."),
     "recipients": _("Lists of recipients: import and export."),
     "render": _("Print what we contribute to a mail file."),
 }
@@ -131,6 +133,7 @@ for command in (
     *rule_commands.COMMANDS,
     *status_commands.COMMANDS,
     *check_commands.COMMANDS,
+    *queue_commands.COMMANDS,
     *transfer_commands.COMMANDS,
     *apply_commands.COMMANDS,
     *recipient_commands.COMMANDS,

@@ -24,6 +24,7 @@ from mxbackup.cli.common import (
     say,
     words,
 )
+from mxbackup.cli.queue_commands import held_json, held_words, trouble_json
 from mxbackup.cli.recipient_commands import (
     knowledge_json,
     knowledge_words,
@@ -37,9 +38,10 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import actual_way
 from mxbackup.rules import Kind, Rule, SmartHostUse
-from mxbackup.service import changing, knowing
+from mxbackup.service import changing, held, knowing
 from mxbackup.service.changing import Change
 from mxbackup.service.context import Context
+from mxbackup.service.held import HeldMail
 from mxbackup.words import about_rules
 
 
@@ -50,12 +52,13 @@ def list_(context: Context, as_json: bool) -> None:
     """Print every rule, and every record that is none."""
     inventory = context.inventory()
     if as_json:
-        known = knowing.knowledge(context, inventory.rules)
+        known, mail = knowing.knowledge(context, inventory.rules), held.look(context.host, inventory)
         print_json(
             {
-                "rules": [_rule_json(rule, inventory, known[rule.name]) for rule in inventory.rules],
+                "rules": [_rule_json(rule, inventory, known[rule.name], mail) for rule in inventory.rules],
                 "invalid": invalid_json(inventory),
                 "faults": faults_json(inventory),
+                "queue_trouble": trouble_json(mail),
             }
         )
         return
@@ -78,9 +81,9 @@ def list_(context: Context, as_json: bool) -> None:
 def show(context: Context, name: str, as_json: bool) -> None:
     """Print all that is known of one rule."""
     rule, inventory = changing.get(context, name), context.inventory()
-    known = knowing.knowledge(context, inventory.rules)[rule.name]
+    known, mail = knowing.knowledge(context, inventory.rules)[rule.name], held.look(context.host, inventory)
     if as_json:
-        print_json(_rule_json(rule, inventory, known))
+        print_json({**_rule_json(rule, inventory, known, mail), "queue_trouble": trouble_json(mail)})
         return
     for label, value in (
         (_("Name"), rules.shown(rule) if rules.shown(rule) == rule.name else f"{rules.shown(rule)} ({rule.name})"),
@@ -88,6 +91,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
         (_("Destination"), destination(rule, inventory)),
         (_("Description"), rule.description),
         (_("Recipients"), knowledge_words(rule, known)),
+        (_("Held mail"), held_words(mail, rule.name)),
     ):
         if value:
             click.echo(labelled(label, value))
@@ -218,7 +222,7 @@ def _warn_while_disabled(settings: Settings, *, err: bool = False) -> None:
         click.echo(_("MX backup is disabled: nothing is accepted until you enable it."), err=err)
 
 
-def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, Any]:
+def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, mail: HeldMail) -> dict[str, Any]:
     covering = inventory.rules.covering(rule.name)
     return {
         "name": rule.name,
@@ -230,6 +234,7 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge) -> dict[str, 
         "destination": actual_way(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),
+        "held": held_json(mail.of(rule.name)),
     }
 
 

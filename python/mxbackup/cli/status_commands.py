@@ -20,12 +20,14 @@ from mxbackup.cli.common import (
     print_json,
     words,
 )
+from mxbackup.cli.queue_commands import print_total, trouble_json
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.errors import Finding, Severity
 from mxbackup.routing.entries import Way, actual_way
 from mxbackup.rules import Kind, Recipients
-from mxbackup.service import applying, inspecting
+from mxbackup.service import applying, held, inspecting
 from mxbackup.service.context import Context
+from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
 from mxbackup.targets import render
 from mxbackup.targets.status import TargetStatus
@@ -43,10 +45,11 @@ _LEVELS = {Severity.ERROR: _("error"), Severity.WARNING: _("warning"), Severity.
 def status(context: Context, as_json: bool) -> int:
     """Print the state of the rules, the files and the smart host."""
     found = inspecting.status(context)
+    mail = held.look(context.host, found.inventory)
     if as_json:
-        print_json(_status_json(found))
+        print_json({**_status_json(found), **_held_json(mail)})
     else:
-        _print_status(found, context.host.plain)
+        _print_status(found, mail, context.host.plain)
     return 0 if found.sound else NO
 
 
@@ -75,7 +78,7 @@ def completion(ctx: click.Context, shell: str) -> None:
         click.echo(found(ctx.find_root().command, {}, "mxbackup", "_MXBACKUP_COMPLETE").source())
 
 
-def _print_status(found: Status, plain: bool) -> None:
+def _print_status(found: Status, mail: HeldMail, plain: bool) -> None:
     inventory = found.inventory
     current = inventory.settings
     click.echo(_("MX backup is enabled.") if current.enabled else _("MX backup is disabled."))
@@ -88,6 +91,7 @@ def _print_status(found: Status, plain: bool) -> None:
             invalid=len(inventory.invalid),
         )
     )
+    print_total(mail)
     print_invalid(inventory.invalid, err=False)  # they are part of the answer
     print_faults(inventory.faults, err=False)
     for target in found.targets:
@@ -163,6 +167,13 @@ def _status_json(found: Status) -> dict[str, Any]:
         "smarthost": inventory.settings.smarthost or None,
         "bypass": [n for n, to in destinations.items() if inventory.settings.smarthost and to != Way.SMARTHOST],
     }
+
+
+def _held_json(mail: HeldMail) -> dict[str, Any]:
+    summary = mail.summary
+    total = {"messages": summary.messages, "recipients": summary.recipients, "bytes": summary.bytes}
+    others = {other.name: other.messages for other in summary.without_rule}
+    return {"held": None if mail.trouble else total, "without_rule": others, "queue_trouble": trouble_json(mail)}
 
 
 COMMANDS = (status, render_, completion)

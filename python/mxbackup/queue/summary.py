@@ -2,7 +2,7 @@
 """What is held for each rule, reckoned from the messages of the queue. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
 
@@ -30,6 +30,10 @@ class Held:
     expires: int
     reason: str
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what JSON has of it; times in seconds since 1970."""
+        return {**asdict(self), "reason": self.reason or None}
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -45,8 +49,8 @@ class Summary:
         """Return what `queue --json` prints; times in seconds since 1970."""
         return {
             "version": VERSION,
-            "rules": [_json(held) for held in self.rules],
-            "without_rule": [_json(held) for held in self.without_rule],
+            "rules": [held.to_json() for held in self.rules],
+            "without_rule": [held.to_json() for held in self.without_rule],
         }
 
 
@@ -114,16 +118,3 @@ def _add(waiting: dict[str, _Waiting], name: str, message: Message, address: str
 
 def _size(messages: Mapping[int, Message]) -> int:
     return sum(message.size for message in messages.values())
-
-
-def _json(held: Held) -> dict[str, Any]:
-    return {
-        "name": held.name,
-        "messages": held.messages,
-        "recipients": held.recipients,
-        "bytes": held.bytes,
-        "oldest": held.oldest,
-        "next": held.next,
-        "expires": held.expires,
-        "reason": held.reason or None,
-    }

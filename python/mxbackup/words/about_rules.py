@@ -2,7 +2,6 @@
 """How a rule is said, in the user's language: the same words in the command and in the panel."""
 
 import shlex
-import time
 
 from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidRule, Sentence
@@ -10,6 +9,7 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import Way, actual_way, meant_way
 from mxbackup.rules import Kind, Recipients, Rule, names
+from mxbackup.words import spans
 from mxbackup.words.lexicon import Lexicon
 
 
@@ -49,7 +49,7 @@ def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
         case Knowledge(newest=None):
             return words.text("recipients are to be learnt; no answer yet")
         case _:
-            age = _age(known.newest or 0, words)
+            age = spans.since(known.newest or 0, words)
             said: Sentence = "{count} recipients learnt, the newest answer is {age} old"
             return words.text(said, count=known.count, age=age)
 
@@ -116,12 +116,3 @@ def own_port(rule: Rule, settings: Settings, words: Lexicon) -> str:
         "The route {route} leads to this server itself: that is right only if another mail server listens there.",
         route=rule.route,
     )
-
-
-def _age(since: int, words: Lexicon) -> str:
-    minutes = max(0, int(time.time()) - since) // 60
-    if minutes < 120:
-        return words.text("{count} min", count=minutes)
-    if minutes < 2880:
-        return words.text("{count} h", count=minutes // 60)
-    return words.text("{count} days", count=minutes // 1440)

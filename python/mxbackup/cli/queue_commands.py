@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands about held mail."""
+
+from typing import Any
+
+import click
+
+from mxbackup.cli.common import _, examples, json_option, print_json, print_table, words
+from mxbackup.queue import Held, Summary
+from mxbackup.service import held
+from mxbackup.service.context import Context
+from mxbackup.service.held import HeldMail
+from mxbackup.words import about_queue
+
+
+@click.command(
+    help=_("Tell what mail is held for NAMEs, for all rules without one, and why it waits."),
+    epilog=examples("mxbackup queue", "mxbackup queue dupontnet.com --json"),
+)
+@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@json_option
+@click.pass_obj
+def queue(context: Context, wanted: tuple[str, ...], as_json: bool) -> None:
+    """Print what is held."""
+    inventory = context.inventory()
+    mail = held.look(context.host, inventory)
+    if mail.trouble:
+        raise mail.trouble
+    summary = mail.only(held.chosen(wanted, inventory, mail)) if wanted else mail.summary
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        _print(summary)
+    if mail.silent and (summary.rules or summary.without_rule):
+        click.echo(_("Why it waits is not known: {reason}", reason=mail.silent), err=True)
+
+
+def _print(summary: Summary) -> None:
+    if not summary.rules and not summary.without_rule:
+        click.echo(_("No mail is held."))
+    for group, title in ((summary.rules, ""), (summary.without_rule, _("Without a rule:"))):
+        if group:
+            if title:
+                click.echo(title)
+            print_table([about_queue.heading(words), *(about_queue.row(mail, words) for mail in group)])
+            for line in about_queue.reasons(group, words):
+                click.echo(line)
+    if total := about_queue.total(summary, words):
+        click.echo(total)
+
+
+def held_json(mail: Held | None) -> dict[str, Any] | None:
+    """Return what is held for one rule as JSON has it, None when nothing is."""
+    return mail.to_json() if mail else None
+
+
+def trouble_json(mail: HeldMail) -> str | None:
+    """Return why the queue cannot be read, None when it was."""
+    return words.error(mail.trouble) if mail.trouble else None
+
+
+def print_total(mail: HeldMail) -> None:
+    """Print how much is held in all, when anything is, or that the queue cannot be read."""
+    lines = [words.error(mail.trouble)] if mail.trouble else []
+    lines += [about_queue.total(mail.summary, words), about_queue.without_rule(mail.summary, words)]
+    for line in filter(None, lines):
+        click.echo(line)
+
+
+def held_words(mail: HeldMail, name: str) -> str:
+    """Return what is held for a rule in words, empty when nothing is; or that the queue cannot be read."""
+    if mail.trouble:
+        return words.error(mail.trouble)
+    found = mail.of(name)
+    return about_queue.held(found, words) if found else ""
+
+
+COMMANDS = (queue,)
