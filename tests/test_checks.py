@@ -23,6 +23,7 @@ from mxbackup.check.contacts import Contacts, Probe
 from mxbackup.check.facts import Us
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.settings import Settings
+from mxbackup.hosts import kind_of
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
 from mxbackup.panel import checking
@@ -386,12 +387,12 @@ def checker(
 def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: str, smtp_port: int) -> None:
     rule = rules.make("best.test", route=f"127.0.0.2:{smtp_port}")
     host, servers = Host(server.root), [Server("127.0.0.1", int(nameserver.partition(":")[2]))]
-    assert collecting.checker_for(host, Settings(), nameservers=servers).check(rule.name).state == "error"
-    report = collecting.checker_for(host, Settings(), nameservers=servers, planned=rule).check(rule.name, rule)
+    assert collecting.checker_for(kind_of(host), Settings(), nameservers=servers).check(rule.name).state == "error"
+    report = collecting.checker_for(kind_of(host), Settings(), nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", smtp_port),))
     assert [(finding.severity, finding.code) for finding in report.findings] == [("warning", "best-mx")]
     no_routes = Settings(routes=False)
-    report = collecting.checker_for(host, no_routes, nameservers=servers, planned=rule).check(rule.name, rule)
+    report = collecting.checker_for(kind_of(host), no_routes, nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.BOUNCE, "5.4.6")
 
 
@@ -401,7 +402,9 @@ def test_a_planned_rule_below_one_with_a_route_is_checked_with_an_entry_of_its_o
     above, planned = rules.make("best.test", route="127.0.0.2:1"), rules.make("www.best.test")
     server.path("/var/qmail/control/smtproutes").write_text("best.test:127.0.0.2:1\n.best.test:127.0.0.2:1\n")
     host, servers = Host(server.root), [Server("127.0.0.1", int(nameserver.partition(":")[2]))]
-    checker = collecting.checker_for(host, Settings(), nameservers=servers, rules=RuleSet([above]), planned=planned)
+    checker = collecting.checker_for(
+        kind_of(host), Settings(), nameservers=servers, rules=RuleSet([above]), planned=planned
+    )
     facts = checker.check(planned.name, planned).facts
     assert facts.route == facts.expected_route == Route("www.best.test")
 
@@ -569,10 +572,10 @@ def test_moreipme_counts_where_qmail_reads_it(
     if program is not None:
         server.write("/var/qmail/bin/qmail-remote", program)
     servers = [Server("127.0.0.1", dns_port)]
-    found = collecting.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
+    found = collecting.checker_for(kind_of(server.host), Settings(), nameservers=servers).check("more.test").delivery
     assert f"{found.verdict} {found.code}".strip() == (verdict if program else "bounce 5.4.6")
     server.write("/var/qmail/control/notipme", "127.0.0.8\n")
-    found = collecting.checker_for(server.host, Settings(), nameservers=servers).check("more.test").delivery
+    found = collecting.checker_for(kind_of(server.host), Settings(), nameservers=servers).check("more.test").delivery
     assert found.verdict != Verdict.BOUNCE
 
 

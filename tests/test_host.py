@@ -14,7 +14,6 @@ import pytest
 from mxbackup.errors import HostError, RenderError
 from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.host import Host
-from mxbackup.targets.mailfiles import MailFiles
 from mxbackup.targets.render import TARGETS
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, SIGNAL_EVENT, Scratch
 
@@ -37,25 +36,6 @@ def test_every_path_lies_below_the_root(server: Scratch) -> None:
     assert server.host.path(Path("/etc/passwd")) == server.root / "etc/passwd"
     assert server.host.database("domains") == server.root / "home/e-smith/db/domains"
     assert Host().database("domains") == Path("/home/e-smith/db/domains")
-
-
-def test_only_targets_whose_directory_is_there_are_present(server: Scratch) -> None:
-    assert [target.name for target in MailFiles(server.host).targets()] == ["rcpthosts", "smtproutes"]
-    server.path("/var/spool/smtpd/etc").mkdir(parents=True)
-    assert [target.name for target in MailFiles(server.host).targets()] == [
-        "smtpd_check_rules",
-        "rcpthosts",
-        "smtproutes",
-    ]
-
-
-def test_a_file_without_a_template_but_ours_is_not_replaced(server: Scratch) -> None:
-    server.write("/etc/e-smith/templates/var/qmail/control/smtproutes/30mxbackup")
-    server.write("/etc/e-smith/templates/var/qmail/control/rcpthosts/20mxbackup")
-    server.write("/etc/e-smith/templates/var/qmail/control/rcpthosts/10local")
-    assert [target.name for target in MailFiles(server.host).targets()] == ["rcpthosts"]
-    server.write("/etc/e-smith/templates-custom/var/qmail/control/smtproutes/10smarthost")
-    assert [target.name for target in MailFiles(server.host).targets()] == ["rcpthosts", "smtproutes"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup import rules
-from mxbackup.errors import HostError
+from mxbackup.errors import DatabaseMissing, HostError
 from mxbackup.esmith.expansion import END
 from mxbackup.service import applying, changing
 from mxbackup.targets import qmailcontrol
@@ -345,6 +345,15 @@ def test_owner_and_mode_stay_and_new_files_can_be_read_by_qmail(
         "604",
         "604",
     ]
+
+
+def test_expanding_does_the_same(server: Scratch) -> None:
+    with pytest.raises(DatabaseMissing, match="The first rule makes it"):
+        applying.expand(server.context)
+    changing.add(server.context, rules.make("dupontnet.com", route="192.0.2.1"))
+    applying.expand(server.context)
+    assert server.read(f"{CONTROL}/rcpthosts") == f"durantcom.net\n{BLOCK}"
+    assert not any(change.pending for change in applying.apply(server.context, dry_run=True))
 
 
 def test_an_sme_server_is_not_edited(tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from mxbackup.check.inquiry import QUESTIONS, Inquiry
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.host import CONTROL, Host
 from mxbackup.esmith.settings import Settings
+from mxbackup.hosts import HostKind
 from mxbackup.lookup import interfaces
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import Dns, TooMany
 from mxbackup.lookup.query import Server, system_resolvers
 from mxbackup.routing import entries, qmail_remote
-from mxbackup.routing.qmail_remote import KINDS, PATCHED, Delivery, Qmail, Verdict
+from mxbackup.routing.qmail_remote import Delivery, Verdict
 from mxbackup.rules import Rule, RuleSet
 
 AT_ONCE = 16
@@ -30,7 +31,6 @@ NAME_LIMIT = 60.0  # seconds for one name
 RUN_LIMIT = 1200.0  # seconds for all names
 UNCHECKED = "unchecked"
 SMTPROUTES = CONTROL / "smtproutes"
-QMAIL_REMOTE = Path("/var/qmail/bin/qmail-remote")
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 NO_RULES = RuleSet()
@@ -173,7 +173,7 @@ def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) 
 
 
 def checker_for(
-    host: Host,
+    kind: HostKind,
     settings: Settings,
     public: Iterable[str] = (),
     nameservers: Sequence[Server] = (),
@@ -188,7 +188,7 @@ def checker_for(
     `rules` and smtproutes held it already. `outdated` files do not hold the rules; None on a machine without rules.
     `plugin` is as in `Us`. Raises OSError when a control file cannot be read.
     """
-    content = _control(host, SMTPROUTES.name)
+    content = _control(kind.host, SMTPROUTES.name)
     routes = None if content is None else qmail_remote.parse_routes(content)
     ours = entries.table(rules, settings) if settings.routes else {}
     if planned and routes is not None and settings.routes:
@@ -200,24 +200,15 @@ def checker_for(
         settings.public_addresses | frozenset(public),
         settings,
         None if outdated is None else tuple(outdated),
-        "mxbackup apply" if host.plain else "signal-event mxbackup-update",
+        kind.command,
         plugin,
-        kinds=(PATCHED,) if outdated is not None and not host.plain else _kinds(host),
-        more=interfaces.parse_networks(_control(host, "moreipme") or b""),
-        less=interfaces.parse_networks(_control(host, "notipme") or b""),
+        kinds=kind.qmails(),
+        more=interfaces.parse_networks(_control(kind.host, "moreipme") or b""),
+        less=interfaces.parse_networks(_control(kind.host, "notipme") or b""),
     )
-    return Checker(Dns(system_resolvers(host.path(RESOLV_CONF)), nameservers), us, routes, ours=ours)
+    return Checker(Dns(system_resolvers(kind.host.path(RESOLV_CONF)), nameservers), us, routes, ours=ours)
 
 
 def _control(host: Host, name: str) -> bytes | None:
     path = host.path(CONTROL / name)
     return path.read_bytes() if path.exists() else None
-
-
-def _kinds(host: Host) -> tuple[Qmail, ...]:
-    """The kinds of qmail that may be here: one that reads moreipme has the file's name in it."""
-    try:
-        reads = b"control/moreipme" in host.path(QMAIL_REMOTE).read_bytes()
-    except OSError:
-        return KINDS
-    return tuple(dict.fromkeys(replace(kind, reads_moreipme=reads) for kind in KINDS))

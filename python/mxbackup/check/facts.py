@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from mxbackup.errors import Sentence
+from mxbackup.esmith.host import UPDATE
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.answers import ABSENT, Answer, Outcome, literal
 from mxbackup.lookup.interfaces import Own
@@ -53,7 +54,7 @@ class Us:
     public: frozenset[str]
     settings: Settings
     outdated: tuple[Path, ...] | None = None
-    update: str = "signal-event mxbackup-update"
+    update: str = UPDATE
     plugin: bool = True
     kinds: tuple[Qmail, ...] = KINDS
     more: tuple[IPv4Network, ...] = ()

@@ -29,7 +29,7 @@ def apply(context: Context, dry_run: bool, create: bool, confirm: bool) -> None:
     if confirm and not dry_run:
         gone = applying.confirm(context)
         click.echo(_("Rules that are to go: {names}", names=", ".join(gone)) if gone else _("No rule is lost."))
-        if not context.host.plain:
+        if context.kind.by_events:
             return
     pending = [
         change for change in applying.apply(context, create=create, dry_run=dry_run) if change.pending or change.stale

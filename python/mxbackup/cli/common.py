@@ -47,8 +47,8 @@ name_argument = click.argument("name", shell_complete=_complete_names)
 def say(message: str, event: bool) -> None:
     """Print what was done, and what is left to do when the mail files are not yet so."""
     context = click.get_current_context().find_object(Context)
-    if context and context.host.plain:
-        message = f"{message} {_('To put it into force: mxbackup apply')}"
+    if context and not context.kind.by_events:
+        message = f"{message} {_('To put it into force: {command}', command=context.kind.command)}"
     elif not event:
         message = f"{message} {_('No event was signalled: the mail files are as they were.')}"
     click.echo(message)

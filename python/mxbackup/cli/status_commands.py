@@ -49,7 +49,7 @@ def status(context: Context, as_json: bool) -> int:
     if as_json:
         print_json({**_status_json(found), **_held_json(mail)})
     else:
-        _print_status(found, mail, context.host.plain)
+        _print_status(found, mail, context.kind.command)
     return 0 if found.sound else NO
 
 
@@ -78,7 +78,7 @@ def completion(ctx: click.Context, shell: str) -> None:
         click.echo(found(ctx.find_root().command, {}, "mxbackup", "_MXBACKUP_COMPLETE").source())
 
 
-def _print_status(found: Status, mail: HeldMail, plain: bool) -> None:
+def _print_status(found: Status, mail: HeldMail, command: str) -> None:
     inventory = found.inventory
     current = inventory.settings
     click.echo(_("MX backup is enabled.") if current.enabled else _("MX backup is disabled."))
@@ -95,7 +95,7 @@ def _print_status(found: Status, mail: HeldMail, plain: bool) -> None:
     print_invalid(inventory.invalid, err=False)  # they are part of the answer
     print_faults(inventory.faults, err=False)
     for target in found.targets:
-        click.echo(labelled(target.target.name, _target_state(target, plain)))
+        click.echo(labelled(target.target.name, _target_state(target, command)))
     for finding in found.findings:
         click.echo(_finding(finding))
     for rule in inventory.rules:
@@ -112,16 +112,14 @@ def _print_status(found: Status, mail: HeldMail, plain: bool) -> None:
         click.echo("  " + _("and {count} more: see mxbackup list", count=len(around) - NAMED))
 
 
-def _target_state(target: TargetStatus, plain: bool) -> str:
+def _target_state(target: TargetStatus, command: str) -> str:
     if not target.present:
         return _("not on this host")
     if target.current:
         return _("up to date")
     if target.reason:
         return words.error(target.reason)
-    if plain:
-        return _("{path} is out of date. Run: mxbackup apply", path=target.target.path)
-    return _("{path} is out of date. Run: signal-event mxbackup-update", path=target.target.path)
+    return _("{path} is out of date. Run: {command}", path=target.target.path, command=command)
 
 
 def _finding(finding: Finding) -> str:

@@ -22,6 +22,7 @@ NEWMRH = Path("/var/qmail/bin/qmail-newmrh")
 TEMPLATES = (Path("/etc/e-smith/templates"), Path("/etc/e-smith/templates-custom"))
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
+UPDATE = "signal-event mxbackup-update"  # puts all rules into force
 EXPANSION_DIRECTORY = Path("/var/lib/mxbackup/expansion")
 SERVICES = Path("/service")
 INIT_SCRIPTS = Path("/etc/rc.d/init.d")
@@ -164,8 +165,9 @@ class Host:
         if done.status != 0:
             raise HostError(
                 "The change is recorded, but the event {event} failed, so the mail files may be as they were. "
-                "See /var/log/messages, mend what it says, then run: signal-event mxbackup-update",
+                "See /var/log/messages, mend what it says, then run: {command}",
                 event=event,
+                command=UPDATE,
             )
 
     def plugin_lists(self) -> list[Path]:

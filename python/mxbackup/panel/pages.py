@@ -85,7 +85,7 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
             "field": error.field.lower() if error else "",
             "reason": visit.words.error(error) if error else "",
             "smarthost": visit.context.inventory().settings.smarthost,
-            "qpsmtpd": visit.context.files.has_qpsmtpd(),
+            "qpsmtpd": visit.context.kind.has_qpsmtpd(),
         },
         status=422 if error else 200,
     )

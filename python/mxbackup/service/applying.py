@@ -25,13 +25,14 @@ class Expansion:
 
 def fragment(context: Context, target: str) -> str:
     """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
-    return context.files.fragment(target, *read_whole(context))
+    return context.kind.fragment(target, *read_whole(context))
 
 
 def expand(context: Context) -> Expansion:
     """Expand every target this host has. Raises DatabaseError, RenderError or HostError."""
-    targets = context.files.targets()
-    inventory = context.files.expand(targets, lambda: read_whole(context))
+    _refuse_no_database(context)
+    targets = context.kind.targets()
+    inventory = context.kind.expand(targets, lambda: read_whole(context))
     context.removals.settle(inventory)
     return Expansion(targets, inventory.invalid)
 
@@ -56,19 +57,15 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
     """
     from mxbackup.targets import qmailcontrol
 
-    if not context.host.plain:
+    if context.kind.by_events:
         raise HostError(
-            "This is no plain qmail: the files of an SME Server are expanded from templates. "
-            "Run: signal-event mxbackup-update"
+            "This is no plain qmail: the files of an SME Server are expanded from templates. Run: {command}",
+            command=context.kind.command,
         )
-    if context.before_first_rule():
-        raise DatabaseMissing(
-            "There is no database {path}. The first rule makes it: mxbackup add example.com",
-            path=context.domains.path,
-        )
+    _refuse_no_database(context)
     with nullcontext() if dry_run else context.host.expansion_lock():
         inventory = context.inventory()
-        changes = qmailcontrol.plan(context.host, inventory.rules, inventory.settings, create=create)
+        changes = context.kind.plan(inventory, create=create)
         if not dry_run:
             context.removals.refuse_loss(inventory)
             qmailcontrol.carry_out(context.host, changes)
@@ -82,3 +79,12 @@ def read_whole(context: Context) -> tuple[Inventory, Known]:
     known = context.recipients.known(inventory.rules)
     context.removals.refuse_loss(inventory)
     return inventory, known
+
+
+def _refuse_no_database(context: Context) -> None:
+    """Raise DatabaseMissing where there is none yet: nothing is to be taken out of the files then."""
+    if context.before_first_rule():
+        raise DatabaseMissing(
+            "There is no database {path}. The first rule makes it: mxbackup add example.com",
+            path=context.domains.path,
+        )

@@ -56,7 +56,7 @@ def check(
     chosen = _chosen(wanted, inventory)
     loaded = not plugin.faults(context, inventory)
     checker = collecting.checker_for(
-        context.host, inventory.settings, public, nameservers, inventory.rules, outdated=outdated, plugin=loaded
+        context.kind, inventory.settings, public, nameservers, inventory.rules, outdated=outdated, plugin=loaded
     )
     remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
     with remembering.alone(context.host.path(remembering.LOCK)) if remember else nullcontext():
@@ -76,7 +76,7 @@ def check_soon(context: Context, rule: Rule, budget: float, *, planned: bool = F
 
     inventory = context.inventory()
     checker = collecting.checker_for(
-        context.host,
+        context.kind,
         inventory.settings,
         rules=inventory.rules,
         planned=rule if planned else None,

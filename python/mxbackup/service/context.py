@@ -11,22 +11,21 @@ from mxbackup.esmith.database import Database, Store
 from mxbackup.esmith.host import CONTROL, Host
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.esmith.settings import Settings
+from mxbackup.hosts import kind_of
 from mxbackup.recipients.register import Register
 from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, localmail
 from mxbackup.rules.localmail import LocalMail
-from mxbackup.targets import render
-from mxbackup.targets.mailfiles import MailFiles
 from mxbackup.targets.removals import Removals
 
 
 class Context:
-    """One server: its host, databases, mail files, lists of recipients, and what was removed."""
+    """One server: its host and kind, databases, lists of recipients, and what was removed."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.domains = Store(host.database("domains"))
         self.configuration = Store(host.database("configuration"))
-        self.files = MailFiles(host)
+        self.kind = kind_of(host)
         self.recipients = Register(host)
         self.removals = Removals(host)
 
@@ -55,7 +54,7 @@ class Context:
 
     def before_first_rule(self) -> bool:
         """Whether this is a host without e-smith that no rule was made on."""
-        return self.host.plain and not self.domains.path.exists()
+        return not self.kind.by_events and not self.domains.path.exists()
 
     def settings(self, domains: Database) -> Settings:
         """Return the settings beside these domains. Raises DatabaseError; without `configuration` they are defaults."""
@@ -63,24 +62,16 @@ class Context:
         found = settings.from_databases(configuration, domains)
         if not found.postfix:
             found = replace(found, qmail=self._local_mail(found.public_addresses))
-        if not self.host.plain:
-            routes = not found.postfix and render.TARGETS["smtproutes"] in self.files.targets()
-            return replace(found, routes=routes)
-        from mxbackup.targets import qmailcontrol
-
-        return replace(found, smarthost=qmailcontrol.smarthost(self.host))
+        return self.kind.settings(found)
 
     def prepare(self, event: bool) -> None:
         """Make sure that a change can be recorded, and with `event` be signalled. Raises HostError."""
-        if self.host.plain:
-            self.host.make_database_directory()
-        elif event:
-            self.host.require_events()
+        self.kind.prepare(event)
 
     def signal(self, event: bool, name: str, *arguments: str) -> None:
         """Signal an event, with `event` and where there is e-smith. Raises HostError."""
-        if event and not self.host.plain:
-            self.host.signal_event(name, *arguments)
+        if event:
+            self.kind.signal(name, *arguments)
 
     def _local_mail(self, public: frozenset[str]) -> LocalMail:
         """What qmail keeps here; the addresses are found when a route has one, for sockets are slow to load."""

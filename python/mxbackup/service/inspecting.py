@@ -47,12 +47,12 @@ def status(context: Context) -> Status:
         *readers.findings(context.host),
         *qmailcontrol.lone_names(context.host),
     ]
-    return Status(inventory, context.files.status(inventory, known), found, knowledge(inventory.rules, known))
+    return Status(inventory, context.kind.status(inventory, known), found, knowledge(inventory.rules, known))
 
 
 def outdated(context: Context, inventory: Inventory) -> list[Path]:
     """Return the mail files that do not hold these rules. Raises DatabaseError."""
-    targets = context.files.status(inventory, context.recipients.known(inventory.rules))
+    targets = context.kind.status(inventory, context.recipients.known(inventory.rules))
     found = [target.target.path for target in targets if target.outdated]
     if any(rule.recipients == Recipients.LEARN for rule in inventory.rules):
         # During a run of `learn` its answers are ahead of the table, and no rule is the worse for that.

@@ -42,7 +42,7 @@ def knowledge(context: Context, rules: RuleSet) -> dict[str, Knowledge]:
 
 def lacks_list(context: Context, rule: Rule) -> bool:
     """Whether all mail of the rule is put off here for want of the list of its recipients. Raises DatabaseError."""
-    listed = rule.recipients == Recipients.LIST and context.files.has_qpsmtpd()
+    listed = rule.recipients == Recipients.LIST and context.kind.has_qpsmtpd()
     return listed and not knowledge(context, RuleSet([rule]))[rule.name].whole
 
 
@@ -53,11 +53,11 @@ def learn(context: Context) -> "Learned | None":
     """
     inventory = context.inventory()
     wanted = any(rule.recipients == Recipients.LEARN for rule in inventory.rules)
-    if not (inventory.settings.enabled and wanted and context.files.has_qpsmtpd()):
+    if not (inventory.settings.enabled and wanted and context.kind.has_qpsmtpd()):
         return None
     from mxbackup.recipients import learning  # brings the DNS library and SQLite, slow to load
 
     done = learning.run(context.host, inventory.rules, inventory.settings)
     if not context.removals.lost(inventory):  # said by `status`, and no news every five minutes
-        context.files.expand([render.TARGETS["qpsmtpd"]], lambda: applying.read_whole(context))
+        context.kind.expand([render.TARGETS["qpsmtpd"]], lambda: applying.read_whole(context))
     return done

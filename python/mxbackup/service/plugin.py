@@ -8,7 +8,7 @@ from mxbackup.service.context import Context
 
 def faults(context: Context, inventory: Inventory) -> list[Finding]:
     """Return why qpsmtpd does not ask our plugin about the recipients of the rules in force, if that is so."""
-    if not inventory.settings.enabled or not context.files.has_qpsmtpd():
+    if not inventory.settings.enabled or not context.kind.has_qpsmtpd():
         return []
     from mxbackup.targets import qpsmtpdplugin
 
@@ -31,7 +31,7 @@ def load_missing(context: Context) -> str:
 
     A server that is stopped stays so. Raises DatabaseError, HostError.
     """
-    if not context.files.has_qpsmtpd():
+    if not context.kind.has_qpsmtpd():
         return ""
     from mxbackup.targets import qpsmtpdplugin
 

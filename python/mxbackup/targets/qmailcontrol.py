@@ -13,7 +13,7 @@ from pathlib import Path
 from mxbackup.errors import Finding, FindingKind, HostError, Severity
 from mxbackup.esmith import files
 from mxbackup.esmith.expansion import END
-from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS, NEWMRH, QPSMTPD, Host
+from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS, NEWMRH, Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.routing import qmail_remote
 from mxbackup.rules import Rule, RuleSet, localmail
@@ -24,8 +24,6 @@ RCPTHOSTS = CONTROL / "rcpthosts"
 SMTPROUTES = CONTROL / "smtproutes"
 MORERCPTHOSTS_CDB = CONTROL / "morercpthosts.cdb"
 
-# What qpsmtpd leaves on a host as a package; on an SME Server that uses it, its configuration.
-QPSMTPD_PACKAGE = tuple(map(Path, ("/etc/qpsmtpd", "/usr/share/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")))
 # Many times what a million rules take.
 LARGEST_CDB = 256 << 20
 
@@ -72,15 +70,16 @@ def smarthost(host: Host) -> str:
     return qmail_remote.parse_routes((_read(host, SMTPROUTES) or "").encode("utf-8", "surrogateescape")).get("", "")
 
 
-def plan(host: Host, rules: RuleSet, settings: Settings, *, create: bool = False) -> list[FileChange]:
+def plan(host: Host, rules: RuleSet, settings: Settings, *, more: bool, create: bool = False) -> list[FileChange]:
     """Return the control files as they are and should be, in the order in which they are to be written.
 
     A rule that goes from one file to another stands in the new one before it leaves the old one. A missing `rcpthosts`,
-    which makes qmail accept everything, is made of `me`, `locals` and `virtualdomains` with `create`.
+    which makes qmail accept everything, is made of `me`, `locals` and `virtualdomains` with `create`. `more` is whether
+    `morercpthosts` is read.
     Raises HostError when it is missing otherwise, when a file cannot be read, or when our comments are damaged.
     """
     ours = list(rules) if settings.enabled else []
-    here = IN_RCPTHOSTS if reads_more(host) else len(ours)
+    here = IN_RCPTHOSTS if more else len(ours)
     accepting = [
         _change(host, MORERCPTHOSTS, _block("rcpthosts", ours[here:], settings)),
         _change(host, RCPTHOSTS, _block("rcpthosts", ours[:here], settings), _local_hosts(host, create)),
@@ -107,16 +106,6 @@ def carry_out(host: Host, changes: Sequence[FileChange]) -> None:
                 if change.pending:
                     _write(host, change.path, change.before or "")
                 raise
-
-
-def reads_more(host: Host) -> bool:
-    """Whether this host's mail program reads `morercpthosts.cdb` as qmail-smtpd(8) does, and it can be compiled.
-
-    The `rcpt_ok` of qpsmtpd takes no `.dom` from there. What it leaves on a host is sign enough: with all rules in
-    `rcpthosts` either program accepts them.
-    """
-    signs = QPSMTPD_PACKAGE if host.plain else (QPSMTPD,)
-    return host.path(NEWMRH).exists() and not any(host.path(sign).exists() for sign in signs)
 
 
 def in_rcpthosts(host: Host, rules: RuleSet) -> RuleSet:

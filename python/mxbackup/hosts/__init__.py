@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kinds of server, and what differs between them: the files that we contribute to, how a change comes into force,
+the mail system. Nobody else asks which kind a server is of.
+
+`kind` is what all of them answer; each other module is one kind. The next (Postfix) is one more, and a line in
+`kind_of`. May import `queue` and what is below it. Every event loads this, so a kind is imported where it is met.
+"""
+
+from mxbackup.esmith.host import Host
+from mxbackup.hosts.kind import HostKind
+
+__all__ = ["HostKind", "kind_of"]
+
+
+def kind_of(host: Host) -> HostKind:
+    """Return the kind of this host. One that is no mail server at all is an SME Server whose databases are missing."""
+    if host.plain:
+        from mxbackup.hosts.plain_qmail import PlainQmail
+
+        return PlainQmail(host)
+    from mxbackup.hosts.esmith_qmail import EsmithQmail
+
+    return EsmithQmail(host)

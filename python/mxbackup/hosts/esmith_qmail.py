@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""e-smith with qmail: files are expanded from templates at events, and our share of each is a fragment.
+
+`morercpthosts` has no template. Each event loads this module: what only some hosts need is imported for them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mxbackup.errors import HostError
+from mxbackup.esmith.expansion import Target
+from mxbackup.esmith.host import DATABASES, MORERCPTHOSTS, QPSMTPD, UPDATE
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.esmith.settings import Settings
+from mxbackup.hosts.kind import HostKind, status_of
+from mxbackup.recipients.policies import Known
+from mxbackup.targets import render
+from mxbackup.targets.status import TargetStatus
+
+if TYPE_CHECKING:
+    from mxbackup.routing.qmail_remote import Qmail
+    from mxbackup.targets.qmailcontrol import FileChange
+
+
+class EsmithQmail(HostKind):
+    """An SME Server: SME 11, where Postfix delivers, is still one for the mail that it takes in."""
+
+    command = UPDATE
+    by_events = True
+    qpsmtpd_signs = (QPSMTPD,)
+
+    def settings(self, found: Settings) -> Settings:
+        """Routes of rules count where `smtproutes` is expanded, and read."""
+        return replace(found, routes=not found.postfix and render.TARGETS["smtproutes"] in self.targets())
+
+    def qmails(self) -> "tuple[Qmail, ...]":
+        """All of them have the same; without databases this is some other machine."""
+        from mxbackup.routing import qmail_remote
+
+        return (qmail_remote.PATCHED,) if self._exists(DATABASES) else super().qmails()
+
+    def prepare(self, event: bool) -> None:
+        """The databases are there."""
+        if event:
+            self.host.require_events()
+
+    def signal(self, event: str, *arguments: str) -> None:
+        """Its actions expand the files and restart what reads them."""
+        self.host.signal_event(event, *arguments)
+
+    def targets(self) -> list[Target]:
+        """Those that this host has templates for."""
+        return [target for target in render.TARGETS.values() if self.host.expands(target.path)]
+
+    def plan(self, inventory: Inventory, *, create: bool = False) -> "list[FileChange]":
+        """`morercpthosts` where it concerns us."""
+        return self._more(inventory)
+
+    def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
+        """With expand-template, beside which our fragments are made."""
+        with self.host.expansion_lock() as lock:
+            with self.host.expanding(targets, lock) as hand_over:
+                inventory, known = read()
+                # Between its two steps a rule that goes from one file to the other stands in both.
+                self._write_more(inventory, keep=True)
+                hand_over({target: self.fragment(target.name, inventory, known) for target in targets})
+            self._write_more(inventory)
+        return inventory
+
+    def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
+        """Of every target, and `morercpthosts` where it is there or is to be."""
+        present = self.targets()
+        found = [
+            self._target_status(target, inventory, known) if target in present else TargetStatus(target, False, False)
+            for target in render.TARGETS.values()
+        ]
+        return [*found, *self._more_status(inventory)]
+
+    def _target_status(self, target: Target, inventory: Inventory, known: Known) -> TargetStatus:
+        try:
+            wanted = self.fragment(target.name, inventory, known)
+            content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
+        except OSError as error:
+            reason = HostError("{path} cannot be read: {reason}", path=target.path, reason=error.strerror or error)
+            return TargetStatus(target, True, False, reason)
+        except HostError as reason:
+            return TargetStatus(target, True, False, reason)
+        return TargetStatus(target, True, wanted in content)
+
+    def _more_status(self, inventory: Inventory) -> list[TargetStatus]:
+        try:
+            changes = self.plan(inventory)
+        except HostError as error:
+            return [TargetStatus(Target("morercpthosts", MORERCPTHOSTS), True, False, error)]
+        if not changes or changes[-1].after is None:
+            return []
+        return [status_of(self.host, changes[0])]
+
+    def _write_more(self, inventory: Inventory, *, keep: bool = False) -> None:
+        """Write and compile `morercpthosts` where it concerns us; with `keep` whatever it holds stays accepted."""
+        if changes := self._more(inventory, keep=keep):
+            from mxbackup.targets import qmailcontrol
+
+            qmailcontrol.carry_out(self.host, changes)
+
+    def _more(self, inventory: Inventory, *, keep: bool = False) -> "list[FileChange]":
+        """Return `morercpthosts` as it is and as it should be, nothing where it does not concern us. Raises HostError.
+
+        Our rules belong there where the mail program reads it as qmail does. An SME 6 that became an SME 7 has some
+        left there: qpsmtpd accepts the names, and would go on when the rules are gone.
+        """
+        reads, there = self.reads_more(), self._exists(MORERCPTHOSTS)
+        if not reads and (keep or not there):
+            return []
+        from mxbackup.targets import qmailcontrol
+
+        if reads:
+            return [qmailcontrol.more(self.host, inventory.rules, inventory.settings, keep=keep)]
+        return qmailcontrol.without_more(self.host)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a kind of server answers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from mxbackup.errors import HostError
+from mxbackup.esmith.expansion import Target
+from mxbackup.esmith.host import NEWMRH, Host
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.esmith.settings import Settings
+from mxbackup.recipients.policies import Known
+from mxbackup.rules import RuleSet
+from mxbackup.targets import render
+from mxbackup.targets.status import TargetStatus
+
+# What only some events or hosts need is imported for them.
+if TYPE_CHECKING:
+    from mxbackup.routing.qmail_remote import Qmail
+    from mxbackup.targets.qmailcontrol import FileChange
+
+
+QMAIL_REMOTE = Path("/var/qmail/bin/qmail-remote")
+
+
+class HostKind(ABC):
+    """One server of this kind.
+
+    `command` is what a user runs to put the rules into force. `by_events` is whether a change does so by itself, by an
+    event of e-smith, so that nobody has to.
+    """
+
+    command: ClassVar[str]
+    by_events: ClassVar[bool]
+    qpsmtpd_signs: ClassVar[tuple[Path, ...]]  # what is there where qpsmtpd takes the mail in
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    @abstractmethod
+    def settings(self, found: Settings) -> Settings:
+        """Return what the databases say, with what this kind of server keeps elsewhere. Raises HostError."""
+
+    @abstractmethod
+    def prepare(self, event: bool) -> None:
+        """Make sure that a change can be recorded, and with `event` be signalled. Raises HostError."""
+
+    @abstractmethod
+    def signal(self, event: str, *arguments: str) -> None:
+        """Signal the event of a change, where there are events. Raises HostError."""
+
+    @abstractmethod
+    def targets(self) -> list[Target]:
+        """Return the targets that this host has."""
+
+    @abstractmethod
+    def plan(self, inventory: Inventory, *, create: bool = False) -> "list[FileChange]":
+        """Return the files that no template makes, as they are and should be, in the order of writing.
+
+        With `create` a missing `rcpthosts`, which makes qmail accept everything, is made. Raises HostError.
+        """
+
+    @abstractmethod
+    def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
+        """Put the rules that `read` finds into the files of these targets, and return what it found.
+
+        One waits for another, so that the last one is of the last change.
+        Raises what `read` does, RenderError, HostError.
+        """
+
+    @abstractmethod
+    def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
+        """Return of every file whether it is there and holds what it should, and why not."""
+
+    def qmails(self) -> "tuple[Qmail, ...]":
+        """Return the kinds of qmail that may be here: one that reads moreipme has the file's name in it."""
+        from mxbackup.routing import qmail_remote
+
+        try:
+            reads = b"control/moreipme" in self.host.path(QMAIL_REMOTE).read_bytes()
+        except OSError:
+            return qmail_remote.KINDS
+        return tuple(dict.fromkeys(replace(qmail, reads_moreipme=reads) for qmail in qmail_remote.KINDS))
+
+    def has_qpsmtpd(self) -> bool:
+        """Whether this host has the mail program that can tell recipients apart."""
+        return render.TARGETS["qpsmtpd"] in self.targets()
+
+    def reads_more(self) -> bool:
+        """Whether the mail program reads `morercpthosts.cdb` as qmail-smtpd(8) does, and it can be compiled.
+
+        The `rcpt_ok` of qpsmtpd takes no `.dom` from there. What it leaves on a host is sign enough: with all rules in
+        `rcpthosts` either program accepts them.
+        """
+        return self._exists(NEWMRH) and not any(map(self._exists, self.qpsmtpd_signs))
+
+    def fragment(self, target: str, inventory: Inventory, known: Known) -> str:
+        """Return the text of a target; of the rules, `rcpthosts` has no more than its share.
+
+        Raises RenderError, HostError.
+        """
+        held = inventory.rules
+        if target == "goodrcptto" and not self.host.others_fill(render.TARGETS[target].path):
+            # Without any entry check_goodrcptto is off, and ours would switch it on for all local users.
+            held = RuleSet()
+        if target == "rcpthosts" and self.reads_more():
+            from mxbackup.targets import qmailcontrol
+
+            held = qmailcontrol.in_rcpthosts(self.host, held)
+        return render.fragment(target, held, inventory.settings, known)
+
+    def _exists(self, path: Path) -> bool:
+        return self.host.path(path).exists()
+
+
+def status_of(host: Host, change: "FileChange") -> TargetStatus:
+    """Return whether a control file that no template makes is as it should be."""
+    from mxbackup.targets import qmailcontrol
+
+    reason = None
+    if change.stale:
+        try:
+            qmailcontrol.compiled_names(host)
+        except HostError as damage:
+            reason = damage
+    current = not change.pending and not change.stale
+    return TargetStatus(Target(change.path.name, change.path), change.after is not None, current, reason)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kinds of server: what each answers."""
+
+from pathlib import Path
+
+from mxbackup.hosts import kind_of
+from mxbackup.hosts.esmith_qmail import EsmithQmail
+from mxbackup.hosts.plain_qmail import PlainQmail
+from mxbackup.routing.qmail_remote import KINDS, PATCHED
+from tests.scratch import Scratch
+from tests.test_qmailcontrol import CONTROL, plain_qmail
+
+
+def test_kinds_are_told_apart(tmp_path: Path, server: Scratch) -> None:
+    plain, esmith, nothing = (
+        kind_of(plain_qmail(tmp_path / "a").host),
+        kind_of(server.host),
+        kind_of(Scratch(tmp_path / "b").host),
+    )
+    assert [type(kind) for kind in (plain, esmith, nothing)] == [PlainQmail, EsmithQmail, EsmithQmail]
+    assert [kind.command for kind in (plain, esmith)] == ["mxbackup apply", "signal-event mxbackup-update"]
+    assert [kind.qmails() for kind in (plain, esmith, nothing)] == [KINDS, (PATCHED,), KINDS]
+
+
+def test_only_targets_whose_directory_is_there_are_present(server: Scratch) -> None:
+    assert [target.name for target in kind_of(server.host).targets()] == ["rcpthosts", "smtproutes"]
+    server.path("/var/spool/smtpd/etc").mkdir(parents=True)
+    assert [target.name for target in kind_of(server.host).targets()] == [
+        "smtpd_check_rules",
+        "rcpthosts",
+        "smtproutes",
+    ]
+
+
+def test_a_file_without_a_template_but_ours_is_not_replaced(server: Scratch) -> None:
+    server.write("/etc/e-smith/templates/var/qmail/control/smtproutes/30mxbackup")
+    server.write("/etc/e-smith/templates/var/qmail/control/rcpthosts/20mxbackup")
+    server.write("/etc/e-smith/templates/var/qmail/control/rcpthosts/10local")
+    assert [target.name for target in kind_of(server.host).targets()] == ["rcpthosts"]
+    server.write("/etc/e-smith/templates-custom/var/qmail/control/smtproutes/10smarthost")
+    assert [target.name for target in kind_of(server.host).targets()] == ["rcpthosts", "smtproutes"]
+
+
+def test_without_e_smith_the_targets_are_control_files(tmp_path: Path) -> None:
+    found = {target.name: str(target.path) for target in kind_of(plain_qmail(tmp_path).host).targets()}
+    assert found == {name: f"{CONTROL}/{name}" for name in ("smtproutes", "morercpthosts", "rcpthosts")}
