@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The outage: one state per rule, what turns it, what has happened, and what somebody is to be told. Pure.
+
+`state` is what is known of a rule, `turning` what becomes of that when something new is seen, `pace` when a primary is
+asked and mail is made due, `notices` which mails are due, `history` what has happened. Nothing here reads or writes.
+May import errors.
+"""
+
+from mxbackup.outage.history import Event, Happening
+from mxbackup.outage.notices import Kind, Notice, due
+from mxbackup.outage.state import Check, Condition, Contact, Mail, Outage, Seen, State
+from mxbackup.outage.turning import after
+
+__all__ = [
+    "Check",
+    "Condition",
+    "Contact",
+    "Event",
+    "Happening",
+    "Kind",
+    "Mail",
+    "Notice",
+    "Outage",
+    "Seen",
+    "State",
+    "after",
+    "due",
+]
