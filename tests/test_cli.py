@@ -127,6 +127,7 @@ def test_list_as_json(full: Scratch, mxbackup: Run) -> None:
         ],
         "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
         "faults": [],
+        "draining": [],
     }
 
 
@@ -413,6 +414,7 @@ def test_status_as_json(expanded: Scratch, mxbackup: Run) -> None:
         "rules": {"domain": 3, "host": 2},
         "invalid": [{"key": "kindless.com", "reason": 'The kind "" is unknown. Give "domain" or "host".'}],
         "faults": [],
+        "draining": [],
         "targets": [
             {"name": name, "path": path, "present": present, "current": current}
             for name, (path, present, current) in paths.items()

@@ -14,6 +14,7 @@ from mxbackup.panel.checking import Check, Checking, Found
 from mxbackup.panel.forms import MAX_BODY
 from mxbackup.rules import Rule
 from mxbackup.service import applying
+from tests.heldmail import hold
 from tests.scratch import Scratch
 
 HERE = "/server-manager/cgi-bin/mxbackup"
@@ -603,3 +604,24 @@ def test_both_charsets_byte_by_byte(server: Scratch, charset: str, description: 
     assert server.records("domains") == [
         "xn--caf-dma.example=mxbackup|Description|Société « Dupont » à 5 € 日本|Kind|domain"
     ]
+
+
+def test_who_removes_or_disables_is_told_what_waits(server: Scratch, admin: Administrator) -> None:
+    server.with_events()
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain|Route|192.0.2.25")
+    server.write("/etc/e-smith/templates/var/qmail/control/smtproutes/10others")
+    hold(server.path("/var/qmail/queue"), 7, ["Tjean@www.dupontnet.com"], 1000)
+    waits = "Messages that wait for dupontnet.com: 1. No new mail is accepted for it, and these are still delivered."
+    admin.post(do="disable")
+    assert admin.message() == (
+        "success: MX backup is disabled. Messages that wait: 1. No new mail is accepted, and these are still delivered."
+    )
+    question = admin.get("?page=remove&rule=dupontnet.com")
+    assert waits in unescape(question.text)
+    admin.post(do="remove", **hidden(question))
+    front = admin.get()
+    assert said(front) == f"success: Removed dupontnet.com. {waits}"
+    assert (
+        "<li>dupontnet.com is removed, and its mail in the queue is still delivered (192.0.2.25; messages: 1).</li>"
+        in unescape(front.text)
+    )

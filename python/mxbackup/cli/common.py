@@ -3,7 +3,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -11,9 +11,11 @@ from click.shell_completion import CompletionItem
 
 from mxbackup.errors import InvalidInput, MxBackupError
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
+from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule
 from mxbackup.service.context import Context
-from mxbackup.words import about_rules, lexicon, terminal
+from mxbackup.targets.draining import Waiting
+from mxbackup.words import about_draining, about_rules, lexicon, terminal
 
 NO, WRONG_USE, NOT_POSSIBLE = 1, 2, 3
 
@@ -91,6 +93,12 @@ def print_faults(faults: Iterable[Fault], *, err: bool = True) -> None:
         click.echo(about_rules.fault(found.rule, found.reason, words), err=err)
 
 
+def print_draining(removed: Mapping[Rule, Waiting], settings: Settings, *, err: bool = False) -> None:
+    """Tell of rules that were removed, and whose mail in the queue is still delivered."""
+    for rule, waiting in removed.items():
+        click.echo(about_draining.state(rule, waiting, settings, words), err=err)
+
+
 def print_table(rows: list[tuple[str, ...]]) -> None:
     """Print rows of equal length in columns, the first row being the heading."""
     rows = [tuple(cell.replace("\n", "\\n") for cell in row) for row in rows]
@@ -112,3 +120,18 @@ def invalid_json(inventory: Inventory) -> list[dict[str, str]]:
 def faults_json(inventory: Inventory) -> list[dict[str, str]]:
     """Return the faults that leave rules in force as JSON has them."""
     return [{"name": found.rule.name, "reason": words.error(found.reason)} for found in inventory.faults]
+
+
+def draining_json(removed: Mapping[Rule, Waiting]) -> list[dict[str, object]]:
+    """Return the rules that drain as JSON has them; `messages` is null when the queue cannot be read."""
+    return [
+        {
+            "name": rule.name,
+            "kind": rule.kind.value,
+            "route": rule.route,
+            "smarthost": rule.smarthost.value,
+            "description": rule.description,
+            "messages": None if waiting.trouble else waiting.messages,
+        }
+        for rule, waiting in removed.items()
+    ]

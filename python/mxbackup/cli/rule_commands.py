@@ -9,6 +9,7 @@ from mxbackup import rules
 from mxbackup.cli.common import (
     _,
     destination,
+    draining_json,
     event_option,
     examples,
     faults_json,
@@ -17,6 +18,7 @@ from mxbackup.cli.common import (
     kind_word,
     labelled,
     name_argument,
+    print_draining,
     print_faults,
     print_invalid,
     print_json,
@@ -38,11 +40,11 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import actual_way
 from mxbackup.rules import Kind, Rule, SmartHostUse
-from mxbackup.service import changing, held, knowing
+from mxbackup.service import changing, draining, held, knowing
 from mxbackup.service.changing import Change
 from mxbackup.service.context import Context
 from mxbackup.service.held import HeldMail
-from mxbackup.words import about_rules
+from mxbackup.words import about_draining, about_rules
 
 
 @click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))
@@ -59,6 +61,7 @@ def list_(context: Context, as_json: bool) -> None:
                 "invalid": invalid_json(inventory),
                 "faults": faults_json(inventory),
                 "queue_trouble": trouble_json(mail),
+                "draining": draining_json(draining.removed(context, inventory)),
             }
         )
         return
@@ -66,10 +69,11 @@ def list_(context: Context, as_json: bool) -> None:
     rows = [(rules.shown(r), kind_word(r), destination(r, inventory), r.description) for r in inventory.rules]
     if rows:
         print_table([heading, *rows])
-    elif not inventory.invalid:
+    elif not inventory.invalid and not inventory.draining:
         click.echo(_("No rule yet. Make one: mxbackup add example.com"))
     if inventory.rules:
         _warn_while_disabled(inventory.settings, err=True)
+    print_draining(draining.removed(context, inventory), inventory.settings)
     print_invalid(inventory.invalid)
     print_faults(inventory.faults)
 
@@ -80,7 +84,15 @@ def list_(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def show(context: Context, name: str, as_json: bool) -> None:
     """Print all that is known of one rule."""
-    rule, inventory = changing.get(context, name), context.inventory()
+    inventory = context.inventory()
+    if (rule := changing.draining_rule(inventory, name)) is not None:
+        drains = {rule: draining.removed(context, inventory)[rule]}
+        if as_json:
+            print_json(draining_json(drains)[0])
+        else:
+            print_draining(drains, inventory.settings)
+        return
+    rule = changing.get(context, name)
     known, mail = knowing.knowledge(context, inventory.rules)[rule.name], held.look(context.host, inventory)
     if as_json:
         print_json({**_rule_json(rule, inventory, known, mail), "queue_trouble": trouble_json(mail)})
@@ -175,6 +187,8 @@ def remove(context: Context, name: str, event: bool) -> None:
     say(_("Removed {name}.", name=done.key), event)
     if done.covered_by:
         click.echo(about_rules.still_accepted(done.key, done.covered_by, words))
+    if done.waiting:
+        click.echo(about_draining.removed(done.key, done.waiting, words))
 
 
 @click.command(help=_("Switch MX backup on: the rules count."))
@@ -191,8 +205,10 @@ def enable(context: Context, event: bool) -> None:
 @click.pass_obj
 def disable(context: Context, event: bool) -> None:
     """Put all rules out of force."""
-    changing.enable(context, False, event=event)
+    waiting = changing.enable(context, False, event=event)
     say(_("MX backup is disabled."), event)
+    if waiting:
+        click.echo(about_draining.disabled(waiting, words))
 
 
 def _print_change(context: Context, said: str, done: Change, event: bool) -> None:

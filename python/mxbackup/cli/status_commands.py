@@ -10,11 +10,13 @@ from mxbackup import rules
 from mxbackup.cli.common import (
     NO,
     _,
+    draining_json,
     examples,
     faults_json,
     invalid_json,
     json_option,
     labelled,
+    print_draining,
     print_faults,
     print_invalid,
     print_json,
@@ -94,6 +96,7 @@ def _print_status(found: Status, mail: HeldMail, command: str) -> None:
     print_total(mail)
     print_invalid(inventory.invalid, err=False)  # they are part of the answer
     print_faults(inventory.faults, err=False)
+    print_draining(found.draining, current)
     for target in found.targets:
         click.echo(labelled(target.target.name, _target_state(target, command)))
     for finding in found.findings:
@@ -143,6 +146,7 @@ def _status_json(found: Status) -> dict[str, Any]:
         "rules": {kind.value: kinds.count(kind) for kind in Kind},
         "invalid": invalid_json(inventory),
         "faults": faults_json(inventory),
+        "draining": draining_json(found.draining),
         "targets": [
             {"name": t.target.name, "path": str(t.target.path), "present": t.present, "current": t.current}
             for t in found.targets

@@ -2,6 +2,7 @@
 """What the databases of a server hold of ours: the rules, the records that are none, and the settings."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mxbackup.errors import InvalidInput, InvalidRule
 from mxbackup.esmith.settings import Settings
@@ -26,9 +27,18 @@ class Fault:
 
 @dataclass(frozen=True)
 class Inventory:
-    """All rules; the records left out; the settings they were read with; faults of the rules."""
+    """All rules; the records left out; the settings they were read with; faults of the rules.
+
+    `draining` are the rules out of force, removed or disabled, whose mail may still wait, and has its way out.
+    """
 
     rules: RuleSet
     invalid: list[Invalid]
     settings: Settings
     faults: list[Fault] = field(default_factory=list)
+    draining: RuleSet = field(default_factory=RuleSet)
+
+    @cached_property
+    def with_draining(self) -> RuleSet:
+        """All rules that mail may wait for."""
+        return RuleSet([*self.draining, *self.rules]) if self.draining else self.rules

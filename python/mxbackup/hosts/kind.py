@@ -110,7 +110,7 @@ class HostKind(ABC):
             from mxbackup.targets import qmailcontrol
 
             held = qmailcontrol.in_rcpthosts(self.host, held)
-        return render.fragment(target, held, inventory.settings, known)
+        return render.fragment(target, held, inventory.settings, known, inventory.draining)
 
     def _exists(self, path: Path) -> bool:
         return self.host.path(path).exists()

@@ -42,8 +42,9 @@ class PlainQmail(HostKind):
 
     def plan(self, inventory: Inventory, *, create: bool = False) -> list[FileChange]:
         """All of them."""
+        rules, draining = inventory.rules, inventory.draining
         more = self.reads_more()
-        return qmailcontrol.plan(self.host, inventory.rules, inventory.settings, more=more, create=create)
+        return qmailcontrol.plan(self.host, rules, inventory.settings, draining, more=more, create=create)
 
     def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
         """In the order of `plan`."""

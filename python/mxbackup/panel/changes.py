@@ -13,7 +13,7 @@ from mxbackup.panel.session import Message
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
 from mxbackup.service import changing, knowing
-from mxbackup.words import about_rules
+from mxbackup.words import about_draining, about_rules
 from mxbackup.words.lexicon import Lexicon
 
 
@@ -78,7 +78,7 @@ def remove(visit: Visit) -> Redirect:
     said = visit.words.text("Removed {name}.", name=names.to_unicode(done.key))
     if done.covered_by:
         said += " " + about_rules.still_accepted(done.key, done.covered_by, visit.words)
-    return Redirect(Message(True, said))
+    return Redirect(Message(True, f"{said} {about_draining.removed(done.key, done.waiting, visit.words)}".rstrip()))
 
 
 def enable(visit: Visit) -> Redirect:
@@ -89,8 +89,9 @@ def enable(visit: Visit) -> Redirect:
 
 def disable(visit: Visit) -> Redirect:
     """Switch MX backup off."""
-    changing.enable(visit.context, False)
-    return Redirect(Message(True, visit.words.text("MX backup is disabled.")))
+    waiting = changing.enable(visit.context, False)
+    said = f"{visit.words.text('MX backup is disabled.')} {about_draining.disabled(waiting, visit.words)}"
+    return Redirect(Message(True, said.rstrip()))
 
 
 def perform(visit: Visit) -> Page | Redirect:

@@ -11,7 +11,7 @@ from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
 from mxbackup.service import changing, checking, inspecting
-from mxbackup.words import about_rules
+from mxbackup.words import about_draining, about_rules
 
 
 def front(visit: Visit) -> Page:
@@ -26,6 +26,10 @@ def front(visit: Visit) -> Page:
             "listing": listing(status, checking.remembered(visit.context), View.of(visit.parameters), visit.words),
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
+            "draining": [
+                about_draining.state(rule, waiting, status.inventory.settings, visit.words)
+                for rule, waiting in status.draining.items()
+            ],
             "faults": [about_rules.fault(found.rule, found.reason, visit.words) for found in status.inventory.faults],
             "mistakes": [finding for finding in status.findings if finding.severity != Severity.NOTE],
         },
@@ -60,6 +64,7 @@ def removal(visit: Visit) -> Page | Redirect:
                 "name": names.to_unicode(name),
                 "expected": changing.stamp(visit.context, name),
                 "still_accepted": about_rules.still_accepted(name, cover, visit.words) if cover else "",
+                "waiting": about_draining.removed(name, changing.held(visit.context, name), visit.words),
             },
         )
     except (UnknownRule, InvalidInput) as error:

@@ -37,10 +37,10 @@ def entries(rules: RuleSet, settings: Settings) -> Iterator[tuple[Rule, str]]:
     """Yield each rule that needs entries, in the order of the names, and its relay, empty for delivery by MX.
 
     One that goes where mail goes without an entry needs none, unless it lies below a domain rule whose entry would take
-    its mail elsewhere. None is needed where MX backup is disabled.
+    its mail elsewhere.
     """
     relays: dict[str, str] = {}  # of domain rules with entries: these reach below their names
-    for rule in rules if settings.enabled else ():
+    for rule in rules:
         way = meant_way(rule, settings)
         relay = _relay(rule, way, settings)
         if way in (Way.MX, Way.SMARTHOST):
@@ -53,8 +53,12 @@ def entries(rules: RuleSet, settings: Settings) -> Iterator[tuple[Rule, str]]:
 
 
 def table(rules: RuleSet, settings: Settings) -> dict[str, str]:
-    """Return the entries as `smtproutes` has them: relay by key, `.name` being what lies below the name."""
-    return {key: relay for rule, relay in entries(rules, settings) for key in keys(rule)}
+    """Return the entries as `smtproutes` has them: relay by key, `.name` being what lies below the name.
+
+    There is none where MX backup is disabled.
+    """
+    in_force = rules if settings.enabled else RuleSet()
+    return {key: relay for rule, relay in entries(in_force, settings) for key in keys(rule)}
 
 
 def keys(rule: Rule) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 """Putting the rules into force: what stands in the mail files, and writing it there."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import DatabaseMissing, HostError
 from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.inventory import Invalid, Inventory
 from mxbackup.recipients.policies import Known
+from mxbackup.service import draining
 from mxbackup.service.context import Context
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def expand(context: Context) -> Expansion:
     targets = context.kind.targets()
     inventory = context.kind.expand(targets, lambda: read_whole(context))
     context.removals.settle(inventory)
+    draining.end_draining(context, inventory)
     return Expansion(targets, inventory.invalid)
 
 
@@ -65,11 +67,16 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
     _refuse_no_database(context)
     with nullcontext() if dry_run else context.host.expansion_lock():
         inventory = context.inventory()
+        if dry_run:
+            inventory = draining.without(inventory, draining.ended(context, inventory))
         changes = context.kind.plan(inventory, create=create)
         if not dry_run:
             context.removals.refuse_loss(inventory)
             qmailcontrol.carry_out(context.host, changes)
             context.removals.settle(inventory)
+    if not dry_run and draining.end_draining(context, inventory):
+        [routes, *others] = changes
+        changes = [replace(routes, after=qmailcontrol.read(context.host, routes.path)), *others]
     return changes
 
 

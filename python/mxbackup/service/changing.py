@@ -10,11 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mxbackup import rules
-from mxbackup.errors import ChangedMeanwhile, InvalidRule, MxBackupError, UnknownRule
+from mxbackup.errors import ChangedMeanwhile, InvalidInput, InvalidRule, MxBackupError, UnknownRule
 from mxbackup.esmith.database import Database, Record
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import SERVICE_KEY, Settings
 from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, names
 from mxbackup.service.context import Context
+from mxbackup.service.draining import waiting
+from mxbackup.targets.draining import NOTHING, Waiting
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Removal:
-    """What a removal did: the key of the record, and the domain rule by which its mail stays accepted, if any."""
+    """What a removal did: the key of the record, and the domain rule by which its mail stays accepted, if any.
+
+    `waiting` is the mail that still waits for it, whose way out stays.
+    """
 
     key: str
     covered_by: Rule | None = None
+    waiting: Waiting = NOTHING
 
 
 def get(context: Context, name: str) -> Rule:
@@ -62,6 +69,7 @@ def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
 
     context.prepare(event)
     done = context.domains.update(change)
+    context.draining.forget([rule.name])
     context.signal(event, "mxbackup-create", rule.name)
     return done
 
@@ -99,9 +107,12 @@ def remove(context: Context, name: str, *, expected: str = "", event: bool = Tru
     def delete(domains: Database) -> Removal:
         key = _key(domains, name)
         _refuse_stale(domains, key, expected)
+        current = context.settings(domains)
+        cover = _near(domains, key).covering(key) if current.enabled else None
+        if waits := _waiting(context, domains, key, current):
+            context.draining.note(_read(domains, key))
         domains.delete(key)
-        on = context.settings(domains).enabled
-        return Removal(key, _near(domains, key).covering(key) if on else None)
+        return Removal(key, cover, waits)
 
     context.prepare(event)
     done = context.domains.update(delete)
@@ -110,12 +121,47 @@ def remove(context: Context, name: str, *, expected: str = "", event: bool = Tru
     return done
 
 
-def enable(context: Context, on: bool, *, event: bool = True) -> None:
-    """Switch MX backup on or off for all rules, which stay recorded. Raises DatabaseError, HostError."""
+def draining_rule(inventory: Inventory, name: str) -> Rule | None:
+    """Return the rule of that name that was removed and drains, if there is one. Raises InvalidName."""
+    return None if inventory.rules.get(key := names.parse_host(name)) else inventory.draining.get(key)
+
+
+def held(context: Context, name: str) -> Waiting:
+    """Return the mail that waits for a rule and would keep its way out if it were removed. Raises UnknownRule."""
+    domains = context.domains.read()
+    return _waiting(context, domains, _key(domains, name), context.settings(domains))
+
+
+def held_in_all(context: Context) -> Waiting:
+    """Return the mail that waits for all rules and would keep its way out if they were disabled."""
+    inventory = context.inventory()
+    if not inventory.settings.routes:
+        return NOTHING
+    return waiting(context, lambda name: inventory.rules.nearest(name) is not None)
+
+
+def enable(context: Context, on: bool, *, event: bool = True) -> Waiting:
+    """Switch MX backup on or off for all rules, which stay recorded; return the mail whose way out stays all the same.
+
+    Raises DatabaseError, HostError.
+    """
     status = "enabled" if on else "disabled"
+    waits = NOTHING if on else held_in_all(context)
     context.prepare(event)
     context.configuration.update(lambda database: database.set(SERVICE_KEY, "service", {"status": status}))
     context.signal(event, "mxbackup-update")
+    return waits
+
+
+def _waiting(context: Context, domains: Database, key: str, current: Settings) -> Waiting:
+    """Return the mail that waits for the rule and that no other rule in force takes care of."""
+    try:
+        rule = _read(domains, key)
+    except InvalidInput:
+        return NOTHING
+    if not current.routes or (current.enabled and _near(domains, key).covering(key)):
+        return NOTHING
+    return waiting(context, lambda name: _near(domains, name).nearest(name) == rule)
 
 
 def _key(domains: Database, name: str) -> str:

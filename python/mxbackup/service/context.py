@@ -15,11 +15,12 @@ from mxbackup.hosts import kind_of
 from mxbackup.recipients.register import Register
 from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, localmail
 from mxbackup.rules.localmail import LocalMail
+from mxbackup.targets.draining import Draining
 from mxbackup.targets.removals import Removals
 
 
 class Context:
-    """One server: its host and kind, databases, lists of recipients, and what was removed."""
+    """One server: its host and kind, databases, lists of recipients, what was removed and what of that drains."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -28,6 +29,7 @@ class Context:
         self.kind = kind_of(host)
         self.recipients = Register(host)
         self.removals = Removals(host)
+        self.draining = Draining(host)
 
     @classmethod
     def below(cls, root: Path) -> "Context":
@@ -50,7 +52,8 @@ class Context:
                 faults += (Fault(rule, reason) for reason in found)
             except InvalidInput as reason:
                 invalid.append(Invalid(key, reason))
-        return Inventory(RuleSet(valid), invalid, current, faults)
+        inventory = Inventory(RuleSet(valid), invalid, current, faults)
+        return replace(inventory, draining=self.draining.rules(inventory))
 
     def before_first_rule(self) -> bool:
         """Whether this is a host without e-smith that no rule was made on."""

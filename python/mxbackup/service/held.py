@@ -56,7 +56,7 @@ class Reading:
 
     def summary(self, inventory: Inventory) -> Summary:
         """Return what is held by rule."""
-        nearest, holds = inventory.rules.nearest, self.holds(inventory)
+        nearest, holds = inventory.with_draining.nearest, self.holds(inventory)
         return queue.summarise(
             self.messages,
             lambda name: rule.name if (rule := nearest(name)) else None,
@@ -70,7 +70,7 @@ class Reading:
         """Return what tells for how many seconds from its arrival mail for a name is held; None without a rule."""
 
         def holds(name: str) -> int | None:
-            rule = inventory.rules.nearest(name)
+            rule = inventory.with_draining.nearest(name)
             return hold(rule, self.lifetime) if rule else None
 
         return holds
@@ -103,7 +103,7 @@ def read(host: Host, inventory: Inventory) -> Reading:
 def chosen(wanted: tuple[str, ...], inventory: Inventory, held: HeldMail) -> set[str]:
     """Return the names that were asked for: each has a rule or held mail. Raises UnknownRule, InvalidName."""
     parsed = {names.parse_host(text): text for text in wanted}
-    known = {rule.name for rule in inventory.rules} | {other.name for other in held.summary.without_rule}
+    known = {rule.name for rule in inventory.with_draining} | {other.name for other in held.summary.without_rule}
     for name, text in parsed.items():
         if name not in known:
             raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=text)

@@ -7,10 +7,11 @@ from pathlib import Path
 from mxbackup.errors import Finding, Severity
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.register import Knowledge, knowledge
-from mxbackup.rules import Recipients
-from mxbackup.service import plugin
+from mxbackup.rules import Recipients, Rule
+from mxbackup.service import draining, plugin
 from mxbackup.service.context import Context
 from mxbackup.targets import lint, qmailcontrol, readers, render
+from mxbackup.targets.draining import Waiting
 from mxbackup.targets.lint import publicaddress
 from mxbackup.targets.status import TargetStatus
 
@@ -23,6 +24,7 @@ class Status:
     targets: list[TargetStatus]
     findings: list[Finding]
     knowledge: dict[str, Knowledge]
+    draining: dict[Rule, Waiting]
 
     @property
     def sound(self) -> bool:
@@ -47,7 +49,13 @@ def status(context: Context) -> Status:
         *readers.findings(context.host),
         *qmailcontrol.lone_names(context.host),
     ]
-    return Status(inventory, context.kind.status(inventory, known), found, knowledge(inventory.rules, known))
+    return Status(
+        inventory,
+        context.kind.status(inventory, known),
+        found,
+        knowledge(inventory.rules, known),
+        draining.removed(context, inventory),
+    )
 
 
 def outdated(context: Context, inventory: Inventory) -> list[Path]:

@@ -6,7 +6,7 @@ qmail-smtpd(8) reads `rcpthosts` and `morercpthosts.cdb` at each connection, qma
 at each delivery, so nothing has to be restarted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,15 +67,23 @@ class FileChange:
 
 def smarthost(host: Host) -> str:
     """Return the route of all other mail, `host[:port]`, or nothing. Raises HostError."""
-    return qmail_remote.parse_routes((_read(host, SMTPROUTES) or "").encode("utf-8", "surrogateescape")).get("", "")
+    return qmail_remote.parse_routes((read(host, SMTPROUTES) or "").encode("utf-8", "surrogateescape")).get("", "")
 
 
-def plan(host: Host, rules: RuleSet, settings: Settings, *, more: bool, create: bool = False) -> list[FileChange]:
+def plan(
+    host: Host,
+    rules: RuleSet,
+    settings: Settings,
+    draining: Collection[Rule] = (),
+    *,
+    more: bool,
+    create: bool = False,
+) -> list[FileChange]:
     """Return the control files as they are and should be, in the order in which they are to be written.
 
-    A rule that goes from one file to another stands in the new one before it leaves the old one. A missing `rcpthosts`,
-    which makes qmail accept everything, is made of `me`, `locals` and `virtualdomains` with `create`. `more` is whether
-    `morercpthosts` is read.
+    Rules that are `draining` have their way out alone. A rule that goes from one file to another stands in the new one
+    before it leaves the old one. A missing `rcpthosts`, which makes qmail accept everything, is made of `me`, `locals`
+    and `virtualdomains` with `create`. `more` is whether `morercpthosts` is read.
     Raises HostError when it is missing otherwise, when a file cannot be read, or when our comments are damaged.
     """
     ours = list(rules) if settings.enabled else []
@@ -88,7 +96,7 @@ def plan(host: Host, rules: RuleSet, settings: Settings, *, more: bool, create: 
     more_names = _more_names(host)
     if any(rule.name in more_names for rule in ours[:here]):
         accepting.reverse()
-    return [_change(host, SMTPROUTES, _block("smtproutes", ours, settings)), *accepting]
+    return [_change(host, SMTPROUTES, _block("smtproutes", ours, settings, draining)), *accepting]
 
 
 def carry_out(host: Host, changes: Sequence[FileChange]) -> None:
@@ -191,7 +199,7 @@ def replace_block(content: str, block: str) -> str:
 
 
 def _change(host: Host, path: Path, block: str, initial: str | None = None) -> FileChange:
-    before = _read(host, path)
+    before = read(host, path)
     if before is None and initial is None and not block:
         return FileChange(path, None, None)
     stale = path == MORERCPTHOSTS and before is not None and _out_of_date(host)
@@ -201,15 +209,15 @@ def _change(host: Host, path: Path, block: str, initial: str | None = None) -> F
         raise HostError("{path} was not changed: {reason}", path=path, reason=reason) from reason
 
 
-def _block(target: str, rules: Iterable[Rule], settings: Settings) -> str:
+def _block(target: str, rules: Iterable[Rule], settings: Settings, draining: Collection[Rule] = ()) -> str:
     """Return our block, or nothing when it would hold no line."""
-    text = render.fragment(target, RuleSet(rules), settings)
+    text = render.fragment(target, RuleSet(rules), settings, draining=draining)
     return "" if text == f"{BEGIN}\n{END}\n" else text
 
 
 def _local_hosts(host: Host, create: bool) -> str | None:
     """Return what a missing `rcpthosts` begins with; None when it is there."""
-    if _read(host, RCPTHOSTS) is not None:
+    if read(host, RCPTHOSTS) is not None:
         return None
     names = _received_here(host)
     if not create or not names:
@@ -223,7 +231,7 @@ def _local_hosts(host: Host, create: bool) -> str | None:
 
 def _more_names(host: Host) -> set[str]:
     """Return the lines of our block in `morercpthosts`."""
-    content = _read(host, MORERCPTHOSTS) or ""
+    content = read(host, MORERCPTHOSTS) or ""
     return set(content.partition(f"{BEGIN}\n")[2].partition(f"{END}\n")[0].split("\n"))
 
 
@@ -249,7 +257,7 @@ def _received_here(host: Host) -> list[str]:
     return list(dict.fromkeys(name for name in [*me, *local, *kept] if name))
 
 
-def _read(host: Host, path: Path) -> str | None:
+def read(host: Host, path: Path) -> str | None:
     """Return a control file, whatever bytes are in it; None when there is none."""
     try:
         return host.path(path).read_bytes().decode("utf-8", "surrogateescape")

@@ -5,7 +5,7 @@ Imported at each expansion of a template, so it must start fast: no click, no dn
 first fragment: most commands and the other event actions make none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import NOTHING, Known, table
 from mxbackup.routing.entries import entries, keys
-from mxbackup.rules import RuleSet
+from mxbackup.rules import Rule, RuleSet
 
 if TYPE_CHECKING:
     import jinja2
@@ -40,10 +40,13 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
 )
 
 
-def fragment(target: str, rules: RuleSet, settings: Settings, known: Known = NOTHING) -> str:
+def fragment(
+    target: str, rules: RuleSet, settings: Settings, known: Known = NOTHING, draining: Collection[Rule] = ()
+) -> str:
     """Return the text for one target: whole lines between our begin and end comments, in the order of the names.
 
-    It holds no rule when MX backup is disabled. `known` is what the target `qpsmtpd` says of recipients.
+    It holds no rule when MX backup is disabled. `known` is what the target `qpsmtpd` says of recipients. `draining` are
+    rules out of force, which stand in smtproutes alone.
     Raises RenderError for an unknown target.
     """
     if target not in TARGETS:
@@ -51,9 +54,10 @@ def fragment(target: str, rules: RuleSet, settings: Settings, known: Known = NOT
     import jinja2
 
     held = rules if settings.enabled else RuleSet()
+    routed = entries(RuleSet([*draining, *held]) if draining else held, settings)
     template = _environment().get_template
     try:
-        lines = template(f"{target}.j2").render(rules=held, entries=entries(held, settings), keys=keys, known=known)
+        lines = template(f"{target}.j2").render(rules=held, entries=routed, keys=keys, known=known)
     except jinja2.TemplateError as error:
         raise RenderError(
             "The fragment of {target} cannot be made: {reason}.",

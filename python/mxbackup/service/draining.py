@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Mail that waits when its rule goes: how much there is, and letting go of its way out once the queue is without it."""
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from mxbackup.errors import QueueError
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.recipients.policies import Known
+from mxbackup.rules import Rule, RuleSet
+from mxbackup.service.context import Context
+from mxbackup.targets.draining import SMTPROUTES, Waiting
+
+
+def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
+    """Return what waits for the names that `decides` is true of. An unreadable queue is in the result."""
+    try:
+        return Waiting(sum(any(map(decides, message)) for message in _queue(context)))
+    except QueueError as trouble:
+        return Waiting(trouble=trouble)
+
+
+def by_rule(context: Context, inventory: Inventory) -> Counter[str]:
+    """Return how many messages wait for each rule, draining ones too. Raises QueueError."""
+    found: Counter[str] = Counter()
+    for message in _queue(context):
+        found.update({rule.name for rule in map(inventory.with_draining.nearest, message) if rule})
+    return found
+
+
+def removed(context: Context, inventory: Inventory) -> dict[Rule, Waiting]:
+    """Return the rules that are removed and draining, and what waits for each. An unreadable queue is in the result."""
+    found = [rule for rule in inventory.draining if not inventory.rules.get(rule.name)]
+    if not found:
+        return {}
+    try:
+        counts = by_rule(context, inventory)
+    except QueueError as trouble:
+        return dict.fromkeys(found, Waiting(trouble=trouble))
+    return {rule: Waiting(counts[rule.name]) for rule in found}
+
+
+def end_draining(
+    context: Context, inventory: Inventory | None = None, held: Collection[str] | None = None
+) -> list[str]:
+    """Let go of the way out of rules that are out of force and have no mail left; return their names.
+
+    `held` are the names of the rules that mail waits for; without it the queue is read, if any rule is draining: one
+    that cannot be read lets go of nothing. What goes without a command and has mail is noted. Acceptance must have
+    ended before the queue is looked at, so a rule that the mail files still accept stays.
+    Raises DatabaseError, RenderError, HostError.
+    """
+    inventory = inventory or context.inventory()
+    if not inventory.draining:
+        return []
+    done = ended(context, inventory, held)
+    noted = context.draining.noted()
+    for rule in inventory.draining:
+        if rule.name not in done | noted and not inventory.rules.get(rule.name):
+            context.draining.note(rule)
+    done -= context.removals.in_force()
+    if done:
+        context.draining.forget(done)
+        _write_routes(context, done)
+    return sorted(done)
+
+
+def ended(context: Context, inventory: Inventory, held: Collection[str] | None = None) -> set[str]:
+    """Return the draining rules that no mail waits for; none when the queue cannot be read."""
+    try:
+        waits = by_rule(context, inventory) if held is None else held
+    except QueueError:
+        return set()
+    return {str(rule.name) for rule in inventory.draining if rule.name not in waits}
+
+
+def without(inventory: Inventory, done: Collection[str]) -> Inventory:
+    """Return the inventory without these draining rules."""
+    return replace(inventory, draining=RuleSet(rule for rule in inventory.draining if rule.name not in done))
+
+
+def _write_routes(context: Context, done: Collection[str]) -> None:
+    """Write smtproutes without these rules, unless one was removed anew meanwhile."""
+    from mxbackup.service import applying
+
+    def read() -> tuple[Inventory, Known]:
+        inventory, known = applying.read_whole(context)
+        return without(inventory, set(done) - context.draining.noted()), known
+
+    context.kind.expand([target for target in context.kind.targets() if target.path == SMTPROUTES], read)
+
+
+def _queue(context: Context) -> list[set[str]]:
+    """Return the names that each message of the queue still waits for. Raises QueueError."""
+    from mxbackup.queue import QUEUE, Channel, read
+
+    return [
+        {to.name for to in message.undelivered() if to.channel != Channel.LOCAL}
+        for message in read(context.host.path(QUEUE))
+    ]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rules out of force whose mail still waits: their entries in `smtproutes` stay until the queue holds nothing for them.
+
+They are known from two places. What a command removes is noted, whole, in an e-smith database of our own: a record in
+`domains` would keep its name from becoming a local domain, and its pseudonyms accepted. What goes otherwise (MX backup
+disabled, a record deleted by hand or no longer valid) is in our block of `smtproutes`, which loses no entry before
+`service.draining` finds that nothing waits.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mxbackup import rules
+from mxbackup.errors import DatabaseMissing, InvalidInput, QueueError
+from mxbackup.esmith.database import Database, Store
+from mxbackup.esmith.expansion import END
+from mxbackup.esmith.host import Host
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.rules import Kind, Rule, RuleSet
+from mxbackup.targets.render import BEGIN, TARGETS
+
+DATABASE = "mxbackup_draining"
+DRAINING = "draining"
+SMTPROUTES = TARGETS["smtproutes"].path
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many messages wait, or why that cannot be told: then they may."""
+
+    messages: int = 0
+    trouble: QueueError | None = None
+
+    def __bool__(self) -> bool:
+        return self.messages > 0 or self.trouble is not None
+
+
+NOTHING = Waiting()
+
+
+class Draining:
+    """What was removed or disabled on one host, and may have mail that waits."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._noted = Store(host.database(DATABASE))
+
+    def rules(self, inventory: Inventory) -> RuleSet:
+        """Return the rules out of force whose way out stays, beside those in force. Raises DatabaseError.
+
+        Not those whose mail a rule in force decides about by now, or this server keeps; none where no routes count.
+        """
+        if not inventory.settings.routes:
+            return RuleSet()
+        in_force = inventory.rules if inventory.settings.enabled else RuleSet()
+        found = RuleSet([*self._left(inventory.rules, in_force), *self._removed()])
+        local = inventory.settings.local
+        return RuleSet(rule for rule in found if not in_force.nearest(rule.name) and local.delivers(rule.name) is None)
+
+    def note(self, rule: Rule) -> None:
+        """Remember a rule that is removed while mail waits for it. Raises DatabaseError."""
+
+        def change(noted: Database) -> None:
+            noted.delete(rule.name)
+            noted.set(rule.name, DRAINING, rules.to_properties(rule))
+
+        self._noted.update(change)
+
+    def forget(self, ended: Collection[str]) -> None:
+        """Forget rules that were noted. Raises DatabaseError."""
+
+        def change(noted: Database) -> None:
+            for name in ended:
+                noted.delete(name)
+
+        if self._noted.path.exists():
+            self._noted.update(change)
+
+    def noted(self) -> frozenset[str]:
+        """Return the names of the rules that are noted. Raises DatabaseError."""
+        return frozenset(rule.name for rule in self._removed())
+
+    def _removed(self) -> Iterator[Rule]:
+        try:
+            records = list(self._noted.read().of_type(DRAINING))
+        except DatabaseMissing:
+            return
+        for key, record in records:
+            with suppress(InvalidInput):  # edited by hand; what the block has of it counts
+                yield rules.from_record(key, record.properties)[0]
+
+    def _left(self, recorded: RuleSet, in_force: RuleSet) -> Iterator[Rule]:
+        """Yield the rules that our block of smtproutes holds and that are not in force."""
+        written = self._written()
+        for key in written:
+            if key.startswith(".") or in_force.get(key):
+                continue
+            kind = Kind.DOMAIN if f".{key}" in written else Kind.HOST
+            with suppress(InvalidInput):  # not written by us
+                yield recorded.get(key) or rules.make(key, kind, written[key])
+
+    def _written(self) -> dict[str, str]:
+        """Return the entries of our block of smtproutes."""
+        try:
+            text = self.host.path(SMTPROUTES).read_bytes().decode("utf-8", "surrogateescape")
+        except OSError:  # not on this host, or told elsewhere
+            return {}
+        lines = text.partition(f"{BEGIN}\n")[2].partition(f"{END}\n")[0].splitlines()
+        return {key: relay for key, colon, relay in (line.partition(":") for line in lines) if colon}
