@@ -14,6 +14,7 @@ import pytest
 from mxbackup.recipients import callout
 from mxbackup.recipients.callout import Came, Said
 from mxbackup.smtp.client import Dialogue, Question
+from mxbackup.smtp.replies import Outcome, Reply, parse
 
 
 class Primary(socketserver.ThreadingTCPServer):
@@ -68,21 +69,19 @@ def lines(rcpt: str, control: str = "250 ok") -> tuple[str, ...]:
     return ("220 primary", "250 primary", "250 ok", rcpt, *([control] if rcpt.startswith("5") else []), "221 bye")
 
 
-LONG = "x" * 400
-
-
 @pytest.mark.parametrize(
     ("dialogue", "said"),
     [
-        (lines("250 ok"), Said(Came.REPLY, "250 ok")),
-        (lines("251 will forward"), Said(Came.REPLY, "251 will forward")),
-        (lines("550 5.1.1 no such user"), Said(Came.REPLY, "550 5.1.1 no such user", "250 ok")),
-        (lines("550 no", "450 later"), Said(Came.REPLY, "550 no", "450 later")),
-        (lines("550 no")[:4], Said(Came.REPLY, "550 no")),
-        (lines("550-5.1.1 no\r\n550-\r\n550 such", "550 no"), Said(Came.REPLY, "550 5.1.1 no  such", "550 no")),
-        (lines(f"450 {LONG}"), Said(Came.REPLY, f"450 {LONG[:296]}......")),
-        (lines("\r\n".join(["450-" + "x" * 290] * 9 + ["450 "])), None),
-        (lines("450 4.7.1 greylisted"), Said(Came.REPLY, "450 4.7.1 greylisted")),
+        (lines("250 ok"), Said(Came.REPLY, parse("250 ok"))),
+        (lines("251 will forward"), Said(Came.REPLY, parse("251 will forward"))),
+        (lines("550 5.1.1 no such user"), Said(Came.REPLY, parse("550 5.1.1 no such user"), parse("250 ok"))),
+        (lines("550 no", "450 later"), Said(Came.REPLY, parse("550 no"), parse("450 later"))),
+        (lines("550 no")[:4], Said(Came.REPLY, parse("550 no"))),
+        (
+            lines("550-5.1.1 no\r\n550-\r\n550 such", "550 no"),
+            Said(Came.REPLY, Reply(550, ("5.1.1 no", "", "such")), parse("550 no")),
+        ),
+        (lines("450 4.7.1 greylisted"), Said(Came.REPLY, parse("450 4.7.1 greylisted"))),
         (lines("421 closing"), Said(Came.SILENCE)),
         (("220 primary", "250 primary", "550 5.1.1 no mail from nobody", "221 bye"), Said(Came.SILENCE)),
         (("554 go away",), Said(Came.SILENCE)),
@@ -92,15 +91,9 @@ LONG = "x" * 400
         (("220 primary", "250 primary", "250 ok"), Said(Came.SILENCE)),
     ],
 )
-def test_only_a_reply_to_rcpt_is_one(
-    primary: Primary, directory: Path, dialogue: tuple[str, ...], said: Said | None
-) -> None:
+def test_only_a_reply_to_rcpt_is_one(primary: Primary, directory: Path, dialogue: tuple[str, ...], said: Said) -> None:
     primary.lines = dialogue
-    found = callout.ask(directory, primary.target, QUESTION)
-    if said is None:
-        assert (len(found.reply), found.reply[-4:]) == (callout.REPLY_LIMIT + 3, "x...")
-    else:
-        assert found == said
+    assert callout.ask(directory, primary.target, QUESTION) == said
 
 
 def test_the_dialogue(primary: Primary, directory: Path) -> None:
@@ -121,11 +114,11 @@ def test_nobody_listens(primary: Primary, directory: Path) -> None:
     assert callout.ask(directory, primary.target, QUESTION) == Said(Came.NOT_NOW)
 
 
-def pause_after(directory: Path, tmp_path: Path, *said: str) -> tuple[Came, float]:
+def pause_after(directory: Path, tmp_path: Path, said: Dialogue) -> tuple[Came, float]:
     """What came of a question that is answered so, and the pause after it that the turn's file holds, in seconds."""
 
     def probe(host: str, question: Question, port: int) -> Dialogue:
-        return Dialogue(transcript=said)
+        return said
 
     start = time.time()
     came = callout.ask(directory, "192.0.2.25:25", QUESTION, probe).came
@@ -135,7 +128,7 @@ def pause_after(directory: Path, tmp_path: Path, *said: str) -> tuple[Came, floa
     )
 
 
-ANSWERED = ("RCPT TO:<x@dupontnet.com>", "250 ok")
+ANSWERED = Dialogue(Outcome.ACCEPTED, Reply(250, ("ok",)), asked=True)
 
 
 @pytest.mark.parametrize("before", ["", "no number", "nan", "inf", "-inf", "1e999", "1"])
@@ -143,9 +136,9 @@ def test_questions_are_a_second_apart_and_a_silent_primary_is_left_alone(
     directory: Path, tmp_path: Path, before: str
 ) -> None:
     (tmp_path / "turn-192.0.2.25:25").write_text(before)
-    assert pause_after(directory, tmp_path, *ANSWERED) == (Came.REPLY, 1.0)
+    assert pause_after(directory, tmp_path, ANSWERED) == (Came.REPLY, 1.0)
     (tmp_path / "turn-192.0.2.25:25").write_text(before)
-    assert pause_after(directory, tmp_path) == (Came.SILENCE, 60.0)
+    assert pause_after(directory, tmp_path, Dialogue()) == (Came.SILENCE, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +149,7 @@ def test_a_pause_that_nobody_sets_is_of_a_wrong_clock(
     directory: Path, tmp_path: Path, seconds: float, came: Came
 ) -> None:
     (tmp_path / "turn-192.0.2.25:25").write_text(f"{time.time() + seconds:.3f}\n")
-    assert pause_after(directory, tmp_path, *ANSWERED)[0] == came
+    assert pause_after(directory, tmp_path, ANSWERED)[0] == came
 
 
 def test_a_turn_that_others_keep_is_not_waited_for_for_ever(

@@ -32,7 +32,8 @@ from mxbackup.routing.qmail_remote import Delivery, Route, Target, Verdict
 from mxbackup.rules import RuleSet
 from mxbackup.service import applying
 from mxbackup.smtp import client
-from mxbackup.smtp.client import Dialogue, Outcome, Question
+from mxbackup.smtp.client import Dialogue, Question
+from mxbackup.smtp.replies import Outcome
 from mxbackup.words import about_checks, lexicon
 from tests.nameserver import Knot, free_port
 from tests.scratch import PACKAGE, Scratch

@@ -17,7 +17,9 @@ from mxbackup.recipients import envoy
 from mxbackup.recipients.callout import Came, Said
 from mxbackup.recipients.envoy import Envoy
 from mxbackup.recipients.journal import Note
+from mxbackup.smtp import replies
 from mxbackup.smtp.client import Dialogue, Question
+from mxbackup.smtp.replies import Reply, parse
 from tests.scratch import Scratch
 from tests.swapper import race
 
@@ -53,7 +55,7 @@ def probe(host: str, question: Question, port: int) -> Dialogue:
         ids = " ".join("/".join(line.split()[1:]) for line in status if line.startswith(("Uid", "Gid", "Groups")))
     files = sorted(os.readlink(f"/proc/self/fd/{one}").partition(":")[0] for one in range(99) if is_open(one))
     shown = f"450 {ids}; {' '.join(files)}"
-    return Dialogue(transcript=(f"RCPT TO:<{question.recipient}>", shown, f"RCPT TO:<{question.control}>", "250 ok"))
+    return Dialogue(reply=parse(shown), asked=True, control=Reply(250, ("ok",)))
 
 
 def test_the_journal_is_brought_and_dropped(spool: Path) -> None:
@@ -74,7 +76,7 @@ def test_it_is_the_owner_of_the_spool_for_good_and_holds_nothing_of_ours(spool: 
     ids = "/".join([str(NOBODY)] * 4)
     here = spool / "mxbackup"
     files = f"/dev/null /dev/null /dev/null {here}/turn-192.0.2.25 socket"
-    assert said == Said(Came.REPLY, f"450 {ids} {ids} ; {files}", "250 ok")
+    assert said == Said(Came.REPLY, parse(f"450 {ids} {ids} ; {files}"), parse("250 ok"))
     made = [path.stat() for path in (spool / "mxbackup", spool / f"mxbackup/turn-{TARGET}")]
     assert [(one.st_uid, one.st_gid, one.st_mode & 0o777) for one in made] == [
         (NOBODY, NOBODY, 0o700),
@@ -171,12 +173,22 @@ def test_an_answer_that_is_none_is_an_error(answer: bytes, call: Callable[[Envoy
         call(Envoy(ours, tmp_path))
 
 
+def test_a_long_reply_is_brought_as_one_that_was_cut(spool: Path) -> None:
+    long = Dialogue(reply=Reply(450, tuple("x" * 290 for _ in range(9))), asked=True)
+    with envoy.sent(spool, "sme.durantcom.net", lambda host, question, port: long) as messenger:
+        said = messenger.ask(TARGET, "x@a.org")
+    assert said.reply.line(10_000) == long.reply.line(envoy.REPLY_LIMIT)
+    assert said.reply.text.endswith("x" + replies.CUT)
+
+
 def test_what_it_says_is_taken_as_it_is(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall("reply\t550 5.1.1 Empfänger unbekannt\t250 ok\nnot-now\t\t\n".encode())
         one = Envoy(ours, tmp_path)
-        assert one.ask(TARGET, "x@a.org", "y@a.org") == Said(Came.REPLY, "550 5.1.1 Empfänger unbekannt", "250 ok")
+        assert one.ask(TARGET, "x@a.org", "y@a.org") == Said(
+            Came.REPLY, parse("550 5.1.1 Empfänger unbekannt"), parse("250 ok")
+        )
         assert one.ask(TARGET, "x@a.org") == Said(Came.NOT_NOW)
         assert theirs.recv(999) == b"ask\t192.0.2.25:25\tx@a.org\ty@a.org\nask\t192.0.2.25:25\tx@a.org\t\n"
 

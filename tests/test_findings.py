@@ -19,7 +19,8 @@ from mxbackup.routing.qmail_remote import Delivery, Route, Target, Verdict
 from mxbackup.rules import SmartHostUse
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.smtp.client import Dialogue, Trouble
-from mxbackup.smtp.client import Outcome as Said
+from mxbackup.smtp.replies import Outcome as Said
+from mxbackup.smtp.replies import Reply
 
 
 def addresses(*found: str) -> Answer:
@@ -138,8 +139,8 @@ def test_nothing_is_wrong() -> None:
         (replace(mx(BACKUP), delivery=Delivery(Verdict.BOUNCE, "5.4.6")), ["error only-mx"]),
         (replace(FINE, contacts={TARGET: Dialogue(Said.UNREACHABLE)}), ["warning primary-unreachable"]),
         (replace(FINE, contacts={TARGET: Dialogue(trouble=Trouble("x"))}), ["warning primary-broken"]),
-        (replace(FINE, contacts={TARGET: Dialogue(Said.REFUSED, "550 no")}), ["error primary-refuses"]),
-        (replace(FINE, contacts={TARGET: Dialogue(Said.DEFERRED, "450 later")}), ["warning primary-defers"]),
+        (replace(FINE, contacts={TARGET: Dialogue(Said.REFUSED, Reply(550, ("no",)))}), ["error primary-refuses"]),
+        (replace(FINE, contacts={TARGET: Dialogue(Said.DEFERRED, Reply(450, ("later",)))}), ["warning primary-defers"]),
         (replace(FINE, route=Route("", "smtp.provider.net")), ["warning smarthost"]),
         (replace(FINE, route=Route(""), expected_route=None), []),
         (replace(FINE, us=SMARTHOST, rule=RULE, route=ROUTED), []),

@@ -23,6 +23,7 @@ from mxbackup.recipients.memory import Contact, Memory
 from mxbackup.recipients.policies import Answer as Known
 from mxbackup.recipients.policies import Primary
 from mxbackup.rules import Rule, RuleSet
+from mxbackup.smtp.replies import parse
 from tests.scratch import Scratch
 
 NOW = 1_078_866_000
@@ -68,7 +69,8 @@ class World:
         self.time += 1 if said else 10
         if not said:
             return Said(Came.SILENCE)
-        return Said(Came.REPLY, said, reply(control.partition("@")[0]) if control and said[0] == "5" else "")
+        beside = reply(control.partition("@")[0]) if control and said[0] == "5" else ""
+        return Said(Came.REPLY, parse(said), parse(beside))
 
     def note(self, *notes: str, age: int = 0) -> None:
         """The plugin writes down WORD ADDRESS."""

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What replies of real servers to RCPT mean: each with the meaning it must have."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup.smtp import replies
-from mxbackup.smtp.replies import Meaning, Reply
+from mxbackup.esmith import printable
+from mxbackup.smtp import rcpt, replies
+from mxbackup.smtp.rcpt import Meaning
+from mxbackup.smtp.replies import NONE, NoReply, Outcome, Reply
 
 # Refusals that mean us, the sender or the moment, not the recipient: no doubt may become "no such recipient".
 ABOUT_OTHERS = (
@@ -180,37 +184,98 @@ REAL = (
 
 @pytest.mark.parametrize("line", ABOUT_OTHERS)
 def test_a_refusal_that_may_mean_something_else_settles_nothing(line: str) -> None:
-    assert replies.meaning(replies.parse(line)) == Meaning.UNSETTLED
+    assert rcpt.meaning(replies.parse(line)) == Meaning.UNSETTLED
 
 
 @pytest.mark.parametrize(("line", "meaning"), REAL)
 def test_what_real_servers_say(line: str, meaning: str) -> None:
-    assert replies.meaning(replies.parse(line)) == Meaning(meaning)
+    assert rcpt.meaning(replies.parse(line)) == Meaning(meaning)
 
 
 @pytest.mark.parametrize(
-    ("line", "reply"),
+    ("line", "code", "enhanced"),
     [
-        ("550 5.1.1 <x5.7.1@a.org>: User unknown", Reply(550, ("5.1.1",), ": user unknown")),
-        ("550 192.5.1.1 knows no such user", Reply(550, (), "knows no such user")),
-        ("550 sorry (#5.1.1)", Reply(550, ("5.1.1",), "sorry")),
-        ("550", Reply(550, (), "")),
-        ("", Reply(0, (), "")),
-        ("SSH-2.0-mistaken", Reply(0, (), "")),
+        ("550 5.1.1 <x5.7.1@a.org>: User unknown", 550, ("5.1.1",)),
+        ("550 192.5.1.1 knows no such user", 550, ()),
+        ("550 sorry (#5.1.1)", 550, ("5.1.1",)),
+        ("550 5.1.1 5.7.1 no", 550, ("5.1.1", "5.7.1")),
+        ("550", 550, ()),
+        ("", 0, ()),
+        ("SSH-2.0-mistaken", 0, ()),
+        ("650 of RFC 3464", 0, ()),
     ],
 )
-def test_what_a_reply_is_made_of(line: str, reply: Reply) -> None:
-    assert replies.parse(line) == reply
+def test_what_a_line_is_made_of(line: str, code: int, enhanced: tuple[str, ...]) -> None:
+    reply = replies.parse(line)
+    assert (reply.code, reply.enhanced, bool(reply)) == (code, enhanced, code != 0)
+
+
+CODES = st.integers(200, 599)
+PRINTABLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+TEXTS = st.lists(PRINTABLE, max_size=4).map(" ".join)
+
+
+@given(CODES, st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from([b"\n", b"\r\n"]))
+def test_the_lines_of_a_reply_are_read_up_to_its_last(code: int, texts: list[str], end: bytes) -> None:
+    """RFC 5321 section 4.2.1."""
+    *first, last = [text.encode() for text in texts]
+    lines = [b"%d-%s%s" % (code, text, end) for text in first] + [b"%d %s%s" % (code, last, end)]
+    following = iter([*lines, b"250 the next\n"])
+    reply = replies.read(following)
+    assert reply == Reply(code, tuple(texts))
+    assert list(following) == [b"250 the next\n"]
+    assert reply.transcript() == [line.decode().rstrip("\r\n") for line in lines]
+    again = replies.parse(reply.line(10_000))
+    assert (again.code, again.enhanced, again.text) == (code, reply.enhanced, reply.text.strip())
+
+
+@given(st.lists(st.binary(max_size=30), max_size=4))
+def test_whatever_a_server_sends_is_a_reply_or_none(lines: list[bytes]) -> None:
+    reply = NONE
+    with suppress(NoReply):
+        reply = replies.read(lines)
+    assert reply == NONE or 200 <= reply.code <= 599
+    assert printable.line(reply.line()) == reply.line()
+
+
+@given(CODES, st.integers(2, 5), st.integers(0, 999), st.integers(0, 999), st.sampled_from(["{} no", "no (#{})"]))
+def test_enhanced_codes_are_found_where_servers_put_them(
+    code: int, status: int, subject: int, detail: int, form: str
+) -> None:
+    """RFC 3463 section 2: class 2, 4 or 5, subject and detail of up to three digits."""
+    written = f"{status}.{subject}.{detail}"
+    assert replies.parse(f"{code} {form.format(written)}").enhanced == ((written,) if status != 3 else ())
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "closing"),
+    [
+        (0, Outcome.BROKEN, False),
+        (220, Outcome.ACCEPTED, False),
+        (354, Outcome.ACCEPTED, False),
+        (421, Outcome.DEFERRED, True),
+        (450, Outcome.DEFERRED, False),
+        (550, Outcome.REFUSED, False),
+    ],
+)
+def test_what_a_code_means(code: int, outcome: Outcome, closing: bool) -> None:
+    assert (Reply(code).outcome, Reply(code).closing) == (outcome, closing)
+
+
+def test_what_was_cut_settles_nothing() -> None:
+    reply = replies.parse(f"550 5.1.1 {'user ' * 10}unknown")
+    assert rcpt.meaning(reply) == Meaning.NOBODY
+    assert rcpt.meaning(replies.parse(reply.line(50))) == Meaning.UNSETTLED
 
 
 @given(st.text())
 def test_nothing_that_is_no_reply_settles_anything(line: str) -> None:
-    assert replies.meaning(replies.parse(line)) == Meaning.UNSETTLED or line[:1] == "2"
+    assert rcpt.meaning(replies.parse(line)) == Meaning.UNSETTLED or line[:1] == "2"
 
 
 @given(st.from_regex(r"[a-z]{3,12}", fullmatch=True), st.booleans())
 def test_one_word_that_is_not_of_mailboxes_is_a_doubt(word: str, first: bool) -> None:
-    known = replies._MAILBOXES | replies._AROUND | replies._DENYING
+    known = rcpt._MAILBOXES | rcpt._AROUND | rcpt._DENYING
     words = f"{word} user unknown" if first else f"user unknown {word}"
-    nobody = replies.meaning(replies.parse(f"550 5.1.1 {words}")) == Meaning.NOBODY
+    nobody = rcpt.meaning(replies.parse(f"550 5.1.1 {words}")) == Meaning.NOBODY
     assert nobody == (word in known)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from mxbackup.lookup.clock import Clock
 from mxbackup.routing.qmail_remote import Target
-from mxbackup.smtp.client import Dialogue, Outcome, Question, probe
+from mxbackup.smtp.client import Dialogue, Question, probe
+from mxbackup.smtp.replies import Outcome
 
 # qpsmtpd of an SME Server takes five connections from one address and puts the sixth off.
 AT_ONCE_EACH = 4

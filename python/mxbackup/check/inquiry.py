@@ -13,8 +13,8 @@ from mxbackup.lookup.query import UNKNOWN, Status
 from mxbackup.routing import qmail_remote
 from mxbackup.routing.qmail_remote import Delivery, Qmail, Target, Verdict
 from mxbackup.rules import Rule
-from mxbackup.smtp import client
 from mxbackup.smtp.client import Dialogue, Question
+from mxbackup.smtp.replies import Outcome
 
 QUESTIONS = 400  # to the DNS; thirteen exchangers and thirteen name servers take about a hundred
 CONNECTIONS = 8  # to mail servers
@@ -43,7 +43,7 @@ class Inquiry:
         answer = self.dns.resolve(self.name, "MX")
         own = self.dns.resolve(self.name, "MX", own_resolver=True) if self.dns.nameservers else answer
         contacts = self._contacts()
-        reached = {target for target, said in contacts.items() if said.outcome != client.Outcome.UNREACHABLE}
+        reached = {target for target, said in contacts.items() if said.outcome != Outcome.UNREACHABLE}
         outcomes = {kind: self._outcomes(kind, reached) for kind in self.us.kinds}
         failed = answer.status in UNKNOWN
         policy, trouble = (None, "") if failed else self._policy()
@@ -81,7 +81,7 @@ class Inquiry:
         for target in targets:
             if target not in found and len(found) < CONNECTIONS:
                 found[target] = self.contacts.hold(target, question, self.clock)
-            if target in found and found[target].outcome != client.Outcome.UNREACHABLE:
+            if target in found and found[target].outcome != Outcome.UNREACHABLE:
                 return True
         return False
 

@@ -6,28 +6,23 @@ which that primary is not to be asked again.
 """
 
 import os
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from mxbackup.esmith import files
 from mxbackup.recipients.journal import open_regular
-from mxbackup.smtp import client
-from mxbackup.smtp.client import LINE_SHOWN, Dialogue, Question
+from mxbackup.smtp import client, replies
+from mxbackup.smtp.client import Dialogue, Question
+from mxbackup.smtp.replies import Reply
 
 BETWEEN = 1.0  # seconds between two questions to one primary
 BACKOFF = 60.0  # seconds without questions after a primary did not answer
 LONGEST_WAIT = 5.0  # seconds for our turn; what is longer is the pause after a silent primary
 TIMEOUT = 10.0  # seconds for one dialogue
-REPLY_LIMIT = 1000  # characters
-
-_REPLY = re.compile(r"[2-5][0-9][0-9][ -]")
-_CLOSING = "421"  # the server is closing the connection (RFC 5321 section 3.8)
 
 Probe = Callable[[str, Question, int], Dialogue]
 
@@ -41,11 +36,11 @@ class Came(StrEnum):
 
 
 class Said(NamedTuple):
-    """What came of a question; the replies, such as `550 5.1.1 text`, for the recipient and for the control, or ""."""
+    """What came of a question; the replies for the recipient and for the control, if there are any."""
 
     came: Came
-    reply: str = ""
-    control: str = ""
+    reply: Reply = replies.NONE
+    control: Reply = replies.NONE
 
 
 def probe(host: str, question: Question, port: int) -> Dialogue:
@@ -60,28 +55,17 @@ def ask(directory: Path, target: str, question: Question, probe: Probe = probe) 
             return Said(Came.NOT_NOW)
         time.sleep(wait)
         host, _, port = target.rpartition(":")
-        said = _said(probe(host, question, int(port)).transcript)
+        said = _said(probe(host, question, int(port)))
         pause = BACKOFF if said.came == Came.SILENCE else BETWEEN
         os.ftruncate(turn, 0)
         os.pwrite(turn, b"%.3f\n" % (time.time() + pause), 0)
     return said
 
 
-def _said(transcript: Sequence[str]) -> Said:
-    reply, control, *_ = [*_replies(transcript), "", ""]
-    if not reply or reply.startswith(_CLOSING):
+def _said(dialogue: Dialogue) -> Said:
+    if not dialogue.asked or dialogue.reply.closing:
         return Said(Came.SILENCE)
-    return Said(Came.REPLY, reply, control)
-
-
-def _replies(transcript: Sequence[str]) -> Iterator[str]:
-    """Yield the replies to RCPT, each as one line. What is cut ends in "..."."""
-    for place, line in enumerate(transcript, 1):
-        if line.startswith("RCPT TO:"):
-            lines = list(takewhile(_REPLY.match, transcript[place:]))
-            text = " ".join([line[:3] for line in lines[:1]] + [line[4:] for line in lines])
-            cut = len(text) > REPLY_LIMIT or any(len(line) > LINE_SHOWN for line in lines)
-            yield text[:REPLY_LIMIT] + ("..." if cut else "")
+    return Said(Came.REPLY, dialogue.reply, dialogue.control)
 
 
 @contextmanager

@@ -23,12 +23,14 @@ from mxbackup.esmith.host import Host
 from mxbackup.recipients import callout, journal
 from mxbackup.recipients.callout import Came, Said
 from mxbackup.recipients.journal import Note, Taken
+from mxbackup.smtp import replies
 from mxbackup.smtp.client import Question
 
 CONFIGURED_SPOOL = Path("/var/service/qpsmtpd/config/spool_dir")
 SPOOL = Path("/var/spool/qpsmtpd")
 DIRECTORY = "mxbackup"
 LINE_LIMIT = 16 * 1024  # bytes
+REPLY_LIMIT = 1000  # characters
 NOTES_LIMIT = journal.SIZE_LIMIT // 8  # no note is shorter
 PATIENCE = 30.0  # seconds for one answer; a question takes at most its wait and its dialogue
 
@@ -80,7 +82,7 @@ class Envoy:
         match = _SAID.fullmatch(self._answer())
         if not match:
             raise self._astray()
-        return Said(Came(match[1]), match[2], match[3])
+        return Said(Came(match[1]), replies.parse(match[2]), replies.parse(match[3]))
 
     def _send(self, *words: str) -> None:
         try:
@@ -200,7 +202,8 @@ class Service:
                 yield "end"
             case ["ask", target, address, control] if _TARGET.fullmatch(target):
                 question = Question(address, helo=self._helo, control=control)
-                yield "\t".join(callout.ask(Path(), target, question, self._probe))
+                said = callout.ask(Path(), target, question, self._probe)
+                yield "\t".join((said.came, *(reply.line(REPLY_LIMIT) for reply in (said.reply, said.control))))
             case _:
                 raise ValueError(request)
 

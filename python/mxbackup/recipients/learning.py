@@ -28,8 +28,8 @@ from mxbackup.routing import qmail_remote
 from mxbackup.routing.qmail_remote import Verdict
 from mxbackup.rules import Recipients, Rule, RuleSet
 from mxbackup.rules.names import Name
-from mxbackup.smtp import replies
-from mxbackup.smtp.replies import Meaning
+from mxbackup.smtp import rcpt
+from mxbackup.smtp.rcpt import Meaning
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 LOCK = memory.FILE.with_name("learn.lock")
@@ -250,7 +250,7 @@ class _Run:
         said = self._ask(target, rule, _nobody_at(rule.name, self._now())) if self._may_ask(target) else None
         if said is None:
             return
-        match replies.meaning(replies.parse(said.reply)):
+        match rcpt.meaning(said.reply):
             case Meaning.UNSETTLED:
                 tries = before.tries + 1
                 self._set_met(rule, Met(before.primary, self._now() + pause(tries), tries))
@@ -276,11 +276,11 @@ class _Run:
 
     def _judge(self, target: str, address: str, said: Said) -> None:
         """Keep what was said. That there is nobody is sure only beside a recipient that is accepted."""
-        meaning = replies.meaning(replies.parse(said.reply))
+        meaning = rcpt.meaning(said.reply)
         if meaning == Meaning.ACCEPTED:
             self._known.answer([Answer(address, True, self._now())])
             self._done.good += 1
-        elif meaning == Meaning.NOBODY and replies.meaning(replies.parse(said.control)) == Meaning.ACCEPTED:
+        elif meaning == Meaning.NOBODY and rcpt.meaning(said.control) == Meaning.ACCEPTED:
             self._known.answer([Answer(address, False, self._now())])
             self._done.bad += 1
         else:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One dialogue with a mail server, and what a reply means: the only place that classifies replies.
+"""One dialogue with a mail server (`client`), its replies (`replies`), and what one to RCPT says (`rcpt`).
 
-Imports `errors`.
+The only place that classifies replies. Imports `errors`, and of `esmith` what may be shown.
 """
 
 SMTP_PORT = 25

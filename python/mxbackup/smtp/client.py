@@ -5,38 +5,23 @@ Every dialogue ends within its time-out, whatever the server does. RFC 5321; com
 """
 
 import re
-import smtplib
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mxbackup.errors import MxBackupError, Sentence
-from mxbackup.esmith import printable
-from mxbackup.smtp import SMTP_PORT
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
+from mxbackup.smtp import SMTP_PORT, replies
+from mxbackup.smtp.replies import NoReply, Outcome, Reply
 
 TIMEOUT = 20.0
 LINE_LIMIT = 4096  # bytes; RFC 5321 section 4.5.3.1.5 has 512
 TOTAL_LIMIT = 65536
-LINE_SHOWN = 300
-
-
-class Outcome(StrEnum):
-    """What became of an address, or of the dialogue before it came to that."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"  # 5xx
-    DEFERRED = "deferred"  # 4xx
-    UNREACHABLE = "unreachable"  # no connection
-    BROKEN = "broken"  # connected, but no SMTP
 
 
 class Question(NamedTuple):
@@ -59,24 +44,24 @@ class Question(NamedTuple):
 class Dialogue:
     """What happened.
 
-    `outcome` and `reply` (as `550 text`) are for the recipient, or of the step before at which it ended.
-    `refuse` and `sent` are for the address that must be refused and for the message, `control` is for the one beside
-    the recipient; None when it did not come to that. `trouble` says what was no SMTP. `size` is the announced limit
-    in bytes (RFC 1870), 0 for none.
+    `outcome` and `reply` are for the recipient, or of the step before at which it ended; `asked` tells that the reply
+    is one to RCPT. `refuse` is for the address that must be refused, `control` for the one beside the recipient: no
+    reply when it did not come to that. `sent` and `sent_reply` are for the message. `trouble` says what was no SMTP.
+    `size` is the announced limit in bytes (RFC 1870), 0 for none.
     """
 
     outcome: Outcome = Outcome.BROKEN
-    reply: str = ""
-    banner: str = ""
+    reply: Reply = replies.NONE
+    banner: Reply = replies.NONE
+    asked: bool = False
     starttls: bool = False
     size: int = 0
-    refuse: Outcome | None = None
-    refuse_reply: str = ""
+    refuse: Reply = replies.NONE
+    control: Reply = replies.NONE
     sent: Outcome | None = None
     sent_reply: str = ""
     trouble: MxBackupError | None = None
     transcript: tuple[str, ...] = ()
-    control: Outcome | None = None
 
     @property
     def late(self) -> bool:
@@ -151,8 +136,12 @@ class _Lines:
         self._buffer = b""
         self._total = 0
 
-    def readline(self, limit: int) -> bytes:
-        """Return one line. Raises Trouble."""
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the next line, again and again. Raises Trouble."""
+        while True:
+            yield self._line()
+
+    def _line(self) -> bytes:
         while b"\n" not in self._buffer:
             if len(self._buffer) > LINE_LIMIT or self._total > TOTAL_LIMIT:
                 raise Trouble("The server sends endless text instead of an answer.")
@@ -168,19 +157,15 @@ class _Lines:
             self._total += len(received)
             self._buffer += received
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return line + b"\n"
-
-    def close(self) -> None:
-        """There is nothing to close: the connection belongs to the caller."""
+        return line
 
 
-class _Client(smtplib.SMTP):
-    """The standard library's client on our connection, with a record of both sides."""
+class _Client:
+    """Our side of a dialogue on a connection, with a record of both sides."""
 
     def __init__(self, connection: socket.socket, clock: _Clock, transcript: list[str]) -> None:
-        super().__init__(local_hostname="localhost")
-        self.sock = self._connection = connection
-        self.file = _Lines(connection, clock)
+        self._connection = connection
+        self._lines = _Lines(connection, clock)
         self._clock = clock
         self._transcript = transcript
         self._done = Dialogue()
@@ -192,53 +177,53 @@ class _Client(smtplib.SMTP):
             if self._greet(question.helo) and self._judge(question):
                 self._deliver(question)
             self._quit()
-        except smtplib.SMTPException:
-            self._fail(Trouble("The server closed the connection."))
         except Trouble as trouble:
             self._fail(trouble)
         return self._done
 
-    def send(self, s: "Buffer | str") -> None:
-        """Record and send, commands in capitals; the record has the lines without their ends."""
-        if isinstance(s, str):
-            verb, space, argument = s.partition(" ")
-            text = s = verb.upper() + space + argument
-        else:
-            text = bytes(s).decode("utf-8", "replace")
-        self._transcript.extend(_printable(line) for line in text.splitlines())
-        self._connection.settimeout(self._clock.left())
-        super().send(s)
+    def _command(self, *words: str) -> Reply:
+        """Send a command and return the reply. Raises Trouble, and ValueError for what is not one line of ASCII."""
+        line = " ".join(words).encode("ascii")
+        if b"\r" in line or b"\n" in line:
+            raise ValueError(line)
+        self._send(line + b"\r\n")
+        return self._reply()
 
-    def getreply(self) -> tuple[int, bytes]:
-        """Return a reply, recorded. Raises Trouble when it is none."""
-        code, text = super().getreply()
-        lines = text.split(b"\n")
-        if not 200 <= code <= 599:
-            self._transcript.append(_printable(lines[0].decode("utf-8", "replace")))
-            raise Trouble("The server's answer is no SMTP.")
-        marks = ["-"] * (len(lines) - 1) + [" "]
-        for mark, line in zip(marks, lines, strict=True):
-            self._transcript.append(_printable(f"{code}{mark}{line.decode('utf-8', 'replace')}"))
-        return code, text
+    def _send(self, content: bytes) -> None:
+        self._transcript.extend(map(replies.cut, map(replies.shown, content.splitlines())))
+        self._connection.settimeout(self._clock.left())
+        try:
+            self._connection.sendall(content)
+        except OSError:
+            raise Trouble("The server closed the connection.") from None
+
+    def _reply(self) -> Reply:
+        try:
+            reply = replies.read(self._lines)
+        except NoReply as line:
+            self._transcript.append(replies.cut(str(line)))
+            raise Trouble("The server's answer is no SMTP.") from None
+        self._transcript += reply.transcript()
+        return reply
 
     def _greet(self, helo: str) -> bool:
-        code, text = self.getreply()
-        banner = _reply(code, text)
-        self._done = replace(self._done, outcome=_outcome(code), reply=banner, banner=banner)
-        if code != 220:
+        banner = self._reply()
+        self._done = replace(self._done, outcome=banner.outcome, reply=banner, banner=banner)
+        if banner.code != 220:
             return False
         name = helo or self._own_name()
-        code, text = self.ehlo(name)
-        if code // 100 == 5:
-            code, text = self.helo(name)
+        reply = self._command("EHLO", name)
+        offers = _offers(reply)
+        if reply.outcome == Outcome.REFUSED:
+            reply = self._command("HELO", name)
         self._done = replace(
             self._done,
-            outcome=_outcome(code),
-            reply=_reply(code, text),
-            starttls=self.has_extn("starttls"),
-            size=_size(self.esmtp_features.get("size", "")),
+            outcome=reply.outcome,
+            reply=reply,
+            starttls="STARTTLS" in offers,
+            size=_size(offers.get("SIZE", "")),
         )
-        return code // 100 == 2
+        return reply.outcome == Outcome.ACCEPTED
 
     def _own_name(self) -> str:
         # Not getfqdn: that asks the resolver, and waits for it where there is none.
@@ -250,24 +235,23 @@ class _Client(smtplib.SMTP):
 
     def _judge(self, question: Question) -> bool:
         """Ask for both addresses; tell whether there is more to do."""
-        outcome, reply = self._ask(question.sender, question.recipient)
-        self._done = replace(self._done, outcome=outcome, reply=reply)
+        asked, reply = self._ask(question.sender, question.recipient)
+        self._done = replace(self._done, outcome=reply.outcome, reply=reply, asked=asked)
         self._judged = True
-        asked = any(line.startswith("RCPT TO:") for line in self._transcript)
-        if question.control and asked and outcome == Outcome.REFUSED:
-            code, _ = self.docmd("RCPT", f"TO:<{question.control}>")
-            self._done = replace(self._done, control=_outcome(code))
-        if question.refuse and not _closing(reply):
-            self.rset()
-            outcome, reply = self._ask(question.sender, question.refuse)
-            self._done = replace(self._done, refuse=outcome, refuse_reply=reply)
-        return self._done.outcome == Outcome.ACCEPTED and not _closing(reply)
+        if question.control and asked and reply.outcome == Outcome.REFUSED:
+            self._done = replace(self._done, control=self._command("RCPT", f"TO:<{question.control}>"))
+        if question.refuse and not reply.closing:
+            self._command("RSET")
+            _, reply = self._ask(question.sender, question.refuse)
+            self._done = replace(self._done, refuse=reply)
+        return self._done.outcome == Outcome.ACCEPTED and not reply.closing
 
-    def _ask(self, sender: str, recipient: str) -> tuple[Outcome, str]:
-        code, text = self.docmd("MAIL", f"FROM:<{sender}>")
-        if code // 100 == 2:
-            code, text = self.docmd("RCPT", f"TO:<{recipient}>")
-        return _outcome(code), _reply(code, text)
+    def _ask(self, sender: str, recipient: str) -> tuple[bool, Reply]:
+        """Return whether it came to RCPT, and the reply to that or to MAIL."""
+        reply = self._command("MAIL", f"FROM:<{sender}>")
+        if reply.outcome != Outcome.ACCEPTED:
+            return False, reply
+        return True, self._command("RCPT", f"TO:<{recipient}>")
 
     def _deliver(self, question: Question) -> None:
         if question.message is None:
@@ -276,24 +260,26 @@ class _Client(smtplib.SMTP):
         if 0 < self._done.size < len(content):
             self._done = replace(self._done, sent=Outcome.REFUSED, sent_reply=f"SIZE {self._done.size}")
             return
-        self.rset()
-        outcome, reply = self._ask(question.sender, question.recipient)
+        self._command("RSET")
+        _, reply = self._ask(question.sender, question.recipient)
+        outcome = reply.outcome
         if outcome == Outcome.ACCEPTED:
             outcome, reply = self._data(content)
-        self._done = replace(self._done, sent=outcome, sent_reply=reply)
+        self._done = replace(self._done, sent=outcome, sent_reply=str(reply))
 
-    def _data(self, content: bytes) -> tuple[Outcome, str]:
-        try:
-            code, text = self.data(content)
-        except smtplib.SMTPDataError as error:  # the answer to DATA was another than 354
-            refusal = _outcome(error.smtp_code) if error.smtp_code >= 400 else Outcome.BROKEN
-            return refusal, _reply(error.smtp_code, _bytes(error.smtp_error))
-        return _outcome(code), _reply(code, text)
+    def _data(self, content: bytes) -> tuple[Outcome, Reply]:
+        """Send a message, whose lines all have their ends (RFC 5321 section 4.5.2)."""
+        reply = self._command("DATA")
+        if reply.code != 354:
+            return Outcome.BROKEN if reply.outcome == Outcome.ACCEPTED else reply.outcome, reply
+        self._send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
+        reply = self._reply()
+        return reply.outcome, reply
 
     def _quit(self) -> None:
         """Be polite; what the server says to that changes nothing."""
-        with suppress(smtplib.SMTPException, Trouble):
-            self.docmd("QUIT")
+        with suppress(Trouble):
+            self._command("QUIT")
         self._transcript.append("Connection closed by foreign host.")
 
     def _fail(self, trouble: Trouble) -> None:
@@ -330,28 +316,11 @@ def _why_unreachable(error: OSError | UnicodeError, host: str, port: int, reason
     return Trouble(closed, host=host, port=port, reason=reason)
 
 
-def _outcome(code: int) -> Outcome:
-    return {2: Outcome.ACCEPTED, 3: Outcome.ACCEPTED, 4: Outcome.DEFERRED, 5: Outcome.REFUSED}[code // 100]
-
-
-def _closing(reply: str) -> bool:
-    """421: the server is closing the connection (RFC 5321 section 3.8)."""
-    return reply.startswith("421")
-
-
-def _reply(code: int, text: bytes) -> str:
-    return _printable(f"{code} {text.decode('utf-8', 'replace')}".replace("\n", " "))
-
-
-def _printable(text: str) -> str:
-    """The text without what would move a terminal's cursor, cut to a length that can be read."""
-    clean = printable.line(text.rstrip("\r\n"))
-    return clean if len(clean) <= LINE_SHOWN else clean[:LINE_SHOWN] + "..."
+def _offers(reply: Reply) -> dict[str, str]:
+    """What a reply to EHLO offers, after the server's name: keywords and their parameters, RFC 5321 section 4.1.1.1."""
+    offered = (line.partition(" ") for line in reply.lines[1:]) if reply.outcome == Outcome.ACCEPTED else ()
+    return {keyword.upper(): parameters for keyword, _, parameters in offered}
 
 
 def _size(text: str) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,20}", text) else 0
-
-
-def _bytes(text: bytes | str) -> bytes:
-    return text.encode() if isinstance(text, str) else text

@@ -1,118 +1,115 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a reply to RCPT means: the only place that judges the words of servers. Pure.
+"""Replies of mail servers: read once, from lines (RFC 5321 section 4.2), into values. Pure.
 
-A callout is answered only while the primary is up, and then putting off is always a safe answer: the sender's next try
-goes to the primary first. So "nobody" needs certainty, and whatever this module does not know is unsettled. It does not
-look for words that speak of something else, of which every server has its own: every word must be one that speaks of
-mailboxes. The other half of certainty is a known recipient that is accepted in the same dialogue; see `learning`.
+What a code means for a dialogue is `Reply.outcome`; what a reply to RCPT says of the recipient is `rcpt.meaning`.
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+from mxbackup.esmith import printable
+
+SHOWN = 300  # characters of a reply that people are shown
+CUT = "..."  # at the end of what is not all
+
+# Some servers leave out the blank. All lines should have the same code; the last one's counts.
+_LINE = re.compile(r"([2-5][0-9][0-9])(-?)(.*)", re.DOTALL)
+_ADDRESSES = re.compile(r"<[^<>]*>|\S*@\S*")
+_STATUS = re.compile(r"(?<![0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?!\.?[0-9])")
 
 
-class Meaning(StrEnum):
-    """What a reply to RCPT says of the recipient."""
+class Outcome(StrEnum):
+    """What became of an address, or of the dialogue before it came to that."""
 
     ACCEPTED = "accepted"
-    NOBODY = "nobody"  # there is no such mailbox, if the server speaks of the mailbox at all
-    UNSETTLED = "unsettled"  # of us, of the sender, of the moment, or nobody knows of what
+    REFUSED = "refused"  # 5xx
+    DEFERRED = "deferred"  # 4xx
+    UNREACHABLE = "unreachable"  # no connection
+    BROKEN = "broken"  # connected, but no SMTP
 
 
-class Reply(NamedTuple):
-    """A reply: its code, the enhanced status codes in it (RFC 3463), and its words in lower case.
-
-    What may hold any word is left out of `text`: addresses, and what has a digit in it.
-    """
-
-    code: int
-    enhanced: tuple[str, ...]
-    text: str
+# By the first digit of the code (RFC 5321 section 4.2.1); there is no reply without one.
+_OUTCOMES = {0: Outcome.BROKEN, 2: Outcome.ACCEPTED, 3: Outcome.ACCEPTED, 4: Outcome.DEFERRED, 5: Outcome.REFUSED}
 
 
-# Codes with which servers refuse a mailbox (RFC 5321 section 4.2.3); 511 is that of chkuser for qmail.
-_CODES = frozenset({511, 550, 551, 553})
-# RFC 3463: no such mailbox, or moved without a trace. X.1.10 is RFC 7505's for a domain without mail, and Exchange's
-# for a recipient that is not found. X.1.0 (any address trouble), X.1.2 (the domain), X.2.x (it is there) are no proof.
-_MAILBOX = frozenset({"5.1.1", "5.1.6", "5.1.10"})
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply: its code, and the printable texts of its lines. Without a code, which is false, there was none."""
 
-# Whole sentences of one kind of server, with words that mean something else elsewhere. Each denies the mailbox.
-_SENTENCES = re.compile(
-    "|".join(
-        (
-            # Postfix, smtpd_check.c
-            r"user unknown in (?:local recipient|virtual mailbox|virtual alias|relay recipient) table",
-            # Exchange
-            r"resolver\.adr\.(?:ex)?recip(?:ient)?notfound; (?:recipient )?not found(?: by smtp address lookup)?",
-            # Gmail
-            r"the email account that you tried to reach does not exist\. please try double-checking the recipient's "
-            r"email address for typos or unnecessary spaces\. (?:for more information, go to|learn more at)"
-            r"(?: https?://support\.google\.com/mail/\?p=nosuchuser)?(?: -)? gsmtp",
-            # iCloud
-            r"user lookup success but no user record found",
-            # netqmail's realrcptto, chkuser
-            r"sorry, no mailbox here by that name(?:\. ?| )?\(?(?: ?- )?(?:chkuser)?\)?",
-            # Barracuda
-            r"cuda_nsu",
-            # Orange and La Poste
-            r"adresse d.?au moins un destinataire invalide",
-        )
-    )
-)
+    code: int = 0
+    lines: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The texts of all lines, joined by blanks."""
+        return " ".join(self.lines)
+
+    @property
+    def enhanced(self) -> tuple[str, ...]:
+        """The enhanced status codes (RFC 3463), wherever they stand: qmail has `(#5.1.1)` at the end."""
+        return tuple(_STATUS.findall(_ADDRESSES.sub(" ", self.text)))
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it means for what was asked."""
+        return _OUTCOMES[self.code // 100]
+
+    @property
+    def closing(self) -> bool:
+        """Whether the server is closing the connection (RFC 5321 section 3.8)."""
+        return self.code == 421
+
+    def __bool__(self) -> bool:
+        """Whether there is one."""
+        return self.code != 0
+
+    def __str__(self) -> str:
+        return self.line()
+
+    def line(self, limit: int = SHOWN) -> str:
+        """Return it as one line, `550 5.1.1 User unknown`, of at most `limit` characters and CUT; empty if none."""
+        return cut(f"{self.code} {self.text}", limit) if self else ""
+
+    def transcript(self) -> list[str]:
+        """Return its lines as the server sends them, each cut as people are shown it."""
+        marks = ["-"] * (len(self.lines) - 1) + [" "]
+        return [cut(f"{self.code}{mark}{text}") for mark, text in zip(marks, self.lines, strict=True)]
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+NONE = Reply()
 
 
-# Else every word must be of these: one for the mailbox, one that denies it, and those that may stand around them.
-_MAILBOXES = _words(
-    "mailbox user username recipient addressee address account customer alias name email e-mail destinataire adresse "
-    "utilisateur compte boîte empfänger benutzer nutzer postfach konto destinatario usuario buzón cuenta dirección "
-    "utente indirizzo casella gebruiker ontvanger adres destinatário usuário endereço"
-)
-_AROUND = _words(
-    "sorry the a an this that is does by of to for in at here there rejected has with our your you we le la une ce "
-    "cette est à ici der die das ein eine diese dieser ist hier el esta este es aquí il lo questo questa è qui de het "
-    "deze o"
-)
-_DENYING = _words(
-    "unknown no not nobody none such valid found known exist exists doesn't isn't nonexistent non-existent nonexisting "
-    "invalid inconnu inconnue introuvable inexistant inexistante n'existe pas aucun aucune unbekannt unbekannter nicht "
-    "gefunden existiert kein keine desconocido desconocida inexistente existe sconosciuto sconosciuta inesistente non "
-    "esiste onbekend onbekende bestaat niet desconhecido"
-)
-# Of those, the ones that deny only in company: "user exists" is no denial.
-_COMPANIONS = _words("such valid found known exist exists gefunden existiert existe n'existe esiste bestaat")
+class NoReply(ValueError):
+    """A line that is part of no reply."""
 
-_STATUS = re.compile(r"(?<![0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?!\.?[0-9])")
-_ANYTHING = re.compile(r"<[^<>]*>|\S*@\S*|\S*[0-9]\S*")
-_BETWEEN_WORDS = re.compile(r"[\s.,:;!?()\[\]{}\"/#*=_]+|(?<![\w])[-']+|[-']+(?![\w])")
-_CUT = "..."
+
+def read(lines: Iterable[bytes]) -> Reply:
+    """Return the reply that the next lines are. Raises NoReply with the printable line that is part of none."""
+    texts = []
+    for line in lines:
+        text = shown(line)
+        found = _LINE.fullmatch(text)
+        if not found:
+            raise NoReply(text)
+        texts.append(found[3].strip())
+        if not found[2]:
+            return Reply(int(found[1]), tuple(texts))
+    raise NoReply("")
 
 
 def parse(line: str) -> Reply:
-    """Return what a reply, such as `550 5.1.1 User unknown`, is made of; its lines joined by blanks."""
-    code, _, text = line.partition(" ")
-    without = re.sub(r"<[^<>]*>|\S*@\S*", " ", text)
-    words = " ".join(_ANYTHING.sub(" ", text).lower().split())
-    return Reply(int(code) if re.fullmatch("[2-5][0-9][0-9]", code) else 0, tuple(_STATUS.findall(without)), words)
+    """Return the reply that `Reply.line` wrote; none from what is no such line."""
+    found = _LINE.fullmatch(line)
+    return Reply(int(found[1]), (found[3].strip(),)) if found else NONE
 
 
-def meaning(reply: Reply) -> Meaning:
-    """Return what a reply to RCPT says of its recipient."""
-    if 200 <= reply.code <= 299:
-        return Meaning.ACCEPTED
-    mailbox = reply.code in _CODES and reply.enhanced and _MAILBOX.issuperset(reply.enhanced)
-    return Meaning.NOBODY if mailbox and _denies(reply.text) else Meaning.UNSETTLED
+def shown(line: bytes) -> str:
+    """Return a line of the server without its end, and without what would move a terminal's cursor."""
+    return printable.line(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
-def _denies(text: str) -> bool:
-    """Whether the words say that there is no such mailbox, and say nothing else. What was cut is not all known."""
-    if text.endswith(_CUT):
-        return False
-    rest, sentences = _SENTENCES.subn(" ", text)
-    words = {word for word in _BETWEEN_WORDS.split(rest) if word}
-    denied = sentences or (words & _MAILBOXES and words & _DENYING - _COMPANIONS)
-    return bool(denied) and words <= _MAILBOXES | _AROUND | _DENYING
+def cut(text: str, limit: int = SHOWN) -> str:
+    """Return at most `limit` characters of a text, and CUT where there are more."""
+    return text if len(text) <= limit else text[:limit] + CUT

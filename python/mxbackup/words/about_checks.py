@@ -83,7 +83,7 @@ def to_json(report: Report, words: Lexicon) -> dict[str, Any]:
         "to": [str(target) for target in report.delivery.to],
         "state": report.state,
         "contacts": [
-            {"target": str(target), "outcome": said.outcome.value, "banner": said.banner, "reply": said.reply}
+            {"target": str(target), "outcome": said.outcome.value, "banner": str(said.banner), "reply": str(said.reply)}
             for target, said in report.facts.contacts.items()
         ],
         "findings": [

@@ -3,7 +3,8 @@
 
 from collections.abc import Iterator
 
-from mxbackup.smtp.client import Dialogue, Outcome, Question
+from mxbackup.smtp.client import Dialogue, Question
+from mxbackup.smtp.replies import Outcome
 from mxbackup.words.lexicon import Lexicon
 
 
@@ -11,7 +12,7 @@ def as_it_should_be(dialogue: Dialogue) -> bool:
     """Whether the recipient is accepted, the other address refused, and the message, if there was one, taken."""
     return (
         dialogue.outcome == Outcome.ACCEPTED
-        and dialogue.refuse == Outcome.REFUSED
+        and dialogue.refuse.outcome == Outcome.REFUSED
         and dialogue.sent in (None, Outcome.ACCEPTED)
         and dialogue.trouble is None
     )
@@ -47,8 +48,8 @@ def _recipient(dialogue: Dialogue, question: Question, words: Lexicon) -> Iterat
 
 
 def _refused(dialogue: Dialogue, question: Question, words: Lexicon) -> Iterator[str]:
-    params = {"address": question.refuse, "reply": dialogue.refuse_reply}
-    match dialogue.refuse:
+    params = {"address": question.refuse, "reply": dialogue.refuse}
+    match dialogue.refuse.outcome:
         case Outcome.REFUSED:
             yield words.text("Good: {address} is refused.", **params)
         case Outcome.ACCEPTED:
@@ -70,6 +71,6 @@ def _sent(dialogue: Dialogue, question: Question, words: Lexicon) -> Iterator[st
         address=question.recipient,
     )
     yield f"    Message-ID: {question.message['Message-ID']}"
-    greeting = dialogue.banner.split()[1:2] or ["?"]
+    greeting = dialogue.banner.text.split()[:1] or ["?"]
     yield f"    Received: ... by {greeting[0]} ..."
     yield words.text("The second line shows that it came through the backup; without it the primary took it directly.")

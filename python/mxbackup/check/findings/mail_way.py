@@ -9,7 +9,7 @@ from mxbackup.lookup.query import Status
 from mxbackup.routing.entries import Way, meant_way
 from mxbackup.routing.qmail_remote import NOBODY_ANSWERS, Qmail, Verdict, worst
 from mxbackup.rules import Recipients
-from mxbackup.smtp.client import Outcome
+from mxbackup.smtp.replies import Outcome
 from mxbackup.targets.lint import publicaddress
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
