@@ -81,31 +81,39 @@ def test_an_expansion_that_failed_is_status_3(server: Scratch) -> None:
     )
 
 
-def test_restart_qmail_says_what_it_used(server: Scratch) -> None:
-    server.script("/etc/rc.d/init.d/qmail", f'echo "$*" >> "{server.root}/calls"')
-    assert outcome(server, "action", "restart-qmail", "mxbackup-update") == (
-        0,
-        "restarted qmail with /etc/rc.d/init.d/qmail restart\n",
-        "",
-    )
-    assert server.read("/calls") == "restart\n"
+def test_enforce_expands_then_restarts_qmail_and_says_what_it_used(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, EXPANSION)
+    server.script("/etc/rc.d/init.d/qmail", f'cat "{server.root}/var/qmail/control/rcpthosts" > "{server.root}/seen"')
+    status, said, errors = outcome(server, "action", "enforce", "mxbackup-update")
+    assert (status, errors) == (0, "")
+    assert said.splitlines()[0] == "expanded /var/qmail/control/rcpthosts"
+    assert said.splitlines()[-1] == "restarted qmail with /etc/rc.d/init.d/qmail restart"
+    assert server.read("/seen") == FRAGMENT
 
 
-def test_restart_qmail_on_a_host_without_qmail_is_no_failure(server: Scratch) -> None:
-    assert outcome(server, "action", "restart-qmail") == (
-        0,
-        "no qmail service on this host, nothing to restart\n",
-        "",
-    )
+def test_enforce_on_a_host_without_qmail_is_no_failure(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, EXPANSION)
+    status, said, errors = outcome(server, "action", "enforce")
+    assert (status, errors) == (0, "")
+    assert said.splitlines()[-1] == "no qmail service on this host, nothing to restart"
 
 
-def test_restart_qmail_that_failed_is_status_3(server: Scratch) -> None:
-    server.script("/etc/rc.d/init.d/qmail", "echo broken; exit 1")
-    assert outcome(server, "action", "restart-qmail") == (
+def test_enforce_restarts_qmail_also_when_an_expansion_failed(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, "case $1 in */rcpthosts) echo ERROR: no >&2;; esac")
+    server.script("/etc/rc.d/init.d/qmail", "exit 0")
+    assert outcome(server, "action", "enforce") == (
         3,
-        "",
-        "mxbackup: qmail could not be restarted: /etc/rc.d/init.d/qmail restart (broken).\n",
+        "restarted qmail with /etc/rc.d/init.d/qmail restart\n",
+        "mxbackup: Not expanded, the old file stays: /var/qmail/control/rcpthosts (ERROR: no).\n",
     )
+
+
+def test_a_restart_of_qmail_that_failed_is_status_3(server: Scratch) -> None:
+    server.script(EXPAND_TEMPLATE, EXPANSION)
+    server.script("/etc/rc.d/init.d/qmail", "echo broken; exit 1")
+    status, said, errors = outcome(server, "action", "enforce")
+    assert (status, said.splitlines()[0]) == (3, "expanded /var/qmail/control/rcpthosts")
+    assert errors == "mxbackup: qmail could not be restarted: /etc/rc.d/init.d/qmail restart (broken).\n"
 
 
 def test_load_plugin_says_what_it_restarted(server: Scratch) -> None:
@@ -122,5 +130,5 @@ def test_an_unknown_action_is_wrong_use(server: Scratch) -> None:
     assert outcome(server, "action", "explode") == (
         2,
         "",
-        "mxbackup: no action explode; actions: expand, restart-qmail, load-plugin\n",
+        "mxbackup: no action explode; actions: enforce, expand, load-plugin\n",
     )

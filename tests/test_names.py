@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is a name, what is not, and the sentence that says why."""
 
+from functools import cache
+from pathlib import Path
+
+import publicsuffixlist
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mxbackup.errors import InvalidName
@@ -145,6 +149,26 @@ def test_parse_refuses_bad_idna(text: str) -> None:
 
 def test_a_route_may_be_any_host_name() -> None:
     assert names.parse_host("github.io") == "github.io"
+
+
+LISTED = [
+    word
+    for line in Path(publicsuffixlist.PSLFILE).read_text("utf-8").splitlines()
+    for word in line.lstrip("!").removeprefix("*.").split()[:1]
+    if not line.startswith("//")
+]
+
+
+@cache
+def library() -> publicsuffixlist.PublicSuffixList:
+    return publicsuffixlist.PublicSuffixList(accept_encoded_idn=False)
+
+
+@given(st.sampled_from(LISTED), st.sampled_from(["", "a.", "city.", "a.b.", "www.city."]))
+def test_a_public_suffix_is_what_the_library_says(listed: str, below: str) -> None:
+    name = below + listed
+    assume("." in name)
+    assert names._is_public_suffix(name) == library().is_public(name)
 
 
 @given(st.text(max_size=80))

@@ -11,9 +11,10 @@ import pytest
 from mxbackup.errors import HostError
 from mxbackup.rules import Recipients, Rule
 from mxbackup.rules.names import Name
+from mxbackup.service import plugin
 from mxbackup.targets import qpsmtpdplugin
 from tests.conftest import Outcome
-from tests.scratch import Scratch
+from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 CONFIG = "/var/service/qpsmtpd/config"
 STATE = "/var/spool/qpsmtpd/mxbackup"
@@ -36,11 +37,19 @@ def running(server: Scratch) -> Scratch:
 
 def found(server: Scratch, rules: list[Rule] = LIST, served: bool = True) -> list[tuple[str, str, str]]:
     findings = qpsmtpdplugin.findings(server.host, rules, lambda: served)
+    assert not findings or not qpsmtpdplugin.is_asked(server.host)
     return [(finding.severity.value, finding.id, str(finding.path)) for finding in findings]
 
 
 def test_nothing_is_wrong_with_a_plugin_that_is_asked_in_time(running: Scratch) -> None:
     assert found(running) == []
+    assert qpsmtpdplugin.is_asked(running.host)
+
+
+def test_a_plugin_that_is_asked_is_not_loaded_anew_and_no_rule_is_read_for_that(running: Scratch) -> None:
+    running.script(EXPAND_TEMPLATE, EXPANSION)
+    running.path("/home/e-smith/db/domains").unlink(missing_ok=True)
+    assert plugin.load_missing(running.context) == ""
 
 
 @pytest.mark.parametrize(

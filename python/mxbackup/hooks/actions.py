@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What templates and events call: one fragment, the expansion of all targets, the restart of qmail.
+"""What templates and events call: one fragment, or the expansion of all targets and the restart of qmail.
 
 Messages go to stdout and stderr, which the host sends to syslog, in English. Nothing here is slow to import.
 """
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mxbackup.errors import HostError, MxBackupError
@@ -27,11 +27,11 @@ def render(target: str) -> int:
 
 
 def event_action(name: str) -> int:
-    """Run the action `expand` or `restart-qmail` of an event, or `load-plugin`. Returns the exit status."""
+    """Run the action `enforce` of an event, or its half `expand`, or `load-plugin`. Returns the exit status."""
     if name not in _ACTIONS:
         print(f"mxbackup: no action {name}; actions: {', '.join(_ACTIONS)}", file=sys.stderr)
         return 2
-    return _run(_ACTIONS[name])
+    return max([_run(act) for act in _ACTIONS[name]])
 
 
 def _expand(context: Context) -> str:
@@ -60,10 +60,11 @@ def _load_plugin(context: Context) -> str:
     return f"restarted qpsmtpd with {used}\n" if used else "no qpsmtpd on this host, no plugin to load\n"
 
 
-_ACTIONS: Mapping[str, Callable[[Context], str]] = {
-    "expand": _expand,
-    "restart-qmail": _restart_qmail,
-    "load-plugin": _load_plugin,
+# What each does, one after the other, whether or not the one before failed.
+_ACTIONS: Mapping[str, Sequence[Callable[[Context], str]]] = {
+    "enforce": (_expand, _restart_qmail),
+    "expand": (_expand,),
+    "load-plugin": (_load_plugin,),
 }
 
 

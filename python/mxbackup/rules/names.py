@@ -9,6 +9,7 @@ RFC 5891 (IDNA 2008), UTS 46 (mapping of what people type).
 import ipaddress
 import re
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NewType
 
 from mxbackup.errors import InvalidName
@@ -38,7 +39,7 @@ def parse(text: str) -> Name:
     name = parse_host(text)
     if name.endswith(_LOCAL):
         raise _local(name)
-    if _public_suffixes().is_public(to_unicode(name)):
+    if _is_public_suffix(to_unicode(name)):
         raise InvalidName(
             '"{name}" is a public suffix, under which strangers register their names. '
             "Give the name of one domain, such as example.{name}.",
@@ -88,6 +89,21 @@ def parents(name: str) -> list[str]:
     """The domains that `name` lies in, nearest first, down to two labels."""
     labels = name.split(".")
     return [".".join(labels[start:]) for start in range(1, len(labels) - 1)]
+
+
+def _is_public_suffix(shown: str) -> bool:
+    """Ask the library only where its list has a word for it: the name, or a wildcard for it or for what it is in."""
+    above = shown.partition(".")[2]
+    words = (shown.encode(), f"*.{shown}".encode(), f"*.{above}".encode())
+    return not _listed_words().isdisjoint(words) and _public_suffixes().is_public(shown)
+
+
+@cache
+def _listed_words() -> frozenset[bytes]:
+    """Every word of the list, those of its comments too: found in a fifth of the time that parsing it takes."""
+    from publicsuffixlist import PSLFILE
+
+    return frozenset(Path(PSLFILE).read_bytes().lower().split())
 
 
 @cache

@@ -35,5 +35,7 @@ def load_missing(context: Context) -> str:
         return ""
     from mxbackup.targets import qpsmtpdplugin
 
+    if qpsmtpdplugin.is_asked(context.host):
+        return ""  # whatever rules there are: they are not read for this
     found = faults(context, context.inventory())
     return load(context) if any(fault.kind is not qpsmtpdplugin.SILENT for fault in found) else ""

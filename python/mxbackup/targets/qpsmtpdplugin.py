@@ -6,7 +6,6 @@ Without the plugin a list of recipients, or what was learnt of them, counts for 
 
 import os
 import re
-import socket
 import stat
 import time
 from collections.abc import Callable, Collection
@@ -78,6 +77,11 @@ def findings(host: Host, rules: Collection[Rule], knock: Callable[[], bool] | No
     return found
 
 
+def is_asked(host: Host) -> bool:
+    """Whether nothing is wrong with the lists, and the server that runs has loaded the plugin as far as we may know."""
+    return not any(_in_list(host, path) for path in host.plugin_lists()) and loaded(host) is not False
+
+
 def loaded(host: Host) -> bool | None:
     """Whether the server runs that noted to have loaded the plugin; None when we may not know."""
     try:
@@ -139,6 +143,8 @@ def _runs(host: Host, noted: str) -> bool:
 
 def _knock() -> bool:
     """Be a client of this server until it greets; tell whether it did."""
+    import socket  # here, because events load this module
+
     with suppress(OSError), socket.create_connection(("127.0.0.1", 25), ANSWER) as connection:
         greeted = bool(connection.recv(512))
         connection.sendall(b"QUIT\r\n")
