@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The packages in dist/, read as the rpm of an old SME Server would."""
 
+import gzip
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import rpm
 
-from mxbackup import __version__
+from mxbackup import __version__, cli
 
 CHECKOUT = Path(__file__).parents[1]
 DIST = CHECKOUT / "dist"
@@ -140,3 +141,12 @@ def test_building_again_gives_the_same_bytes_for_any_user(name: str, tmp_path: P
 
 def payload(package: Path) -> bytes:
     return subprocess.run(["rpm2cpio", package], check=True, capture_output=True).stdout
+
+
+@pytest.mark.parametrize("language", ["", "fr/", "de/"])
+def test_the_manual_tells_of_every_command(name: str, language: str, tmp_path: Path) -> None:
+    archive = subprocess.run(["rpm2cpio", DIST / f"{name}-{__version__}-1.noarch.rpm"], check=True, capture_output=True)
+    path = f"./usr/share/man/{language}man1/mxbackup.1.gz"
+    subprocess.run(["cpio", "-id", "--quiet", path], cwd=tmp_path, input=archive.stdout, check=True)
+    page = gzip.decompress((tmp_path / path).read_bytes()).decode("ascii")
+    assert set(re.findall(r'^\.SS "mxbackup (\w+)', page, re.MULTILINE)) == set(cli.mxbackup.commands)
