@@ -156,7 +156,7 @@ def test_a_rule_made_anew_counts_instead_of_the_removed_one(sme: Scratch) -> Non
     wait_for(sme, "jean@dupontnet.com")
     changing.remove(sme.context, "dupontnet.com")
     event(sme)
-    changing.add(sme.context, rules.make("dupontnet.com", "host"))
+    changing.add(sme.context, rules.make("dupontnet.com", kind="host"))
     assert noted(sme) == []
     event(sme)
     assert sme.read(SMTPROUTES) == block("dupontnet.com:", "martin.org:")
@@ -225,7 +225,7 @@ def test_a_note_that_cannot_be_written_removes_nothing(sme: Scratch) -> None:
 
 def test_plain_qmail_keeps_the_way_too(tmp_path: Path) -> None:
     plain = plain_qmail(tmp_path / "plain")
-    changing.add(plain.context, rules.make("dupontnet.com", "host", "192.0.2.25"))
+    changing.add(plain.context, rules.make("dupontnet.com", kind="host", route="192.0.2.25"))
     applying.apply(plain.context)
     hold(plain.path(QUEUE), 7, ["Tjean@dupontnet.com"], 1000)
     assert changing.remove(plain.context, "dupontnet.com").waiting == Waiting(1)

@@ -306,7 +306,7 @@ def qmail(texts: Mapping[str, str], *ours: Rule) -> list[tuple[str, str, str, tu
     return brief(lint.findings(files, RuleSet(ours), SERVER))
 
 
-FRIEND, HOST = rules.make("friend.test"), rules.make("host.test", "host")
+FRIEND, HOST = rules.make("friend.test"), rules.make("host.test", kind="host")
 
 
 def test_percenthack_on_a_name_that_is_accepted_is_an_open_relay() -> None:

@@ -68,9 +68,9 @@ def test_a_rule_comes_back_from_its_entries() -> None:
 
 
 def test_unknown_parameters_are_ignored() -> None:
-    assert Entries.of({"name": "a.example", "root": "/", "__class__": "x"}) == Entries(name="a.example")
+    assert Entries.of({"name": "a.example", "root": "/", "__class__": "x"}) == Entries("a.example")
 
 
 def test_entries_are_shown_as_the_rule_has_them_and_stay_those_of_a_new_one() -> None:
-    typed = Entries(name=" CAFÉ.Example. ", kind="host", route=" mail.example.org:026 ")
-    assert typed.normalised() == Entries(name="café.example", kind="host", route="mail.example.org:26")
+    typed = Entries.of({"name": " CAFÉ.Example. ", "kind": "host", "route": " mail.example.org:026 "})
+    assert typed.normalised() == Entries.of({"name": "café.example", "kind": "host", "route": "mail.example.org:26"})

@@ -32,7 +32,13 @@ def test_the_defaults_are_a_whole_domain_delivered_by_mx_around_the_smart_host()
 
 
 def test_everything_typed_is_normalised() -> None:
-    made = rules.make(" DupontNet.COM. ", "host", " Mail.DupontNet.com:026 ", "use", "  Chez Dupont, été  ")
+    made = rules.make(
+        " DupontNet.COM. ",
+        kind="host",
+        route=" Mail.DupontNet.com:026 ",
+        smarthost="use",
+        description="  Chez Dupont, été  ",
+    )
     assert made == Rule(
         Name("dupontnet.com"), Kind.HOST, "mail.dupontnet.com:26", SmartHostUse.USE, description="Chez Dupont, été"
     )
@@ -177,7 +183,10 @@ def test_the_properties_of_a_full_rule() -> None:
 
 
 def test_every_property_that_a_rule_may_have_is_removed_when_it_has_not() -> None:
-    full = rules.make("dupontnet.com", "host", "192.0.2.1", "use", "Chez Dupont", "learn", "defer")
+    full = rules.make(
+        "dupontnet.com", kind="host", route="192.0.2.1", smarthost="use", description="Chez Dupont",
+        recipients="learn", unknown="defer",
+    )  # fmt: skip
     assert rules.to_properties(rule("dupontnet.com", Kind.HOST)) == dict.fromkeys(recorded(full)) | {"Kind": "host"}
 
 
@@ -195,7 +204,7 @@ def test_a_rule_that_was_made_is_read_back_from_its_record(
     name: str, kind: str, route: str, smarthost: str, description: str
 ) -> None:
     try:
-        made = rules.make(name, kind, route, smarthost, description)
+        made = rules.make(name, kind=kind, route=route, smarthost=smarthost, description=description)
     except InvalidRule:
         return
     assert rules.from_record(made.name, recorded(made)) == (made, [])
@@ -307,7 +316,7 @@ def test_a_rule_below_a_wildcard_of_virtualdomains_is_refused_and_an_exception_i
 )
 def test_a_remark_at_fault_leaves_the_rule_in_force(text: str, shown: str) -> None:
     made, faults = rules.from_record("dupontnet.com", {"Kind": "host", "Description": text})
-    assert made == rules.make("dupontnet.com", "host", description=shown)
+    assert made == rules.make("dupontnet.com", kind="host", description=shown)
     assert [(fault.field, str(fault)) for fault in faults] == [
         ("Description", 'The description must be one line without "|", "\\" and control characters.')
     ]

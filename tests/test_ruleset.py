@@ -18,7 +18,7 @@ ALL = RuleSet([HOST, OTHER, NEAR, FAR])
 def test_they_stand_in_the_order_of_their_names() -> None:
     assert list(ALL) == [FAR, NEAR, HOST, OTHER]
     assert (len(ALL), ALL.get("com.example"), ALL.get("example")) == (4, FAR, None)
-    assert (NEAR in ALL, rules.make("com.example", "host") in ALL) == (True, False)
+    assert (NEAR in ALL, rules.make("com.example", kind="host") in ALL) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_nearest_rule_decides(name: str, nearest: Rule | None, covering: Rul
 
 
 def test_of_two_with_one_name_the_later_counts() -> None:
-    changed = rules.make("com.example", "host")
+    changed = rules.make("com.example", kind="host")
     assert RuleSet([FAR, NEAR, changed]) == RuleSet([changed, NEAR]) == RuleSet([FAR, NEAR]).beside(changed)
     assert RuleSet([FAR]) != [FAR]
 

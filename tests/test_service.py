@@ -177,7 +177,7 @@ def test_what_is_no_rule_is_not_found(server: Scratch, name: str) -> None:
 def test_add_records_the_rule_and_signals(server: Scratch) -> None:
     server.database("domains", "durantcom.net=domain|Content|Primary")
     current = replace(SETTINGS, local_domains=frozenset({"durantcom.net"}))
-    made = rules.make("DupontNet.com", "domain", "mail.dupontnet.com:26", "use", "Chez Dupont")
+    made = rules.make("DupontNet.com", route="mail.dupontnet.com:26", smarthost="use", description="Chez Dupont")
     assert changing.add(server.context, made) == Change(made, None, current)
     assert server.records("domains") == [
         "dupontnet.com=mxbackup|Description|Chez Dupont|Kind|domain|Route|mail.dupontnet.com:26|Smarthost|use",
@@ -233,7 +233,7 @@ def test_add_refuses_what_is_taken(server: Scratch, name: str, reason: str) -> N
 def test_change_sets_what_is_given_and_keeps_the_rest(server: Scratch) -> None:
     server.database("domains", b"dupontnet.com=mxbackup|Kind|domain|Other|\xe9|Route|192.0.2.1|Smarthost|use")
     done = changing.change(server.context, "DUPONTNET.COM", {"Kind": "host", "Route": None})
-    assert done == Change(rules.make("dupontnet.com", "host", "", "use"), None, SETTINGS)
+    assert done == Change(rules.make("dupontnet.com", kind="host", smarthost="use"), None, SETTINGS)
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|host|Other|\udce9|Smarthost|use"]
     assert server.events() == ["mxbackup-modify dupontnet.com"]
 

@@ -15,15 +15,6 @@ from mxbackup.service.context import Context
 from mxbackup.transfer import recognise
 from mxbackup.words import about_rules
 
-recipients_option = click.option(
-    "--recipients", metavar="any|list|learn",
-    help=_("Which recipients qpsmtpd accepts: any, those of a list, or those the primary says it has."),
-)  # fmt: skip
-unknown_option = click.option(
-    "--unknown", metavar="accept|defer",
-    help=_("With learn: what happens to a recipient that is not known while the primary is down."),
-)  # fmt: skip
-
 
 @click.group(
     subcommand_metavar=_("COMMAND [ARGS]..."),

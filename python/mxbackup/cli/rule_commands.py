@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands that list, show, make, change, remove and switch rules."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -30,8 +31,6 @@ from mxbackup.cli.queue_commands import held_json, held_words, trouble_json
 from mxbackup.cli.recipient_commands import (
     knowledge_json,
     knowledge_words,
-    recipients_option,
-    unknown_option,
     warn_without_qpsmtpd,
 )
 from mxbackup.errors import RuleExists
@@ -39,12 +38,28 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import actual_way
-from mxbackup.rules import Kind, Rule, SmartHostUse
+from mxbackup.rules import PROPERTIES, About, Rule
 from mxbackup.service import changing, draining, held, knowing
 from mxbackup.service.changing import Change
 from mxbackup.service.context import Context
 from mxbackup.service.held import HeldMail
 from mxbackup.words import about_draining, about_rules
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def property_options(*, defaults: bool) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command an option for each property, with its default or None."""
+
+    def decorated(command: Command) -> Command:
+        for prop in reversed(PROPERTIES):  # as decorators stand: the last is applied first
+            command = click.option(
+                f"--{prop.name}", default=prop.default if defaults else None, metavar=prop.form, help=_(prop.help),
+                show_default=defaults and bool(prop.choices),
+            )(command)  # fmt: skip
+        return command
+
+    return decorated
 
 
 @click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))
@@ -101,7 +116,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
         (_("Name"), rules.shown(rule) if rules.shown(rule) == rule.name else f"{rules.shown(rule)} ({rule.name})"),
         (_("Kind"), kind_word(rule)),
         (_("Destination"), destination(rule, inventory)),
-        (_("Description"), rule.description),
+        *about_rules.properties(rule, [prop for prop in PROPERTIES if prop.about == About.RULE], words),
         (_("Recipients"), knowledge_words(rule, known)),
         (_("Held mail"), held_words(mail, rule.name)),
     ):
@@ -119,27 +134,13 @@ def show(context: Context, name: str, as_json: bool) -> None:
     ),
 )
 @click.argument("name")
-@click.option(
-    "--kind", default=Kind.DOMAIN.value, show_default=True, metavar="domain|host",
-    help=_("domain: the name and everything below it. host: exactly the name."),
-)  # fmt: skip
-@click.option(
-    "--route", default="", metavar="HOST[:PORT]", help=_("Deliver there instead of following the MX records.")
-)
-@click.option(
-    "--smarthost", default=SmartHostUse.BYPASS.value, show_default=True, metavar="bypass|use",
-    help=_("Whether this mail goes around the provider's relay."),
-)  # fmt: skip
-@click.option("--description", default="", metavar="TEXT", help=_("A remark of yours."))
-@recipients_option
-@unknown_option
+@property_options(defaults=True)
 @event_option
 @click.pass_obj
-def add(context: Context, /, event: bool, **options: str | None) -> None:
+def add(context: Context, /, name: str, event: bool, **options: str) -> None:
     """Record a rule and put it into force."""
-    given = {option: text for option, text in options.items() if text is not None}
     try:
-        done = changing.add(context, rules.make(**given), event=event)
+        done = changing.add(context, rules.make(name, **options), event=event)
     except RuleExists as error:
         raise RuleExists(
             "name",
@@ -156,19 +157,13 @@ def add(context: Context, /, event: bool, **options: str | None) -> None:
     epilog=examples("mxbackup set dupontnet.com --kind host", "mxbackup set dupontnet.com --route ''"),
 )
 @name_argument
-@click.option(
-    "--kind", metavar="domain|host", help=_("domain: the name and everything below it. host: exactly the name.")
-)
-@click.option("--route", metavar="HOST[:PORT]", help=_("Deliver there instead of following the MX records."))
-@click.option("--smarthost", metavar="bypass|use", help=_("Whether this mail goes around the provider's relay."))
-@click.option("--description", metavar="TEXT", help=_("A remark of yours."))
-@recipients_option
-@unknown_option
+@property_options(defaults=False)
 @event_option
 @click.pass_obj
 def set_(context: Context, /, name: str, event: bool, **options: str | None) -> None:
     """Change the properties that are given."""
-    properties = {option.capitalize(): text or None for option, text in options.items() if text is not None}
+    given = {prop.key: options[prop.name] for prop in PROPERTIES}
+    properties = {key: text or None for key, text in given.items() if text is not None}
     if not properties:
         raise click.UsageError(_("Nothing to change: give an option such as --kind or --route."))
     done = changing.change(context, name, properties, event=event)
@@ -243,10 +238,7 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, mail: HeldMai
     return {
         "name": rule.name,
         "unicode": rules.shown(rule),
-        "kind": rule.kind.value,
-        "route": rule.route,
-        "smarthost": rule.smarthost.value,
-        "description": rule.description,
+        **{prop.name: getattr(rule, prop.name) for prop in PROPERTIES if prop.about != About.RECIPIENTS},
         "destination": actual_way(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.panel.forms import Entries
+from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.pages import form
 from mxbackup.panel.session import Message
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
@@ -15,6 +15,8 @@ from mxbackup.rules import Rule, names
 from mxbackup.service import changing, knowing
 from mxbackup.words import about_draining, about_rules
 from mxbackup.words.lexicon import Lexicon
+
+_BESIDE_DESTINATION = [prop for prop in (*SIMPLE, *ADVANCED) if prop.name != "route"]
 
 
 def review(visit: Visit) -> Page:
@@ -33,6 +35,7 @@ def review(visit: Visit) -> Page:
             "entries": entries.normalised(),
             "rule": rule,
             "kind": about_rules.kind(rule, visit.words),
+            "properties": list(about_rules.properties(rule, _BESIDE_DESTINATION, visit.words)),
             "destination": about_rules.destination(rule, inventory.settings, visit.words),
             "samples": samples(rule, inventory, visit.words),
             "covered": about_rules.covered(rule, cover, visit.words) if cover else "",

@@ -4,15 +4,18 @@
 import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
 from mxbackup import rules
 from mxbackup.errors import MxBackupError, Sentence
-from mxbackup.rules import Kind, Recipients, Rule, SmartHostUse, Unknown
+from mxbackup.rules import PROPERTIES, About, Rule
 
 MAX_BODY = 65536  # bytes
 MAX_FIELDS = 50
+# What the form shows at once, and what it shows when asked.
+SIMPLE = tuple(prop for prop in PROPERTIES if prop.about == About.RULE)
+ADVANCED = tuple(prop for prop in PROPERTIES if prop.about != About.RULE)
 # Browsers take ISO-8859-1 for windows-1252 (WHATWG Encoding Standard, section 4.2).
 _BROWSER_CHARSETS = {"iso-8859-1": "cp1252"}
 
@@ -47,51 +50,37 @@ def decode(encoded: bytes, charset: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Entries:
-    """The form of a rule, as typed. `rule` is the key of the rule to change, empty for a new one;
-    `expected` the stamp of its record when the form was first shown."""
+    """The form of a rule, as typed: its name, and the texts of all properties by their names.
+
+    `rule` is the key of the rule to change, empty for a new one; `expected` the stamp of its record when the form
+    was first shown.
+    """
 
     name: str = ""
-    kind: str = Kind.DOMAIN.value
-    route: str = ""
-    smarthost: str = SmartHostUse.BYPASS.value
-    description: str = ""
-    recipients: str = Recipients.ANY.value
-    unknown: str = Unknown.ACCEPT.value
+    properties: Mapping[str, str] = field(default_factory=lambda: {prop.name: prop.default for prop in PROPERTIES})
     rule: str = ""
     expected: str = ""
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> "Entries":
         """Return the entries among the parameters; all others are ignored."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+        properties = {prop.name: parameters.get(prop.name, prop.default) for prop in PROPERTIES}
+        return cls(properties=properties, **{key: parameters.get(key, "") for key in ("name", "rule", "expected")})
 
     @classmethod
     def of_rule(cls, rule: Rule, expected: str) -> "Entries":
         """Return the entries that stand for a rule as it is recorded."""
-        return cls(
-            name=rules.shown(rule),
-            kind=rule.kind.value,
-            route=rule.route,
-            smarthost=rule.smarthost.value,
-            description=rule.description,
-            recipients=rule.recipients.value,
-            unknown=rule.unknown.value,
-            rule=rule.name,
-            expected=expected,
-        )
+        properties = {prop.name: prop.text(rule) for prop in PROPERTIES}
+        return cls(rules.shown(rule), properties, rule=rule.name, expected=expected)
 
     def as_rule(self) -> Rule:
         """Return the rule they mean. Raises InvalidInput."""
-        return rules.make(
-            self.rule or self.name,
-            self.kind,
-            self.route,
-            self.smarthost,
-            self.description,
-            self.recipients,
-            self.unknown,
-        )
+        return rules.make(self.rule or self.name, **self.properties)
 
     def normalised(self) -> "Entries":
         """Return the entries as the rule that they mean has them. Raises InvalidInput."""
         return replace(Entries.of_rule(self.as_rule(), self.expected), rule=self.rule)
+
+    def parameters(self) -> dict[str, str]:
+        """Return what `of` makes these entries of."""
+        return {"name": self.name, **self.properties, "rule": self.rule, "expected": self.expected}

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from mxbackup import rules
 from mxbackup.errors import InvalidInput, Severity, UnknownRule
-from mxbackup.panel.forms import Entries
+from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
@@ -83,12 +83,16 @@ def examine(visit: Visit) -> Page | Redirect:
 
 def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> Page:
     """The form of a rule with these entries, and beside the field at fault what is wrong."""
+    field = error.field.lower() if error else ""
     return Page(
         "form.html",
         {
             "entries": entries,
-            "field": error.field.lower() if error else "",
+            "field": field,
             "reason": visit.words.error(error) if error else "",
+            "simple": SIMPLE,
+            "advanced": ADVANCED,
+            "opened": any(field == prop.name or entries.properties[prop.name] != prop.default for prop in ADVANCED),
             "smarthost": visit.context.inventory().settings.smarthost,
             "qpsmtpd": visit.context.kind.has_qpsmtpd(),
         },

@@ -98,7 +98,7 @@ class Draining:
                 continue
             kind = Kind.DOMAIN if f".{key}" in written else Kind.HOST
             with suppress(InvalidInput):  # not written by us
-                yield recorded.get(key) or rules.make(key, kind, written[key])
+                yield recorded.get(key) or rules.make(key, kind=kind, route=written[key])
 
     def _written(self) -> dict[str, str]:
         """Return the entries of our block of smtproutes."""

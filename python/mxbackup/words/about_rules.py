@@ -2,13 +2,14 @@
 """How a rule is said, in the user's language: the same words in the command and in the panel."""
 
 import shlex
+from collections.abc import Iterable, Iterator
 
 from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidRule, Sentence
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import Way, actual_way, meant_way
-from mxbackup.rules import Kind, Recipients, Rule, names
+from mxbackup.rules import PROPERTIES, Kind, Property, Recipients, Rule, names
 from mxbackup.words import spans
 from mxbackup.words.lexicon import Lexicon
 
@@ -29,6 +30,15 @@ def destination(rule: Rule, settings: Settings, words: Lexicon) -> str:
             return words.text("MX, around the smart host")
         case _:
             return words.text("MX")
+
+
+def properties(rule: Rule, shown: Iterable[Property], words: Lexicon) -> Iterator[tuple[str, str]]:
+    """Yield label and value of those of the properties that a rule need not have, and that count for it."""
+    for prop in shown:
+        if not prop.always and prop.recorded(rule) and (prop.counts is None or prop.counts(rule)):
+            text = prop.text(rule)
+            label = next((choice.label for choice in prop.choices if choice.value == text), None)
+            yield words.text(prop.label), words.text(label) if label else text
 
 
 def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
@@ -98,13 +108,15 @@ def left_out(key: str, reason: InvalidInput, words: Lexicon) -> str:
 
 def fault(rule: Rule, reason: InvalidRule, words: Lexicon) -> str:
     """Return what is wrong in the record of a rule that counts all the same, and how to mend it in a shell."""
+    prop = next(prop for prop in PROPERTIES if prop.key == reason.field)
     return words.text(
-        "{level}: {name}: {reason} The rule counts all the same. To mend it: mxbackup set {key} --{option} TEXT",
+        "{level}: {name}: {reason} The rule counts all the same. To mend it: mxbackup set {key} --{option} {form}",
         level=words.text("warning"),
         name=rules.shown(rule),
         reason=reason,
         key=rule.name,
-        option=reason.field.lower(),
+        option=prop.name,
+        form=words.text(prop.form),
     )
 
 

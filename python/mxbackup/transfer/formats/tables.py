@@ -12,15 +12,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from mxbackup import rules
 from mxbackup.errors import InvalidInput, InvalidRule
 from mxbackup.esmith import printable
-from mxbackup.rules import Rule
-from mxbackup.rules.names import Name
+from mxbackup.rules import PROPERTIES, Rule
 from mxbackup.transfer.entries import Entry, Reading, Remark
 
-PROPERTIES = {prop.lower(): prop for prop in rules.to_properties(Rule(Name("example.com")))}
-COLUMNS = ("name", *PROPERTIES)
+COLUMNS = ("name", *(prop.name for prop in PROPERTIES))
 # Also at their full width, as OWASP says; apostrophes before one are counted among it, so that all come back.
 _ACTIVE = re.compile("'*[=+@\uff1d\uff0b\uff20\uff0d-]")
 # What the columns of a CSV file without a heading mean.
@@ -59,7 +56,7 @@ def read_json(text: str) -> Reading:
         if not isinstance(row, dict) or not all(isinstance(cell, str) for cell in row.values()):
             reason = InvalidRule("name", "A rule must be an object whose values are texts.")
             reading.problems.append(Remark(place, json.dumps(row), reason))
-        elif unknown := ", ".join(row.keys() - {"name", *PROPERTIES}):
+        elif unknown := ", ".join(row.keys() - set(COLUMNS)):
             reason = InvalidRule("name", "The key {unknown} is unknown.", unknown=unknown)
             reading.problems.append(Remark(place, json.dumps(row), reason))
         else:
@@ -104,8 +101,7 @@ def delimiter(text: str) -> str:
 
 
 def _row(rule: Rule) -> dict[str, str]:
-    properties = rules.to_properties(rule)
-    return {"name": rule.name, **{key: properties[prop] or "" for key, prop in PROPERTIES.items()}}
+    return {"name": rule.name, **{prop.name: prop.recorded(rule) or "" for prop in PROPERTIES}}
 
 
 def _inert(cell: str) -> str:
@@ -135,7 +131,5 @@ def _take(reading: Reading, line: int, row: dict[str, str]) -> None:
     name = reading.name(line, row["name"])
     if name is None:
         return
-    properties = {PROPERTIES[key]: text or None for key, text in row.items() if key != "name"}
-    if properties.get("Kind", "") is None:
-        del properties["Kind"]
-    reading.entries.append(Entry(line, name, properties))
+    stated = [prop for prop in PROPERTIES if prop.name in row and (row[prop.name] or not prop.always)]
+    reading.entries.append(Entry(line, name, {prop.key: row[prop.name] or None for prop in stated}))
