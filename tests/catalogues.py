@@ -2,6 +2,7 @@
 """The catalogues of a checkout: compiled as `make setup` does, and everything that is said is looked up in them."""
 
 import sys
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -21,6 +22,7 @@ def compile_changed() -> None:
                 write_mo(file, _read(source))
 
 
+@cache  # the conftest that asks is imported twice, and a watcher of the watcher would see nothing
 def watch_sentences() -> list[str]:
     """Return a list that from now on takes every sentence that our code says and no catalogue knows."""
     known = {message.id for message in _read(CATALOGUES / "fr/LC_MESSAGES/mxbackup.po")}

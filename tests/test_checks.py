@@ -391,7 +391,7 @@ def test_a_rule_can_be_checked_before_it_is_added(server: Scratch, nameserver: s
     assert collecting.checker_for(kind_of(host), Settings(), nameservers=servers).check(rule.name).state == "error"
     report = collecting.checker_for(kind_of(host), Settings(), nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", smtp_port),))
-    assert [(finding.severity, finding.code) for finding in report.findings] == [("warning", "best-mx")]
+    assert [(finding.severity, finding.id) for finding in report.findings] == [("warning", "best-mx")]
     no_routes = Settings(routes=False)
     report = collecting.checker_for(kind_of(host), no_routes, nameservers=servers, planned=rule).check(rule.name, rule)
     assert report.delivery == Delivery(Verdict.BOUNCE, "5.4.6")
@@ -457,7 +457,7 @@ def test_a_hanging_primary_is_waited_for_once(
     found = collecting.check_all(checker(dns_port, probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"}), names)
     assert len(asked) <= contacts.AT_ONCE_EACH
     assert time.monotonic() - begin < 4
-    assert {tuple(finding.code for finding in report.findings) for report in found} == {
+    assert {tuple(finding.id for finding in report.findings) for report in found} == {
         ("no-such-name", "smarthost", "primary-broken")
     }
 
@@ -498,7 +498,7 @@ def test_the_trouble_with_one_name_is_not_that_of_others(
     assert log[0] == "check of n1.test: Traceback (most recent call last):"
     report = collecting.check_within(subject, "n1.test", None, 20)
     assert report is not None
-    assert [finding.code for finding in report.findings] == ["check-failed"]
+    assert [finding.id for finding in report.findings] == ["check-failed"]
 
 
 def test_so_many_connections_and_no_more(dns_port: int) -> None:
@@ -512,7 +512,7 @@ def test_so_many_connections_and_no_more(dns_port: int) -> None:
     assert len(asked) == inquiry.CONNECTIONS
     assert (report.delivery.verdict, report.delivery.code, len(report.delivery.to)) == (Verdict.DEFER, "4.4.1", 1000)
     assert len(about_checks.lines(report, lexicon.load("en-us"))[20]) < 200
-    assert "not-all-tried" in [finding.code for finding in report.findings]
+    assert "not-all-tried" in [finding.id for finding in report.findings]
 
 
 def test_more_records_than_can_be_asked_for(dns_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,7 +584,7 @@ def test_our_own_address_on_a_port_where_nothing_listens(dns_port: int) -> None:
     port = free_port()
     report = checker(dns_port, client.probe, {"ok.test": f"127.0.0.1:{port}"}).check("ok.test")
     assert report.delivery == Delivery(Verdict.DEFER, "4.4.1", (Target("127.0.0.1", port),))
-    assert [finding.code for finding in report.findings] == ["primary-unreachable"]
+    assert [finding.id for finding in report.findings] == ["primary-unreachable"]
 
 
 def test_an_exchanger_with_an_escaped_dot_in_its_name(dns_port: int) -> None:
@@ -640,7 +640,7 @@ def test_unreachable_targets_are_tried_in_turn_until_one_answers(dns_port: int) 
     report = checker(dns_port, down).check("ok.test")
     assert asked == [("127.0.0.2", 25)]
     assert report.delivery == Delivery(Verdict.DEFER, "4.4.1", (Target("127.0.0.2", 25),))
-    assert [finding.code for finding in report.findings] == ["primary-unreachable"]
+    assert [finding.id for finding in report.findings] == ["primary-unreachable"]
 
 
 @pytest.fixture

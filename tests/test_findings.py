@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mxbackup import rules
-from mxbackup.check.collecting import judge
-from mxbackup.check.facts import Exchanger, Facts, Finding, Us
+from mxbackup.check.facts import Exchanger, Facts, Us
+from mxbackup.check.findings import judge, ourplace
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.mtasts import Policy
@@ -51,7 +51,7 @@ ROUTED = Route("dupontnet.com", "192.0.2.25")
 
 
 def codes(facts: Facts) -> list[str]:
-    return [f"{finding.severity} {finding.code}" for finding in judge(facts)]
+    return [f"{finding.severity} {finding.id}" for finding in judge(facts)]
 
 
 def mx(*exchangers: Exchanger) -> Facts:
@@ -69,7 +69,7 @@ def keeping(**qmail: Any) -> Facts:
 
 def test_a_name_below_a_wildcard_of_virtualdomains_is_delivered_here() -> None:
     facts = replace(keeping(virtual={".dupontnet.com": "alias"}), name="www.dupontnet.com")
-    assert [str(found.params["line"]) for found in judge(facts) if found.code == "local-domain"] == [
+    assert [str(found.parameters["line"]) for found in judge(facts) if found.id == "local-domain"] == [
         ".dupontnet.com:alias"
     ]
     assert codes(keeping(virtual={".dupontnet.com": "alias"})) == []
@@ -173,19 +173,14 @@ def test_nat_is_known_by_the_public_address_and_offers_the_route() -> None:
     us = replace(US, public=frozenset({"192.0.2.99"}))
     facts = replace(mx(PRIMARY, Exchanger(5, "backup.example", addresses("192.0.2.99"))), us=us)
     (finding,) = judge(facts)
-    assert finding == Finding(
-        "nat",
-        finding.severity,
-        finding.sentence,
-        "Set the route: mxbackup set {name} --route {primary}",
-        {"name": "dupontnet.com", "address": "192.0.2.99", "primary": "mail.dupontnet.com"},
-    )
+    assert finding == ourplace.NAT.found(name="dupontnet.com", address="192.0.2.99", primary="mail.dupontnet.com")
+    assert str(finding.remedy) == "Set the route: mxbackup set dupontnet.com --route mail.dupontnet.com"
 
 
 @pytest.mark.parametrize(("serials", "stale"), [((1, 2), 1), ((4294967295, 1), 4294967295), ((5, 5), None)])
 def test_the_newest_serial_by_the_arithmetic_of_rfc_1982(serials: tuple[int, int], stale: int | None) -> None:
     servers = tuple(replace(server, serial=serial) for server, serial in zip(FINE.servers, serials, strict=True))
-    found = [finding.params["serial"] for finding in judge(replace(FINE, servers=servers))]
+    found = [finding.parameters["serial"] for finding in judge(replace(FINE, servers=servers))]
     assert found == ([] if stale is None else [stale])
 
 

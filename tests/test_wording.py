@@ -29,7 +29,7 @@ ENGLISH, FRENCH = lexicon.load("en-us"), lexicon.load("fr")
     ],
 )
 def test_a_record_left_out_is_told_with_the_remedy(key: str, words: lexicon.Lexicon, said: str) -> None:
-    assert about_rules.left_out(key, InvalidInput("x"), words) == said
+    assert about_rules.left_out(key, InvalidInput("{reason}", reason="x"), words) == said
 
 
 @pytest.mark.parametrize(

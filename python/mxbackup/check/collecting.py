@@ -11,9 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mxbackup.check.contacts import Contacts
-from mxbackup.check.facts import Facts, Finding, Severity, Us
-from mxbackup.check.findings import dns_records, mail_way
+from mxbackup.check.facts import Facts, Us
+from mxbackup.check.findings import judge, notchecked
 from mxbackup.check.inquiry import QUESTIONS, Inquiry
+from mxbackup.errors import Finding, Severity
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.host import CONTROL, Host
 from mxbackup.esmith.settings import Settings
@@ -56,8 +57,8 @@ class Report:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes of the errors."""
-        return tuple(found.code for found in self.findings if found.severity == Severity.ERROR)
+        """The ids of the errors."""
+        return tuple(found.id for found in self.findings if found.severity == Severity.ERROR)
 
 
 class Checker:
@@ -93,44 +94,17 @@ class Checker:
             facts = self._facts(name, rule, Clock(NAME_LIMIT, clock))
             return Report(name, facts.delivery, judge(facts), facts)
         except (TimeIsUp, TooMany) as error:
-            finding = _not_checked(name, error)
+            finding = notchecked.NOT_CHECKED.found(name=name, reason=error)
         except Exception as error:  # the trouble with one name is not to be that of all others
             with suppress(Exception):  # where there is no syslog the finding alone tells it
                 self._log([f"check of {name}: {line}" for line in traceback.format_exc().splitlines()])
-            finding = _failed(name, error)
+            finding = notchecked.FAILED.found(name=name, error=ascii(error)[:300])
         nothing = Delivery(Verdict.UNKNOWN)
         return Report(name, nothing, (finding,), Facts(name, self._us, nothing, rule=rule), checked=False)
 
     def _facts(self, name: str, rule: Rule | None, clock: Clock) -> Facts:
         dns = self._dns.within(clock, QUESTIONS)
         return Inquiry(name, rule, self._us, self._routes, self._ours, dns, self._contacts, clock).facts()
-
-
-def _not_checked(name: str, reason: TimeIsUp | TooMany) -> Finding:
-    return Finding(
-        "not-checked", Severity.WARNING,
-        "{name} was not checked to the end: {reason}.",
-        "Check it alone: mxbackup check {name}. More time for all: --limit SECONDS",
-        {"name": name, "reason": reason},
-    )  # fmt: skip
-
-
-def _failed(name: str, error: Exception) -> Finding:
-    return Finding(
-        "check-failed", Severity.WARNING,
-        "{name} could not be checked because of a fault in this program: {error}",
-        "Please report it, with the lines about {name} in /var/log/messages.",
-        {"name": name, "error": ascii(error)[:300]},
-    )  # fmt: skip
-
-
-def judge(facts: Facts) -> tuple[Finding, ...]:
-    """Return all findings, errors first. The verdict itself is one where no error on the mail's way explains it."""
-    findings = [found for check in (*dns_records.CHECKS, *mail_way.CHECKS) for found in check(facts)]
-    if not any(found.severity == Severity.ERROR for found in findings):
-        findings += mail_way.verdict_is_good(facts)
-    findings = [*mail_way.accepted_here(facts), *findings]
-    return tuple(sorted(findings, key=lambda found: list(Severity).index(found.severity)))
 
 
 def threads_start() -> bool:
@@ -169,7 +143,7 @@ def check_all(
 def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) -> Report | None:
     """Check one name in `budget` seconds; None when that was too short."""
     report = checker.check(name, rule, Clock(budget))
-    return None if any(found.code == "not-checked" for found in report.findings) else report
+    return None if any(found.kind is notchecked.NOT_CHECKED for found in report.findings) else report
 
 
 def checker_for(

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What was found out about a name, and what it can be judged to mean: plain values for the checks."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from mxbackup.errors import Sentence
+from mxbackup.errors import Finding
 from mxbackup.esmith.host import UPDATE
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.answers import ABSENT, Answer, Outcome, literal
@@ -19,25 +18,6 @@ from mxbackup.lookup.query import Status
 from mxbackup.routing.qmail_remote import KINDS, Delivery, Qmail, Route, Target, leads_to_us
 from mxbackup.rules import Rule
 from mxbackup.smtp.client import Dialogue
-
-
-class Severity(StrEnum):
-    """How bad it is. An error means that mail is being, or will be, lost or refused."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found: a stable code, a sentence and what to do about it, both translated when they are said."""
-
-    code: str
-    severity: Severity
-    sentence: Sentence
-    advice: Sentence
-    params: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,3 +166,6 @@ def unavailable(exchanger: Exchanger) -> bool:
 def only_ipv6(exchanger: Exchanger) -> bool:
     """Whether the exchanger is there for others, but not for qmail, which has no IPv6."""
     return unavailable(exchanger) and exchanger.a.outcome != Outcome.FAILED and bool(exchanger.aaaa.records)
+
+
+Check = Callable[[Facts], Iterator[Finding]]

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mxbackup.check.collecting import Report
-from mxbackup.check.facts import Finding, Severity
-from mxbackup.errors import Sentence
+from mxbackup.errors import Finding, Message, Sentence, Severity
 from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
 from mxbackup.rules import names
 from mxbackup.words.lexicon import Lexicon
@@ -21,12 +20,12 @@ _LABELLED: Mapping[Severity, Sentence] = {
 
 def sentence(finding: Finding, words: Lexicon) -> str:
     """Return what was found, in one sentence."""
-    return words.text(finding.sentence, **_shown(finding, words))
+    return words.message(_shown(finding.message, words))
 
 
 def advice(finding: Finding, words: Lexicon) -> str:
     """Return what to do about it."""
-    return words.text(finding.advice, **_shown(finding, words))
+    return words.message(_shown(finding.remedy, words))
 
 
 def verdict(delivery: Delivery, words: Lexicon) -> str:
@@ -55,7 +54,7 @@ def lines(report: Report, words: Lexicon) -> list[str]:
         text.append(words.text("Mail for {name} is {verdict}.", name=name, verdict=said_verdict))
     text += [f"{target}: {said.banner}" for target, said in facts.contacts.items() if said.banner]
     for finding in report.findings:
-        said = f"{sentence(finding, words)} [{finding.code}]"
+        said = f"{sentence(finding, words)} [{finding.id}]"
         text.append(words.text(_LABELLED[finding.severity], said=said))
         text.append(f"    {advice(finding, words)}")
     if not report.findings:
@@ -88,7 +87,7 @@ def to_json(report: Report, words: Lexicon) -> dict[str, Any]:
         ],
         "findings": [
             {
-                "code": finding.code,
+                "code": finding.id,
                 "severity": finding.severity.value,
                 "sentence": sentence(finding, words),
                 "advice": advice(finding, words),
@@ -102,8 +101,10 @@ def _some(targets: Sequence[Target]) -> str:
     return ", ".join([*map(str, targets[:TARGETS_SHOWN]), *(["..."] if len(targets) > TARGETS_SHOWN else [])])
 
 
-def _shown(finding: Finding, words: Lexicon) -> dict[str, object]:
-    params = {
-        key: verdict(value, words) if isinstance(value, Delivery) else value for key, value in finding.params.items()
+def _shown(message: Message, words: Lexicon) -> Message:
+    """Return the message with the name as people write it, and verdicts in words."""
+    said = {
+        key: verdict(value, words) if isinstance(value, Delivery) else value
+        for key, value in message.parameters.items()
     }
-    return {**params, "name": names.to_unicode(str(params.get("name", "")))}
+    return Message(message.sentence, **said | {"name": names.to_unicode(str(said.get("name", "")))})
