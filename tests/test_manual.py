@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mxbackup import cli
+from mxbackup.rules import PROPERTIES
 from mxbackup.words import lexicon
 from tests.scratch import run_python
 from tools import manual
@@ -108,9 +109,10 @@ mxbackup recipients import dupontnet.com addresses.txt
 
 
 HEADINGS = {
-    "C": "NAME, SYNOPSIS, DESCRIPTION, OPTIONS, COMMANDS, EXIT STATUS, ENVIRONMENT, FILES, SEE ALSO",
-    "fr": "NOM, SYNOPSIS, DESCRIPTION, OPTIONS, COMMANDES, CODE DE RETOUR, ENVIRONNEMENT, FICHIERS, VOIR AUSSI",
-    "de": "NAME, ÜBERSICHT, BESCHREIBUNG, OPTIONEN, BEFEHLE, EXIT-STATUS, UMGEBUNG, DATEIEN, SIEHE AUCH",
+    "C": "NAME, SYNOPSIS, DESCRIPTION, OPTIONS, COMMANDS, THE RECORD, EXIT STATUS, ENVIRONMENT, FILES, SEE ALSO",
+    "fr": "NOM, SYNOPSIS, DESCRIPTION, OPTIONS, COMMANDES, L’ENREGISTREMENT, CODE DE RETOUR, "
+    "ENVIRONNEMENT, FICHIERS, VOIR AUSSI",
+    "de": "NAME, ÜBERSICHT, BESCHREIBUNG, OPTIONEN, BEFEHLE, DER EINTRAG, EXIT-STATUS, UMGEBUNG, DATEIEN, SIEHE AUCH",
 }
 
 
@@ -129,6 +131,16 @@ def test_every_command_and_every_option_is_in_the_page(language: str) -> None:
         for option in command.params:
             if isinstance(option, click.Option):
                 assert re.search(rf"^ +{option.opts[-1]}( |$)", described[path], re.MULTILINE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_property_and_every_choice_is_in_the_page(language: str) -> None:
+    keys = [prop.key for prop in PROPERTIES]
+    start = rf"^ {{7}}(?=(?:{'|'.join(keys)}) \S+$)"
+    _, *described = re.split(start, shown(page(language), "-man"), flags=re.MULTILINE)
+    assert [part.split()[0] for part in described] == keys
+    for part, prop in zip(described, PROPERTIES, strict=True):
+        assert re.findall(r"^ {14}([a-z]+) +[A-Z]", part, re.MULTILINE) == [choice.value for choice in prop.choices]
 
 
 def test_the_page_has_nothing_in_another_language() -> None:

@@ -23,6 +23,7 @@ import jinja2
 
 from mxbackup import __version__
 from mxbackup.esmith import host
+from mxbackup.rules import PROPERTIES
 from mxbackup.targets import render
 from mxbackup.words import lexicon
 
@@ -118,8 +119,10 @@ def page(made: date) -> str:
         "cli": common,
         "commands": list(program.below()),
         "date": made,
+        "forms": {param.name: param.make_metavar(program.context) for param in mxbackup.commands["add"].params},
         "host": host,
         "program": program,
+        "properties": PROPERTIES,
         "targets": render.TARGETS.values(),
         "version": __version__,
     }
