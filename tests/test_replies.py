@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What replies of real servers to RCPT mean: each with the meaning it must have."""
 
+import io
+import smtplib
 from contextlib import suppress
 
 import pytest
@@ -227,6 +229,17 @@ def test_the_lines_of_a_reply_are_read_up_to_its_last(code: int, texts: list[str
     assert reply.transcript() == [line.decode().rstrip("\r\n") for line in lines]
     again = replies.parse(reply.line(10_000))
     assert (again.code, again.enhanced, again.text) == (code, reply.enhanced, reply.text.strip())
+
+
+@given(st.lists(st.tuples(CODES, TEXTS), max_size=4), CODES, st.none() | TEXTS)
+def test_a_reply_is_what_the_standard_library_reads(first: list[tuple[int, str]], code: int, last: str | None) -> None:
+    """Also one whose lines have different codes, or whose last line has nothing but the code."""
+    lines = [f"{other}-{text}\r\n".encode() for other, text in first]
+    lines.append((f"{code}\r\n" if last is None else f"{code} {last}\r\n").encode())
+    client = smtplib.SMTP()
+    client.file = io.BytesIO(b"".join(lines))
+    reply = replies.read(lines)
+    assert (reply.code, "\n".join(reply.lines).encode()) == client.getreply()
 
 
 @given(st.lists(st.binary(max_size=30), max_size=4))

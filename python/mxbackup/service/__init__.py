@@ -2,9 +2,11 @@
 """What a user does: the verbs behind the three faces, in groups. Each is a function that takes the `Context` first.
 
 `context`    what every verb needs: the host, its databases, all rules; and how a change is signalled
-`changing`   get, stamp, add, change, remove, enable
+`changing`   get, stamp, add, change, remove, enable; held: what mail would wait
 `importing`  import_rules, carry_over
 `applying`   fragment, expand, apply, confirm
+`draining`   removed, end_draining: the way out of mail whose rule was removed
+`held`       what the queue holds for the rules
 `plugin`     faults, load, load_missing: the plugin of qpsmtpd
 `knowing`    import_list, export_list, knowledge, lacks_list, learn: which recipients there are
 `checking`   check, check_soon, remembered: will it work

@@ -4,17 +4,16 @@
 Each change is followed by an event, unless `event` is False.
 """
 
-import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from mxbackup import rules
-from mxbackup.errors import ChangedMeanwhile, InvalidInput, InvalidRule, MxBackupError, UnknownRule
-from mxbackup.esmith.database import Database, Record
+from mxbackup.errors import InvalidInput
+from mxbackup.esmith.database import Database
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import SERVICE_KEY, Settings
-from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, names
+from mxbackup.rules import RECORD_TYPE, Rule, names
+from mxbackup.service import records
 from mxbackup.service.context import Context
 from mxbackup.service.draining import waiting
 from mxbackup.targets.draining import NOTHING, Waiting
@@ -44,7 +43,7 @@ class Removal:
 def get(context: Context, name: str) -> Rule:
     """Return one rule. Raises UnknownRule, or InvalidInput when its record holds none."""
     domains = context.domains.read()
-    return _read(domains, _key(domains, name))
+    return records.rule_of(domains, records.key_of(domains, name))
 
 
 def stamp(context: Context, name: str) -> str:
@@ -53,17 +52,17 @@ def stamp(context: Context, name: str) -> str:
     Raises UnknownRule.
     """
     domains = context.domains.read()
-    return _stamp(domains, _key(domains, name))
+    return records.stamp_of(domains, records.key_of(domains, name))
 
 
 def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
     """Record a new rule. Raises InvalidRule, DatabaseError, HostError."""
 
     def change(domains: Database) -> Change:
-        near = _near(domains, rule.name)
+        near = records.near(domains, rule.name)
         current = context.settings(domains)
         rules.check_new(rule, near, current.local)
-        _refuse_other_record(domains, rule)
+        records.refuse_other(domains, rule)
         domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
         return Change(rule, near.covering(rule.name), current)
 
@@ -84,13 +83,13 @@ def change(
     """
 
     def revise(domains: Database) -> Change:
-        key = _key(domains, name)
-        _refuse_stale(domains, key, expected)
-        rule, recorded = rules.revise(key, _record(domains, key, name).properties, properties)
+        key = records.key_of(domains, name)
+        records.refuse_stale(domains, key, expected)
+        rule, recorded = rules.revise(key, records.record_of(domains, key, name).properties, properties)
         current = context.settings(domains)
         rules.check_local(rule, current.local)
         domains.set(key, RECORD_TYPE, recorded)
-        return Change(rule, _near(domains, rule.name).covering(rule.name), current)
+        return Change(rule, records.near(domains, rule.name).covering(rule.name), current)
 
     context.prepare(event)
     done = context.domains.update(revise)
@@ -105,12 +104,12 @@ def remove(context: Context, name: str, *, expected: str = "", event: bool = Tru
     """
 
     def delete(domains: Database) -> Removal:
-        key = _key(domains, name)
-        _refuse_stale(domains, key, expected)
+        key = records.key_of(domains, name)
+        records.refuse_stale(domains, key, expected)
         current = context.settings(domains)
-        cover = _near(domains, key).covering(key) if current.enabled else None
+        cover = records.near(domains, key).covering(key) if current.enabled else None
         if waits := _waiting(context, domains, key, current):
-            context.draining.note(_read(domains, key))
+            context.draining.note(records.rule_of(domains, key))
         domains.delete(key)
         return Removal(key, cover, waits)
 
@@ -129,7 +128,7 @@ def draining_rule(inventory: Inventory, name: str) -> Rule | None:
 def held(context: Context, name: str) -> Waiting:
     """Return the mail that waits for a rule and would keep its way out if it were removed. Raises UnknownRule."""
     domains = context.domains.read()
-    return _waiting(context, domains, _key(domains, name), context.settings(domains))
+    return _waiting(context, domains, records.key_of(domains, name), context.settings(domains))
 
 
 def held_in_all(context: Context) -> Waiting:
@@ -156,63 +155,9 @@ def enable(context: Context, on: bool, *, event: bool = True) -> Waiting:
 def _waiting(context: Context, domains: Database, key: str, current: Settings) -> Waiting:
     """Return the mail that waits for the rule and that no other rule in force takes care of."""
     try:
-        rule = _read(domains, key)
+        rule = records.rule_of(domains, key)
     except InvalidInput:
         return NOTHING
-    if not current.routes or (current.enabled and _near(domains, key).covering(key)):
+    if not current.routes or (current.enabled and records.near(domains, key).covering(key)):
         return NOTHING
-    return waiting(context, lambda name: _near(domains, name).nearest(name) == rule)
-
-
-def _key(domains: Database, name: str) -> str:
-    """Return the key of our record that `name` means: exactly as typed, or as a domain name."""
-    key = name
-    if key not in domains:
-        key = names.parse_host(name)
-    _record(domains, key, name)
-    return key
-
-
-def _record(domains: Database, key: str, asked: str) -> Record:
-    """Return our record of that key. Raises UnknownRule, which names it as it was asked for."""
-    record = domains.get(key)
-    if record is None or record.type != RECORD_TYPE:
-        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=asked)
-    return record
-
-
-def _stamp(domains: Database, key: str) -> str:
-    return hashlib.sha256(domains.raw[key.encode("utf-8", "surrogateescape")]).hexdigest()
-
-
-def _refuse_stale(domains: Database, key: str, expected: str) -> None:
-    if expected and expected != _stamp(domains, key):
-        raise ChangedMeanwhile(
-            '"{name}" was changed by someone else meanwhile, and nothing of yours was recorded. '
-            "Look at it as it is now, and change it again if need be.",
-            name=names.to_unicode(key),
-        )
-
-
-def _read(domains: Database, key: str) -> Rule:
-    return rules.from_record(key, _record(domains, key, key).properties)[0]
-
-
-def _near(domains: Database, name: str) -> RuleSet:
-    """The valid rules for the name and for the domains it lies in."""
-    found = []
-    for key in (name, *names.parents(name)):
-        with suppress(MxBackupError):
-            found.append(_read(domains, key))
-    return RuleSet(found)
-
-
-def _refuse_other_record(domains: Database, rule: Rule) -> None:
-    record = domains.get(rule.name)
-    if record is not None:
-        raise InvalidRule(
-            "name",
-            'The domains database has a record "{name}" of type "{type}" already. Remove that one first.',
-            name=rule.name,
-            type=record.type,
-        )
+    return waiting(context, lambda name: records.near(domains, name).nearest(name) == rule)

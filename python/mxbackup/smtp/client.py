@@ -6,7 +6,6 @@ Every dialogue ends within its time-out, whatever the server does. RFC 5321; com
 
 import re
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from email.utils import format_datetime, localtime, make_msgid
 from typing import NamedTuple
 
 from mxbackup.errors import MxBackupError, Sentence
+from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.smtp import SMTP_PORT, replies
 from mxbackup.smtp.replies import NoReply, Outcome, Reply
 
@@ -83,7 +83,7 @@ class UnknownHost(Trouble):
 
 def probe(host: str, question: Question, port: int = SMTP_PORT, timeout: float = TIMEOUT) -> Dialogue:
     """Ask the server at `host`. `timeout` is in seconds, for all of it. Never raises: trouble is in the result."""
-    clock = _Clock(timeout)
+    clock = Clock(timeout)
     transcript: list[str] = []
     try:
         connection = _connect(host, port, clock, transcript)
@@ -92,8 +92,8 @@ def probe(host: str, question: Question, port: int = SMTP_PORT, timeout: float =
         transcript.append(f"telnet: Unable to connect to remote host: {reason}")
         trouble = _why_unreachable(error, host, port, reason)
         return Dialogue(Outcome.UNREACHABLE, trouble=trouble, transcript=tuple(transcript))
-    except Late as trouble:  # the time went by in looking the host up
-        return Dialogue(Outcome.UNREACHABLE, trouble=trouble, transcript=tuple(transcript))
+    except TimeIsUp:  # it went by in looking the host up
+        return Dialogue(Outcome.UNREACHABLE, trouble=_late(clock), transcript=tuple(transcript))
     with connection:
         client = _Client(connection, clock, transcript)
         done = client.talk(question)
@@ -112,32 +112,17 @@ def sample_message(sender: str, recipient: str) -> EmailMessage:
     return message
 
 
-class _Clock:
-    """The time that is left for a dialogue."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Return the seconds left. Raises Late when there are none."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise Late("The server did not answer within {seconds} s.", seconds=f"{self._seconds:g}")
-        return left
-
-
 class _Lines:
     """The server's lines, read no longer than the clock allows and not more than the limits."""
 
-    def __init__(self, connection: socket.socket, clock: _Clock) -> None:
+    def __init__(self, connection: socket.socket, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
         self._buffer = b""
         self._total = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the next line, again and again. Raises Trouble."""
+        """Yield the next line, again and again. Raises Trouble, TimeIsUp."""
         while True:
             yield self._line()
 
@@ -163,7 +148,7 @@ class _Lines:
 class _Client:
     """Our side of a dialogue on a connection, with a record of both sides."""
 
-    def __init__(self, connection: socket.socket, clock: _Clock, transcript: list[str]) -> None:
+    def __init__(self, connection: socket.socket, clock: Clock, transcript: list[str]) -> None:
         self._connection = connection
         self._lines = _Lines(connection, clock)
         self._clock = clock
@@ -179,10 +164,15 @@ class _Client:
             self._quit()
         except Trouble as trouble:
             self._fail(trouble)
+        except TimeIsUp:
+            self._fail(_late(self._clock))
         return self._done
 
     def _command(self, *words: str) -> Reply:
-        """Send a command and return the reply. Raises Trouble, and ValueError for what is not one line of ASCII."""
+        """Send a command and return the reply.
+
+        Raises Trouble, TimeIsUp, and ValueError for what is not one line of ASCII.
+        """
         line = " ".join(words).encode("ascii")
         if b"\r" in line or b"\n" in line:
             raise ValueError(line)
@@ -278,7 +268,7 @@ class _Client:
 
     def _quit(self) -> None:
         """Be polite; what the server says to that changes nothing."""
-        with suppress(Trouble):
+        with suppress(Trouble, TimeIsUp):
             self._command("QUIT")
         self._transcript.append("Connection closed by foreign host.")
 
@@ -289,8 +279,8 @@ class _Client:
         self._done = replace(self._done, outcome=outcome, trouble=trouble)
 
 
-def _connect(host: str, port: int, clock: _Clock, transcript: list[str]) -> socket.socket:
-    """Try each address of the host. Raises OSError, the one of the last address."""
+def _connect(host: str, port: int, clock: Clock, transcript: list[str]) -> socket.socket:
+    """Try each address of the host. Raises TimeIsUp, OSError: the one of the last address."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError = TimeoutError("timed out")
     for left, (*_, address) in zip(range(len(found), 0, -1), found, strict=True):
@@ -314,6 +304,10 @@ def _why_unreachable(error: OSError | UnicodeError, host: str, port: int, reason
     if isinstance(error, TimeoutError):
         return Late(closed, host=host, port=port, reason=reason)
     return Trouble(closed, host=host, port=port, reason=reason)
+
+
+def _late(clock: Clock) -> Late:
+    return Late("The server did not answer within {seconds} s.", seconds=f"{clock.seconds:g}")
 
 
 def _offers(reply: Reply) -> dict[str, str]:
