@@ -130,5 +130,5 @@ def test_an_unknown_action_is_wrong_use(server: Scratch) -> None:
     assert outcome(server, "action", "explode") == (
         2,
         "",
-        "mxbackup: no action explode; actions: enforce, expand, load-plugin\n",
+        "mxbackup: no action explode; actions: enforce, expand, load-plugin, leave\n",
     )

@@ -349,3 +349,18 @@ def test_after_any_change_what_waits_goes_the_way_of_the_rule_that_decided(
         if decides is not None:
             suffixes = [name, *(name[at:] for at, char in enumerate(name) if char == ".")]
             assert next(routes[key] for key in (*suffixes, "") if key in routes) == decides.route
+
+
+def test_what_an_erase_leaves(sme: Scratch) -> None:
+    def leave() -> tuple[int, str, str]:
+        done = sme.run("action", "leave")
+        return done.returncode, done.stdout, done.stderr
+
+    assert leave() == (0, "", "")
+    wait_for(sme, "jean@www.dupontnet.com", "a@other.org")
+    said = "mxbackup: dupontnet.com: messages that wait: 1\n"
+    assert leave() == (0, block("dupontnet.com:192.0.2.25", ".dupontnet.com:192.0.2.25"), said)
+    sme.path(QUEUE).rename(sme.path("/var/qmail/away"))
+    trouble = f"The mail queue {sme.path(QUEUE)} cannot be read: No such file or directory."
+    said = f"mxbackup: dupontnet.com: {trouble}\nmxbackup: martin.org: {trouble}\n"
+    assert leave() == (0, sme.read(SMTPROUTES), said)

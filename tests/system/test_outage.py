@@ -119,3 +119,128 @@ def test_a_restart_by_an_event_keeps_what_is_held(outage: Sandbox) -> None:
     away(outage, False)
     outage.run(["python3", "-c", f"{SCRIPT}make_due(QUEUE, [IPv4Address('{PRIMARY}')], lambda: Host().alarm('qmail'))"])
     wait_until(lambda: held(outage)["rules"] == [])
+
+
+SMART_HOST = "198.51.100.25"
+PROVIDER = f"""
+set -e
+ip netns add provider
+ip link add outside type veth peer name eth0 netns provider
+ip addr add 198.51.100.9/24 dev outside
+ip link set outside up
+ip -n provider addr add {SMART_HOST}/24 dev eth0
+ip -n provider link set eth0 up
+"""
+INJECT = """\
+import sys
+from pathlib import Path
+sys.path.append("/usr/libexec/sme-sandbox")
+from queuerunner.layout import inject
+inject(Path("/var/qmail/queue"), b"Subject: x\\n\\n", "admin@durantcom.net", [sys.argv[1]])
+"""
+
+
+@pytest.fixture(scope="module")
+def smart_host(outage: Sandbox) -> Sandbox:
+    """A smart host that is always there, takes everything, and is seen to do so."""
+    outage.sh(PROVIDER)
+    outage.sh(
+        f"setsid ip netns exec provider python3 {MAILSERVER} {SMART_HOST}=accept < /dev/null > /run/provider.log 2>&1 &"
+    )
+    probe = f"import socket; socket.create_connection(('{SMART_HOST}', 25), 1)"
+    wait_until(lambda: outage.run(["python3", "-c", probe], check=False).returncode == 0)
+    outage.run(["config", "set", "SMTPSmartHost", SMART_HOST])
+    outage.run(["signal-event", "mxbackup-update"])
+    outage.run(["python3", "-c", INJECT, "x@other.org"])
+    wait_until(lambda: taken(outage, SMART_HOST) == 1)
+    return outage
+
+
+def taken(server: Sandbox, address: str) -> int:
+    """Return how many messages the log says that a server took."""
+    return log(server).count(f"success: {address}_accepted_message.")
+
+
+def hold_one(server: Sandbox, recipient: str) -> None:
+    """The primary goes away, and a message for it is held."""
+    away(server, True)
+    deferrals = log(server).count("deferral: ")
+    send(server, recipient)
+    wait_until(lambda: log(server).count("deferral: ") > deferrals)
+
+
+def deliver(server: Sandbox) -> None:
+    """The primary is back and takes what is held; what is being tried just then is tried again."""
+    before = taken(server, PRIMARY)
+    away(server, False)
+
+    def due() -> bool:
+        server.sh("head -c 1024 /dev/zero > /var/qmail/queue/lock/tcpto; sv a /service/qmail; sleep 1")
+        return taken(server, PRIMARY) == before + 1
+
+    wait_until(due)
+
+
+def routes(server: Sandbox) -> list[str]:
+    return [line for line in server.read("/var/qmail/control/smtproutes").splitlines() if "dupontnet" in line]
+
+
+KEPT = [f"dupontnet.com:{PRIMARY}", f".dupontnet.com:{PRIMARY}"]
+CHANGES = {
+    "remove": ("mxbackup remove dupontnet.com", f"mxbackup add dupontnet.com --route {PRIMARY}"),
+    "disable": ("mxbackup disable", "mxbackup enable"),
+    "disable with db": (
+        "db configuration setprop mxbackup status disabled; signal-event mxbackup-update",
+        "db configuration setprop mxbackup status enabled; signal-event mxbackup-update",
+    ),
+    "delete with db": (
+        "db domains delete dupontnet.com; signal-event mxbackup-delete dupontnet.com",
+        f"mxbackup add dupontnet.com --route {PRIMARY}",
+    ),
+    "expansion by another event": (
+        "db domains delete dupontnet.com; for file in control/rcpthosts control/smtproutes; do "
+        "/sbin/e-smith/expand-template /var/qmail/$file; done; for file in goodrcptto mxbackup; do "
+        "/sbin/e-smith/expand-template /var/service/qpsmtpd/config/$file; done",
+        f"mxbackup add dupontnet.com --route {PRIMARY}",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_held_goes_to_the_primary_when_its_rule_goes(smart_host: Sandbox, change: str) -> None:
+    go, back = CHANGES[change]
+    hold_one(smart_host, "jean@www.dupontnet.com")
+    smart_host.sh(go)
+    assert smart_host.rcpt("jean@dupontnet.com").startswith("550")
+    assert routes(smart_host) == KEPT
+    smart_host.sh("sv a /service/qmail")  # what would go to the smart host goes now
+    deliver(smart_host)
+    assert taken(smart_host, SMART_HOST) == 1
+    smart_host.run(["signal-event", "mxbackup-update"])
+    assert routes(smart_host) == []
+    smart_host.sh(back)
+    assert routes(smart_host) == KEPT
+
+
+def test_what_is_held_goes_to_the_primary_when_the_package_goes(smart_host: Sandbox) -> None:
+    hold_one(smart_host, "jean@dupontnet.com")
+    done = smart_host.run(["rpm", "-e", "smeserver-mxbackup-utf8", "smeserver-mxbackup-python"])
+    told = done.stdout + done.stderr
+    assert "mxbackup: dupontnet.com: messages that wait: 1\n" in told
+    fragment = "/etc/e-smith/templates-custom/var/qmail/control/smtproutes/31mxbackup-held"
+    assert f"mxbackup: by {fragment}\n" in told
+    assert "FAILED" not in told
+    assert smart_host.rcpt("jean@dupontnet.com").startswith("550")
+    assert routes(smart_host) == KEPT
+    deliver(smart_host)
+    assert taken(smart_host, SMART_HOST) == 1
+
+    smart_host.install("smeserver-mxbackup-utf8")
+    assert smart_host.sh(f"ls {fragment} 2>&1", check=False).endswith("No such file or directory\n")
+    assert routes(smart_host) == KEPT
+
+    hold_one(smart_host, "jean@dupontnet.com")
+    smart_host.run(["rpm", "-e", "smeserver-mxbackup-utf8", "smeserver-mxbackup-python"])
+    smart_host.sh(f"sed -i 's/time < [0-9]*/time < 1/' {fragment}")
+    smart_host.run(["/sbin/e-smith/expand-template", "/var/qmail/control/smtproutes"])
+    assert routes(smart_host) == []

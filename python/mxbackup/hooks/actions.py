@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mxbackup.errors import HostError, MxBackupError
 from mxbackup.esmith import printable
-from mxbackup.service import applying, plugin
+from mxbackup.service import applying, draining, plugin
 from mxbackup.service.context import Context
 
 FAILED = 3
@@ -27,7 +27,7 @@ def render(target: str) -> int:
 
 
 def event_action(name: str) -> int:
-    """Run the action `enforce` of an event, or its half `expand`, or `load-plugin`. Returns the exit status."""
+    """Run the action `enforce` of an event, its half `expand`, `load-plugin`, or `leave`. Returns the exit status."""
     if name not in _ACTIONS:
         print(f"mxbackup: no action {name}; actions: {', '.join(_ACTIONS)}", file=sys.stderr)
         return 2
@@ -60,11 +60,21 @@ def _load_plugin(context: Context) -> str:
     return f"restarted qpsmtpd with {used}\n" if used else "no qpsmtpd on this host, no plugin to load\n"
 
 
+def _leave(context: Context) -> str:
+    """What smtproutes keeps when we are erased; on stderr what for."""
+    text, found = draining.leave(context)
+    for rule, waiting in found.items():
+        waits = waiting.trouble or f"messages that wait: {waiting.messages}"
+        print(f"mxbackup: {rule.name}: {printable.line(str(waits))}", file=sys.stderr)
+    return text
+
+
 # What each does, one after the other, whether or not the one before failed.
 _ACTIONS: Mapping[str, Sequence[Callable[[Context], str]]] = {
     "enforce": (_expand, _restart_qmail),
     "expand": (_expand,),
     "load-plugin": (_load_plugin,),
+    "leave": (_leave,),
 }
 
 

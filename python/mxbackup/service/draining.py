@@ -6,11 +6,14 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from mxbackup.errors import QueueError
+from mxbackup.esmith.expansion import END
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.policies import Known
 from mxbackup.rules import Rule, RuleSet
 from mxbackup.service.context import Context
+from mxbackup.targets import render
 from mxbackup.targets.draining import SMTPROUTES, Waiting
+from mxbackup.targets.render import BEGIN
 
 
 def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
@@ -64,6 +67,23 @@ def end_draining(
         context.draining.forget(done)
         _write_routes(context, done)
     return sorted(done)
+
+
+def leave(context: Context) -> tuple[str, dict[Rule, Waiting]]:
+    """Return what `smtproutes` is to hold once we are erased, and for which rules: those that mail waits for.
+
+    A queue that cannot be read counts as holding mail for all. Raises DatabaseError, RenderError.
+    """
+    inventory = context.inventory()
+    if not inventory.settings.routes:
+        return "", {}
+    try:
+        counts = by_rule(context, inventory)
+        found = {rule: Waiting(counts[rule.name]) for rule in inventory.with_draining if counts[rule.name]}
+    except QueueError as trouble:
+        found = dict.fromkeys(inventory.with_draining, Waiting(trouble=trouble))
+    text = render.fragment("smtproutes", RuleSet(), inventory.settings, draining=RuleSet(found))
+    return (text, found) if text.count("\n") > len((BEGIN, END)) else ("", {})
 
 
 def ended(context: Context, inventory: Inventory, held: Collection[str] | None = None) -> set[str]:
