@@ -159,6 +159,9 @@ def test_a_rule_made_anew_counts_instead_of_the_removed_one(sme: Scratch) -> Non
     changing.add(sme.context, rules.make("dupontnet.com", kind="host"))
     assert noted(sme) == []
     event(sme)
+    assert sme.read(SMTPROUTES) == block("dupontnet.com:", ".dupontnet.com:", "martin.org:")
+    deliver(sme)
+    event(sme)
     assert sme.read(SMTPROUTES) == block("dupontnet.com:", "martin.org:")
 
 
@@ -179,6 +182,37 @@ def test_a_rule_below_a_domain_rule_leaves_its_mail_to_that_one(sme: Scratch) ->
     assert not changing.remove(sme.context, "www.dupontnet.com").waiting
     event(sme)
     assert sme.read(SMTPROUTES) == block("dupontnet.com:192.0.2.25", ".dupontnet.com:192.0.2.25")
+
+
+def test_a_domain_rule_that_becomes_a_host_rule_keeps_the_way_of_what_waits_below(sme: Scratch) -> None:
+    wait_for(sme, "jean@www.dupontnet.com")
+    changing.change(sme.context, "dupontnet.com", {"Kind": "host", "Route": "192.0.2.26"})
+    assert draining.end_draining(sme.context, held=[]) == []
+    event(sme)
+    assert accepted(sme) == block("dupontnet.com", "martin.org")
+    assert sme.read(SMTPROUTES) == block("dupontnet.com:192.0.2.26", ".dupontnet.com:192.0.2.26", "martin.org:")
+    assert noted(sme) == []
+    assert [rule.name for rule in sme.context.inventory().with_draining] == ["dupontnet.com", "martin.org"]
+    deliver(sme)
+    assert draining.end_draining(sme.context) == ["dupontnet.com"]
+    assert sme.read(SMTPROUTES) == block("dupontnet.com:192.0.2.26", "martin.org:")
+
+
+def test_a_record_deleted_by_hand_drains_where_it_needs_no_entry(sme: Scratch) -> None:
+    sme.database("configuration", "DomainName=durantcom.net", "SystemName=sme")
+    sme.database("domains", ROUTED, "martin.org=mxbackup|Kind|domain")
+    event(sme)
+    wait_for(sme, "x@www.martin.org")
+    sme.database("domains", ROUTED)
+    event(sme)
+    assert noted(sme) == ["martin.org=draining|Kind|domain"]
+    assert sme.read(SMTPROUTES) == block("dupontnet.com:192.0.2.25", ".dupontnet.com:192.0.2.25")
+    sme.database("configuration", "DomainName=durantcom.net", "SMTPSmartHost=smtp.provider.net", "SystemName=sme")
+    event(sme)
+    assert "martin.org:\n.martin.org:\n" in sme.read(SMTPROUTES)
+    deliver(sme)
+    event(sme)
+    assert (noted(sme), "martin" in sme.read(SMTPROUTES)) == ([], False)
 
 
 def test_where_no_routes_count_nothing_drains(sme: Scratch) -> None:

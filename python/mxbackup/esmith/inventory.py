@@ -29,7 +29,8 @@ class Fault:
 class Inventory:
     """All rules; the records left out; the settings they were read with; faults of the rules.
 
-    `draining` are the rules out of force, removed or disabled, whose mail may still wait, and has its way out.
+    `draining` are the rules out of force, removed or disabled, whose mail may still wait, and has its way out; also a
+    host rule that was a domain rule, as such.
     """
 
     rules: RuleSet
@@ -41,4 +42,4 @@ class Inventory:
     @cached_property
     def with_draining(self) -> RuleSet:
         """All rules that mail may wait for."""
-        return RuleSet([*self.draining, *self.rules]) if self.draining else self.rules
+        return RuleSet([*self.rules, *self.draining]) if self.draining else self.rules

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """All rules of a server together: which of them decides about a name."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from functools import cached_property
 
 from mxbackup.rules import names
@@ -31,6 +31,10 @@ class RuleSet(Collection[Rule]):
 
     def __repr__(self) -> str:
         return f"RuleSet({self._sorted!r})"
+
+    def names(self) -> Set[Name]:
+        """Return the names of the rules."""
+        return self._by_name.keys()
 
     def get(self, name: str) -> Rule | None:
         """Return the rule of exactly this name, or None."""

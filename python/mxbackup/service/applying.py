@@ -69,9 +69,10 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
         inventory = context.inventory()
         if dry_run:
             inventory = draining.without(inventory, draining.ended(context, inventory))
+        else:
+            inventory = _leaving(context, inventory)
         changes = context.kind.plan(inventory, create=create)
         if not dry_run:
-            context.removals.refuse_loss(inventory)
             qmailcontrol.carry_out(context.host, changes)
             context.removals.settle(inventory)
     if not dry_run and draining.end_draining(context, inventory):
@@ -84,8 +85,15 @@ def read_whole(context: Context) -> tuple[Inventory, Known]:
     """Read what is to be put into force. Raises DatabaseError, and HostError when rules were lost."""
     inventory = context.inventory()
     known = context.recipients.known(inventory.rules)
+    return _leaving(context, inventory), known
+
+
+def _leaving(context: Context, inventory: Inventory) -> Inventory:
+    """Return the inventory with the rules that leave the mail files. Raises HostError when they were lost."""
+    if not (gone := context.removals.gone(inventory)):
+        return inventory
     context.removals.refuse_loss(inventory)
-    return inventory, known
+    return replace(inventory, draining=context.draining.leaving(inventory, gone))
 
 
 def _refuse_no_database(context: Context) -> None:

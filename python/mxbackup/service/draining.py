@@ -9,7 +9,7 @@ from mxbackup.errors import QueueError
 from mxbackup.esmith.expansion import END
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.policies import Known
-from mxbackup.rules import Rule, RuleSet
+from mxbackup.rules import Kind, Rule, RuleSet
 from mxbackup.service.context import Context
 from mxbackup.targets import render
 from mxbackup.targets.draining import SMTPROUTES, Waiting
@@ -62,11 +62,17 @@ def end_draining(
     for rule in inventory.draining:
         if rule.name not in done | noted and not inventory.rules.get(rule.name):
             context.draining.note(rule)
-    done -= context.removals.in_force()
-    if done:
-        context.draining.forget(done)
+    done -= _accepted(context, inventory)
+    context.draining.forget(done)
+    if done & context.draining.written().keys():
         _write_routes(context, done)
     return sorted(done)
+
+
+def _accepted(context: Context, inventory: Inventory) -> set[str]:
+    """Return the names whose draining rules are still as they were in the files that accept mail."""
+    on, accepting = inventory.settings.enabled, context.removals.in_force()
+    return {name for name, kind in accepting.items() if kind == Kind.DOMAIN or not (on and inventory.rules.get(name))}
 
 
 def leave(context: Context) -> tuple[str, dict[Rule, Waiting]]:

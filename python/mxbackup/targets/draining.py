@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rules out of force whose mail still waits: their entries in `smtproutes` stay until the queue holds nothing for them.
 
-They are known from two places. What a command removes is noted, whole, in an e-smith database of our own: a record in
+They are known from these places. What a command removes is noted, whole, in an e-smith database of our own: a record in
 `domains` would keep its name from becoming a local domain, and its pseudonyms accepted. What goes otherwise (MX backup
-disabled, a record deleted by hand or no longer valid) is in our block of `smtproutes`, which loses no entry before
-`service.draining` finds that nothing waits.
+disabled, a record deleted by hand or no longer valid, a domain rule made a host rule) is in our block of `smtproutes`,
+which loses no entry before `service.draining` finds that nothing waits. What has no entry there is in the files that
+accept mail until the event takes it out of them: `leaving`.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mxbackup import rules
 from mxbackup.errors import DatabaseMissing, InvalidInput, QueueError
@@ -54,9 +55,21 @@ class Draining:
         if not inventory.settings.routes:
             return RuleSet()
         in_force = inventory.rules if inventory.settings.enabled else RuleSet()
-        found = RuleSet([*self._left(inventory.rules, in_force), *self._removed()])
-        local = inventory.settings.local
-        return RuleSet(rule for rule in found if not in_force.nearest(rule.name) and local.delivers(rule.name) is None)
+        removed = (rule for rule in self._removed() if not in_force.nearest(rule.name))
+        found = [*self._left(inventory.rules, in_force), *removed]
+        return RuleSet(rule for rule in found if inventory.settings.local.delivers(rule.name) is None)
+
+    def leaving(self, inventory: Inventory, gone: Mapping[str, Kind]) -> RuleSet:
+        """Return the draining rules, and those that are gone from the database and not from the mail files yet."""
+        if not inventory.settings.routes:
+            return inventory.draining
+        in_force = inventory.rules if inventory.settings.enabled else RuleSet()
+        found = []
+        for name, kind in gone.items():
+            if not in_force.nearest(name) and inventory.settings.local.delivers(name) is None:
+                with suppress(InvalidInput):  # not written by us
+                    found.append(rules.make(name, kind=kind))
+        return RuleSet([*found, *inventory.draining]) if found else inventory.draining
 
     def note(self, rule: Rule) -> None:
         """Remember a rule that is removed while mail waits for it. Raises DatabaseError."""
@@ -91,16 +104,18 @@ class Draining:
                 yield rules.from_record(key, record.properties)[0]
 
     def _left(self, recorded: RuleSet, in_force: RuleSet) -> Iterator[Rule]:
-        """Yield the rules that our block of smtproutes holds and that are not in force."""
-        written = self._written()
-        for key in written:
-            if key.startswith(".") or in_force.get(key):
-                continue
-            kind = Kind.DOMAIN if f".{key}" in written else Kind.HOST
-            with suppress(InvalidInput):  # not written by us
-                yield recorded.get(key) or rules.make(key, kind=kind, route=written[key])
+        """Yield the rules that our block of smtproutes holds and that are not in force, or not as far as there."""
+        written = self.written()
+        for rule in in_force:
+            if rule.kind == Kind.HOST and f".{rule.name}" in written and not in_force.covering(rule.name):
+                yield replace(rule, kind=Kind.DOMAIN)
+        for key in written.keys() - in_force.names():
+            if not key.startswith(".") and not in_force.covering(key):
+                kind = Kind.DOMAIN if f".{key}" in written else Kind.HOST
+                with suppress(InvalidInput):  # not written by us
+                    yield recorded.get(key) or rules.make(key, kind=kind, route=written[key])
 
-    def _written(self) -> dict[str, str]:
+    def written(self) -> dict[str, str]:
         """Return the entries of our block of smtproutes."""
         try:
             text = self.host.path(SMTPROUTES).read_bytes().decode("utf-8", "surrogateescape")

@@ -14,6 +14,7 @@ from mxbackup.esmith.database import Database, Store
 from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import MORERCPTHOSTS, Host
 from mxbackup.esmith.inventory import Inventory
+from mxbackup.rules import Kind
 from mxbackup.targets.render import BEGIN, TARGETS
 
 DATABASE = "mxbackup_removed"
@@ -31,6 +32,7 @@ LOST = FindingKind(
 
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n(.*?)^{re.escape(END)}$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"^([a-z0-9][^\s:]*)$|\*@(\S+)$", re.MULTILINE)
+_BELOW = re.compile(r"^\.(\S+)$|\*\.(\S+) ", re.MULTILINE)
 
 
 class Removals:
@@ -40,14 +42,22 @@ class Removals:
         self.host = host
         self._noted = Store(host.database(DATABASE), lambda lines: None, disposable=True)
 
-    def in_force(self) -> frozenset[str]:
-        """Return the names of the rules that the mail files hold in our blocks."""
-        found: set[str] = set()
+    def in_force(self) -> dict[str, Kind]:
+        """Return the names of the rules that the mail files hold in our blocks, and how far each reaches."""
+        found: dict[str, Kind] = {}
         for path in ACCEPTING:
             with suppress(OSError):  # not on this host, or told elsewhere
                 text = self.host.path(path).read_bytes().decode("utf-8", "surrogateescape")
-                found.update(name or other for block in _BLOCK.findall(text) for name, other in _NAME.findall(block))
-        return frozenset(found)
+                for block in _BLOCK.findall(text):
+                    found |= dict.fromkeys(_matches(_NAME, block), Kind.HOST)
+                    found |= dict.fromkeys(found.keys() & set(_matches(_BELOW, block)), Kind.DOMAIN)
+        return found
+
+    def gone(self, inventory: Inventory) -> dict[str, Kind]:
+        """Return the rules in force that are in no record of ours any more, and do not stay here."""
+        recorded = {*(rule.name for rule in inventory.rules), *(record.key for record in inventory.invalid)}
+        kept = recorded | inventory.settings.local.names
+        return {name: kind for name, kind in self.in_force().items() if name not in kept}
 
     def note(self, names: Collection[str]) -> None:
         """Remember that these rules are to go, where they are in force. Raises DatabaseError."""
@@ -56,7 +66,7 @@ class Removals:
             for name in names:
                 noted.set(name, REMOVED, {})
 
-        if names := self.in_force().intersection(names):
+        if names := self.in_force().keys() & names:
             self._noted.update(change)
 
     def lost(self, inventory: Inventory) -> frozenset[str]:
@@ -66,12 +76,10 @@ class Removals:
         """
         if not inventory.settings.enabled:
             return frozenset()
-        in_force = self.in_force()
-        recorded = {*(rule.name for rule in inventory.rules), *(record.key for record in inventory.invalid)}
-        gone = in_force - recorded - inventory.settings.local.names
+        gone = frozenset(self.gone(inventory))
         if len(gone) > FEW:
             gone -= self._names()
-        return gone if len(gone) > FEW and 2 * len(gone) > len(in_force) else frozenset()
+        return gone if len(gone) > FEW and 2 * len(gone) > len(self.in_force()) else frozenset()
 
     def refuse_loss(self, inventory: Inventory) -> None:
         """Raise HostError when rules are lost."""
@@ -90,7 +98,7 @@ class Removals:
         noted = self._names()
         if not noted:
             return
-        done = noted - self.in_force() | noted.intersection(rule.name for rule in inventory.rules)
+        done = noted - self.in_force().keys() | noted.intersection(rule.name for rule in inventory.rules)
 
         def change(database: Database) -> None:
             for name in done:
@@ -104,3 +112,7 @@ class Removals:
             return frozenset(name for name, _ in self._noted.read().of_type(REMOVED))
         except DatabaseMissing:
             return frozenset()
+
+
+def _matches(pattern: re.Pattern[str], block: str) -> list[str]:
+    return [name or other for name, other in pattern.findall(block)]

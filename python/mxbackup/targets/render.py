@@ -54,7 +54,7 @@ def fragment(
     import jinja2
 
     held = rules if settings.enabled else RuleSet()
-    routed = entries(RuleSet([*draining, *held]) if draining else held, settings)
+    routed = entries(RuleSet([*held, *draining]) if draining else held, settings)
     template = _environment().get_template
     try:
         lines = template(f"{target}.j2").render(rules=held, entries=routed, keys=keys, known=known)
