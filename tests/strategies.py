@@ -21,5 +21,7 @@ RULES = st.builds(
     route=ROUTES,
     smarthost=st.sampled_from(SmartHostUse),
     description=DESCRIPTIONS,
+    hold=st.none() | st.integers(1, 30),
+    contact=st.sampled_from(["", "jean@dupontnet.com", "=1+1@dupontnet.com"]),
 )
 RULE_SETS = st.lists(RULES, unique_by=lambda rule: rule.name)

@@ -106,6 +106,8 @@ def rule_json(name: str, kind: str, destination: str, **others: object) -> dict[
         "route": "",
         "smarthost": "bypass",
         "description": "",
+        "hold": None,
+        "contact": "",
         "destination": destination,
         "covered_by": None,
     } | others
@@ -626,6 +628,32 @@ def test_a_remark_at_fault_is_reported_and_the_rule_counts(server: Scratch, mxba
     assert server.records("domains") == [
         "dupontnet.com=mxbackup|Description|Chez Dupont|Kind|host|Nameservers|internet"
     ]
+
+
+def test_what_is_to_happen_in_an_outage_is_recorded(server: Scratch, mxbackup: Run) -> None:
+    server.database("domains")
+    mxbackup("add", "dupontnet.com", "--hold", "014", "--contact", " Jean@Martin.ORG", "--no-event")
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Contact|Jean@martin.org|Hold|14|Kind|domain"]
+    assert mxbackup("show", "dupontnet.com")[1].splitlines()[3:5] == [
+        "Days to keep mail: 14",
+        "Owner's address: Jean@martin.org",
+    ]
+    said = as_json(mxbackup, "show", "dupontnet.com")
+    assert (said["hold"], said["contact"]) == (14, "Jean@martin.org")
+    mxbackup("set", "dupontnet.com", "--hold", "", "--contact", "", "--no-event")
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
+
+
+def test_a_fault_in_what_is_to_happen_in_an_outage_leaves_the_rule_in_force(server: Scratch, mxbackup: Run) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Contact|jean@dupontnet.com|Hold|ever|Kind|domain")
+    said = "warning: dupontnet.com: {} The rule counts all the same. To mend it: mxbackup set dupontnet.com --{}\n"
+    days = 'Mail cannot be kept for "ever" days. Give a whole number from 1 to 30, or nothing for as long as this '
+    inside = 'Mail for "jean@dupontnet.com" waits here too while the primary of dupontnet.com is down. Give an address '
+    assert mxbackup("list")[2] == (
+        said.format(f"{days}server keeps all mail.", "hold DAYS")
+        + said.format(f"{inside}somewhere else.", "contact ADDRESS")
+    )
+    assert "dupontnet.com\n.dupontnet.com\n" in mxbackup("render", "rcpthosts")[1]
 
 
 def test_what_the_host_adds_to_our_records_is_kept_and_never_reported(server: Scratch, mxbackup: Run) -> None:

@@ -328,6 +328,8 @@ def test_a_draining_rule_is_shown_until_it_is_gone(server: Scratch, mxbackup: Ru
         "route": "192.0.2.25",
         "smarthost": "bypass",
         "description": "Chez Dupont",
+        "hold": None,
+        "contact": "",
         "messages": 1,
     }
     assert mxbackup("list") == (0, state, "")

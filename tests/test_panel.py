@@ -90,7 +90,7 @@ def samples(at: str, below: str) -> list[list[str]]:
 
 
 def summary(response: TestResponse) -> dict[str, str]:
-    return {term: unescape(said) for term, said in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", response.text)}
+    return {unescape(term): unescape(said) for term, said in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", response.text)}
 
 
 def warnings(response: TestResponse) -> list[str]:
@@ -178,6 +178,11 @@ def test_switching_off_and_on(server: Scratch, admin: Administrator) -> None:
             {"name": "dupontnet.com", "smarthost": "no"},
             'smarthost: The smart host setting "no" is unknown. Give "bypass" or "use".',
         ),
+        (
+            {"name": "dupontnet.com", "contact": "jean@www.dupontnet.com"},
+            'contact: Mail for "jean@www.dupontnet.com" waits here too while the primary of dupontnet.com is down. '
+            "Give an address somewhere else.",
+        ),
     ],
 )
 def test_a_wrong_entry_is_kept_with_the_reason_beside_it(
@@ -194,6 +199,23 @@ def test_a_local_domain_and_a_rule_twice_are_refused_before_the_review(server: S
     server.database("domains", "durant.example=domain", "dupontnet.com=mxbackup|Kind|domain")
     assert reason(admin.post(do="review", name="durant.example")).startswith('name: "durant.example" is a local domain')
     assert reason(admin.post(do="review", name="dupontnet.com")).startswith('name: There is a rule for "dupontnet.com"')
+
+
+def test_what_is_to_happen_in_an_outage_is_recorded(server: Scratch, admin: Administrator) -> None:
+    review = admin.post(do="review", name="dupontnet.com", hold=" 14", contact="Jean@Martin.ORG")
+    assert summary(review) == {
+        "Name": "dupontnet.com",
+        "Kind": "Domain",
+        "Its mail goes to": "MX",
+        "Days to keep mail": "14",
+        "Owner's address": "Jean@martin.org",
+    }
+    admin.post(do="save", **hidden(review))
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Contact|Jean@martin.org|Hold|14|Kind|domain"]
+    form = admin.get("?page=edit&rule=dupontnet.com")
+    assert '<details class="mx-entry" open>' in form.text
+    admin.post(do="save", **hidden(form) | {"hold": "", "contact": ""})
+    assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
 
 
 def test_going_back_keeps_the_entries(admin: Administrator) -> None:

@@ -185,7 +185,7 @@ def test_the_properties_of_a_full_rule() -> None:
 def test_every_property_that_a_rule_may_have_is_removed_when_it_has_not() -> None:
     full = rules.make(
         "dupontnet.com", kind="host", route="192.0.2.1", smarthost="use", description="Chez Dupont",
-        recipients="learn", unknown="defer",
+        recipients="learn", unknown="defer", hold="14", contact="jean@martin.org",
     )  # fmt: skip
     assert rules.to_properties(rule("dupontnet.com", Kind.HOST)) == dict.fromkeys(recorded(full)) | {"Kind": "host"}
 
@@ -340,6 +340,16 @@ def test_a_change_leaves_a_remark_at_fault_as_it_stands_and_makes_none() -> None
     with pytest.raises(InvalidRule):
         rules.revise("dupontnet.com", recorded_, {"Description": "c\nd"})
     assert rules.revise("dupontnet.com", recorded_, {"Description": None})[1]["Description"] is None
+
+
+def test_no_change_makes_the_contact_one_of_the_rule() -> None:
+    host = {"Kind": "host", "Contact": "jean@www.dupontnet.com"}
+    assert rules.from_record("dupontnet.com", host)[1] == []
+    with pytest.raises(InvalidRule, match="Give an address somewhere else"):
+        rules.revise("dupontnet.com", host, {"Kind": "domain"})
+    made, faults = rules.from_record("dupontnet.com", host | {"Kind": "domain"})
+    assert (made, [fault.field for fault in faults]) == (rule("dupontnet.com"), ["Contact"])
+    assert rules.revise("dupontnet.com", host | {"Kind": "domain"}, {"Route": "192.0.2.1"})[0].route == "192.0.2.1"
 
 
 def test_a_name_is_shown_in_unicode() -> None:

@@ -3,6 +3,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 from hypothesis import example, given
@@ -40,11 +41,18 @@ def test_json_says_what_a_rule_has() -> None:
     )
 
 
+def test_json_has_numbers_as_numbers() -> None:
+    text = '{"rules": [{"name": "a.example", "kind": "host", "hold": 14, "contact": "jean@b.example"}]}'
+    (made,) = rules_of(tables.read_json(text))
+    assert made == Rule(Name("a.example"), Kind.HOST, hold=14, contact="jean@b.example")
+    assert json.loads(tables.write_json([made])) == json.loads(text)
+
+
 def test_csv_has_a_heading_and_quotes_what_needs_it() -> None:
     assert tables.write_csv(RULES) == (
-        "name,kind,route,smarthost,description,recipients,unknown\r\n"
-        'dupontnet.com,domain,mail.dupontnet.com:26,,"dit ""Dupont, Jean""",,\r\n'
-        "xn--t-9fab.fr,host,,use,été; printemps,,\r\n"
+        "name,kind,route,smarthost,description,recipients,unknown,hold,contact\r\n"
+        'dupontnet.com,domain,mail.dupontnet.com:26,,"dit ""Dupont, Jean""",,,,\r\n'
+        "xn--t-9fab.fr,host,,use,été; printemps,,,,\r\n"
     )
 
 
@@ -81,7 +89,7 @@ def test_no_cell_is_a_formula_and_each_comes_back_unchanged(description: str) ->
 
 def test_a_formula_is_written_behind_an_apostrophe() -> None:
     rule = Rule(Name("dupontnet.com"), description="=HYPERLINK(A1)")
-    assert tables.write_csv([rule]).splitlines()[1] == "dupontnet.com,domain,,,'=HYPERLINK(A1),,"
+    assert tables.write_csv([rule]).splitlines()[1] == "dupontnet.com,domain,,,'=HYPERLINK(A1),,,,"
 
 
 @pytest.mark.parametrize("text", ['{"rules": %s}' % ("9" * 5000), "[%s]" % ("9" * 5000)])
@@ -111,8 +119,8 @@ def test_a_row_that_cannot_be_taken(text: str, line: int, reason: str) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ('"dupontnet.com"', "A rule must be an object whose values are texts."),
-        ('{"name": "dupontnet.com", "kind": 1}', "A rule must be an object whose values are texts."),
+        ('"dupontnet.com"', "A rule must be an object whose values are texts or numbers."),
+        ('{"name": "dupontnet.com", "hold": true}', "A rule must be an object whose values are texts or numbers."),
         ('{"name": "dupontnet.com", "via": "x"}', "The key via is unknown."),
         ('{"kind": "host"}', "The name is empty. Give a domain name such as example.com."),
     ],

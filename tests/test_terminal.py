@@ -90,7 +90,7 @@ def test_what_the_charset_lacks_is_escaped_and_foreign_bytes_are_shown(server: S
 
 def test_what_programs_read_is_utf_8_or_ascii(server: Scratch) -> None:
     server.database("domains", "a.fr=mxbackup|Description|été €|Kind|domain")
-    csv = "name,kind,route,smarthost,description,recipients,unknown\r\na.fr,domain,,,été €,,\r\n"
+    csv = "name,kind,route,smarthost,description,recipients,unknown,hold,contact\r\na.fr,domain,,,été €,,,,\r\n"
     assert run(server, LATIN_1, "export", "--format", "csv")[1].decode() == csv
     assert b'"description": "\\u00e9t\\u00e9 \\u20ac"' in run(server, LATIN_1, "list", "--json")[1]
     assert '"description": "été €"'.encode() in run(server, UTF_8, "list", "--json")[1]

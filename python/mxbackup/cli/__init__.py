@@ -107,6 +107,7 @@ SUMMARIES_OF_LISTS = {
 # The words that stand for values.
 METAVARS = {
     "ADDRESS": _("ADDRESS"),
+    "DAYS": _("DAYS"),
     "FILE": _("FILE"),
     "FORM": _("FORM"),
     "HOST": _("HOST"),

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,7 +13,7 @@ from click.shell_completion import CompletionItem
 from mxbackup.errors import InvalidInput, MxBackupError
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.rules import Rule
+from mxbackup.rules import PROPERTIES, About, Rule
 from mxbackup.service.context import Context
 from mxbackup.targets.draining import Waiting
 from mxbackup.words import about_draining, about_rules, lexicon, terminal
@@ -117,6 +118,11 @@ def invalid_json(inventory: Inventory) -> list[dict[str, str]]:
     return [{"key": record.key, "reason": words.error(record.reason)} for record in inventory.invalid]
 
 
+def properties_json(rule: Rule) -> dict[str, Any]:
+    """Return the properties of a rule as JSON has them; what is said of its recipients is an object of its own."""
+    return {prop.name: getattr(rule, prop.name) for prop in PROPERTIES if prop.about != About.RECIPIENTS}
+
+
 def faults_json(inventory: Inventory) -> list[dict[str, str]]:
     """Return the faults that leave rules in force as JSON has them."""
     return [{"name": found.rule.name, "reason": words.error(found.reason)} for found in inventory.faults]
@@ -127,10 +133,7 @@ def draining_json(removed: Mapping[Rule, Waiting]) -> list[dict[str, object]]:
     return [
         {
             "name": rule.name,
-            "kind": rule.kind.value,
-            "route": rule.route,
-            "smarthost": rule.smarthost.value,
-            "description": rule.description,
+            **properties_json(rule),
             "messages": None if waiting.trouble else waiting.messages,
         }
         for rule, waiting in removed.items()

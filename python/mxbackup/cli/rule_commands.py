@@ -24,6 +24,7 @@ from mxbackup.cli.common import (
     print_invalid,
     print_json,
     print_table,
+    properties_json,
     say,
     words,
 )
@@ -116,7 +117,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
         (_("Name"), rules.shown(rule) if rules.shown(rule) == rule.name else f"{rules.shown(rule)} ({rule.name})"),
         (_("Kind"), kind_word(rule)),
         (_("Destination"), destination(rule, inventory)),
-        *about_rules.properties(rule, [prop for prop in PROPERTIES if prop.about == About.RULE], words),
+        *about_rules.properties(rule, [prop for prop in PROPERTIES if prop.about in (About.RULE, About.OUTAGE)], words),
         (_("Recipients"), knowledge_words(rule, known)),
         (_("Held mail"), held_words(mail, rule.name)),
     ):
@@ -238,7 +239,7 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, mail: HeldMai
     return {
         "name": rule.name,
         "unicode": rules.shown(rule),
-        **{prop.name: getattr(rule, prop.name) for prop in PROPERTIES if prop.about != About.RECIPIENTS},
+        **properties_json(rule),
         "destination": actual_way(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),

@@ -11,19 +11,21 @@ from enum import Enum, StrEnum
 from functools import lru_cache
 
 from mxbackup.errors import InvalidRule, Sentence
-from mxbackup.rules import route
+from mxbackup.rules import contact, route
 from mxbackup.rules.rule import Kind, Recipients, Rule, SmartHostUse, Unknown
 
 # C0, DEL and C1; the ends of lines and paragraphs, and what turns the direction of writing (Unicode, UAX 9).
 _NOT_IN_REMARKS = re.compile("[|\\\\\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]")
+_LONGEST_HOLD = 30  # days
 _DEFAULTS = {known.name: known.default for known in fields(Rule)}
 
 
 class About(Enum):
-    """What a property is about: the rule itself, the way of its mail, or its recipients (only where qpsmtpd is)."""
+    """What a property is about: the rule itself, the way of its mail, an outage, recipients (only where qpsmtpd is)."""
 
     RULE = "rule"
     WAY = "way"
+    OUTAGE = "outage"
     RECIPIENTS = "recipients"
 
 
@@ -46,6 +48,7 @@ class Property:
     always: whether a record without it holds no rule; any other is recorded only where it is not the default.
     at_fault: makes the value of a faulty text in a record. Given where the property decides nothing about mail:
         the rule stays in force, and the fault is reported. Without it, the record holds no rule.
+    unfit: why the rule cannot have its value, or None, where that depends on the rest of the rule; with `at_fault`.
     counts: whether it makes a difference to a rule; without it, it does to all.
     label, hint, choices: words of the panel; help: of the command. size: characters in the panel at most.
     """
@@ -60,6 +63,7 @@ class Property:
     choices: tuple[Choice, ...] = ()
     always: bool = False
     at_fault: Callable[[str], object] | None = None
+    unfit: Callable[[Rule], InvalidRule | None] | None = None
     counts: Callable[[Rule], bool] | None = None
     size: int = 253
     name: str = field(init=False)
@@ -117,6 +121,21 @@ def _description(text: str) -> str:
 
 def _rest_of_description(text: str) -> str:
     return " ".join(_NOT_IN_REMARKS.sub(" ", text).split())
+
+
+def _hold(text: str) -> int | None:
+    text = text.strip(" \t")
+    if not text:
+        return None
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= _LONGEST_HOLD:
+        raise InvalidRule(
+            "Hold",
+            'Mail cannot be kept for "{value}" days. Give a whole number from 1 to {limit}, or nothing for as long as '
+            "this server keeps all mail.",
+            value=text,
+            limit=_LONGEST_HOLD,
+        )
+    return int(text)
 
 
 PROPERTIES = (
@@ -227,5 +246,30 @@ PROPERTIES = (
             Choice(Unknown.DEFER, "Put them off", "The sender's server tries again later."),
         ),
         counts=lambda rule: rule.recipients == Recipients.LEARN,
+    ),
+    Property(
+        "Hold",
+        About.OUTAGE,
+        _hold,
+        label="Days to keep mail",
+        help="How long mail is kept for a primary that is down, from 1 to 30 days.",
+        hint="Normally empty: mail that waits is kept as long as any other on this server. "
+        "Give a number of days, from 1 to 30, for another limit.",
+        form="DAYS",
+        at_fault=lambda _: None,
+        size=3,
+    ),
+    Property(
+        "Contact",
+        About.OUTAGE,
+        contact.parse,
+        label="Owner's address",
+        help="An e-mail address of the name's owner, outside the name, to be told of an outage.",
+        hint="An e-mail address of who owns the name, to be told when its server is down. "
+        "It must work then, so it cannot be an address of the name itself. It may be left empty.",
+        form="ADDRESS",
+        at_fault=lambda _: "",
+        unfit=contact.inside,
+        size=320,
     ),
 )

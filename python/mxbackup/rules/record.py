@@ -2,9 +2,10 @@
 """Rules from what a person typed, and from a database record and back, as the table of properties has them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mxbackup.errors import InvalidName, InvalidRule
+from mxbackup.errors import InvalidInput, InvalidName, InvalidRule
 from mxbackup.rules import names
 from mxbackup.rules.properties import PROPERTIES, Property
 from mxbackup.rules.rule import Rule
@@ -47,7 +48,7 @@ def revise(
     merged = {prop: text for prop, text in {**recorded, **changes}.items() if text is not None}
     rule, faults = from_record(key, merged)
     for fault in faults:
-        if changes.get(fault.field) is not None:
+        if changes.get(fault.field) is not None or fault.field not in _standing(key, recorded):
             raise fault
     left = {fault.field for fault in faults}
     return rule, {prop: text for prop, text in to_properties(rule).items() if prop not in left}
@@ -71,4 +72,18 @@ def _read(name: str, texts: Sequence[tuple[Property, str]]) -> tuple[Rule, list[
                 raise
             values[prop.name] = prop.at_fault(text)
             faults.append(fault)
-    return Rule(parsed, **values), faults
+    rule = Rule(parsed, **values)
+    for prop, _ in texts:
+        if prop.unfit is not None and (unfit := prop.unfit(rule)) is not None:
+            without: dict[str, Any] = {prop.name: prop.parse(prop.default)}
+            rule = replace(rule, **without)
+            faults.append(unfit)
+    return rule, faults
+
+
+def _standing(key: str, recorded: Mapping[str, str]) -> set[str]:
+    """Return the properties at fault in a record as it stands: all may be when it holds no rule."""
+    try:
+        return {fault.field for fault in from_record(key, recorded)[1]}
+    except InvalidInput:
+        return {prop.key for prop in PROPERTIES}

@@ -44,7 +44,8 @@ class Unknown(StrEnum):
 class Rule:
     """One name this server is backup MX for, and its properties: `properties` says what each means.
 
-    `route` is `host[:port]`, or empty to follow the MX records.
+    `route` is `host[:port]`, or empty to follow the MX records; `hold` are days, or None for the server's own time;
+    `contact` is a mailbox outside the rule, or empty.
     """
 
     name: Name
@@ -54,6 +55,8 @@ class Rule:
     recipients: Recipients = Recipients.ANY
     unknown: Unknown = Unknown.ACCEPT
     description: str = ""
+    hold: int | None = None
+    contact: str = ""
 
     def covers(self, name: str) -> bool:
         """Whether mail for `someone@name` is accepted because of this rule."""

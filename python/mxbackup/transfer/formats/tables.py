@@ -26,7 +26,7 @@ PLAIN_COLUMNS = ("name", "kind", "route", "description")
 
 def write_json(exported: Iterable[Rule]) -> str:
     """Return the rules as JSON: `{"rules": [{"name": ..., "kind": ...}]}`, without what a rule does not have."""
-    rows = [{key: text for key, text in _row(rule).items() if text} for rule in exported]
+    rows = [{"name": rule.name, **_values(rule)} for rule in exported]
     return printable.lines(json.dumps({"rules": rows}, indent=2, ensure_ascii=False)) + "\n"
 
 
@@ -53,14 +53,14 @@ def read_json(text: str) -> Reading:
         raise InvalidInput('This JSON holds no rules. It must be as "mxbackup export" writes it.')
     reading = Reading()
     for place, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not all(isinstance(cell, str) for cell in row.values()):
-            reason = InvalidRule("name", "A rule must be an object whose values are texts.")
+        if not isinstance(row, dict) or not all(type(cell) in (str, int) for cell in row.values()):
+            reason = InvalidRule("name", "A rule must be an object whose values are texts or numbers.")
             reading.problems.append(Remark(place, json.dumps(row), reason))
         elif unknown := ", ".join(row.keys() - set(COLUMNS)):
             reason = InvalidRule("name", "The key {unknown} is unknown.", unknown=unknown)
             reading.problems.append(Remark(place, json.dumps(row), reason))
         else:
-            _take(reading, place, {prop: row.get(prop, "") for prop in COLUMNS})
+            _take(reading, place, {prop: str(row.get(prop, "")) for prop in COLUMNS})
     return reading
 
 
@@ -98,6 +98,10 @@ def delimiter(text: str) -> str:
     """Return what stands between cells: a comma, or the semicolon that French spreadsheets write."""
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     return ";" if first.count(";") > first.count(",") else ","
+
+
+def _values(rule: Rule) -> dict[str, object]:
+    return {prop.name: getattr(rule, prop.name) for prop in PROPERTIES if prop.recorded(rule)}
 
 
 def _row(rule: Rule) -> dict[str, str]:
