@@ -13,7 +13,7 @@ help:
 	@echo 'make test         run every test'
 	@echo 'make check        ruff and mypy'
 	@echo 'make packages     build all packages into dist/ (rpm: the contrib, runtime: its Python, minutes, once)'
-	@echo 'make words        take the sentences into the catalogues, and say what they lack'
+	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/findings*.md'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make bench        measure, as ratios'
 	@echo 'make clean        remove what was built'
@@ -35,6 +35,7 @@ setup: .venv/ready $(CATALOGUES)
 
 words: setup
 	$(PYTHON) tools/words.py
+	PYTHONPATH=python:. $(PYTHON) tools/findings.py
 
 build/bundle/ready: requirements.txt tools/bundle | .venv/bin/pip
 	tools/bundle .venv/bin/pip build/bundle/lib

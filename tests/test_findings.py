@@ -15,8 +15,8 @@ from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Server, Status
-from mxbackup.routing.qmail_remote import Delivery, Route, Target, Verdict
-from mxbackup.rules import SmartHostUse
+from mxbackup.routing.qmail_remote import NOBODY_ANSWERS, PATCHED, UNPATCHED, Delivery, Route, Target, Verdict
+from mxbackup.rules import Recipients, SmartHostUse
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.smtp.client import Dialogue, Trouble
 from mxbackup.smtp.replies import Outcome as Said
@@ -36,6 +36,7 @@ PRIMARY = Exchanger(0, "mail.dupontnet.com", addresses("192.0.2.25"))
 BACKUP = Exchanger(5, "mail.durantcom.net", addresses("192.0.2.10"))
 TARGET = Target("192.0.2.25", 25)
 DELIVERED = Delivery(Verdict.DELIVER, "", (TARGET,))
+BOUNCED = Delivery(Verdict.BOUNCE, "5.1.2")
 MX = ((0, "mail.dupontnet.com"), (5, "mail.durantcom.net"))
 FINE = Facts(
     name="dupontnet.com",
@@ -87,77 +88,116 @@ def test_nothing_is_wrong() -> None:
     assert judge(FINE) == ()
 
 
-@pytest.mark.parametrize(
-    ("facts", "expected"),
-    [
-        (mx(replace(BACKUP, preference=0), replace(PRIMARY, preference=5)), ["error best-mx"]),
-        (mx(replace(BACKUP, preference=0), PRIMARY), ["error equal-mx"]),
-        (mx(BACKUP), ["error only-mx"]),
-        (mx(PRIMARY), ["error not-mx"]),
-        (mx(PRIMARY, replace(BACKUP, a=addresses("192.0.2.99"))), ["error nat"]),
-        (mx(PRIMARY, BACKUP, Exchanger(5, "other.example", addresses("192.0.2.7"))), ["note shared-backup"]),
-        (mx(PRIMARY, BACKUP, Exchanger(9, "third.example", addresses("192.0.2.7"))), []),
-        (mx(replace(PRIMARY, a=ABSENT), BACKUP), ["error mx-missing"]),
-        (mx(replace(PRIMARY, a=ABSENT, aaaa=addresses("::1")), BACKUP), ["error ipv6-only"]),
-        (mx(replace(PRIMARY, a=FAILED), BACKUP), ["error mx-lookup-failed"]),
-        (mx(PRIMARY, replace(PRIMARY, name="b.dupontnet.com", a=ABSENT), BACKUP), ["warning mx-missing"]),
-        (mx(PRIMARY, BACKUP, Exchanger(9, "worse.example", ABSENT)), []),
-        (
-            mx(replace(PRIMARY, a=ABSENT), replace(PRIMARY, name="b.dupontnet.com", a=ABSENT), BACKUP),
-            ["error mx-missing", "error mx-missing", "error no-address"],
+ROWS: list[tuple[Facts, list[str]]] = [
+    (mx(replace(BACKUP, preference=0), replace(PRIMARY, preference=5)), ["error best-mx"]),
+    (mx(replace(BACKUP, preference=0), PRIMARY), ["error equal-mx"]),
+    (mx(BACKUP), ["error only-mx"]),
+    (mx(PRIMARY), ["error not-mx"]),
+    (mx(PRIMARY, replace(BACKUP, a=addresses("192.0.2.99"))), ["error nat"]),
+    (mx(PRIMARY, BACKUP, Exchanger(5, "other.example", addresses("192.0.2.7"))), ["note shared-backup"]),
+    (mx(PRIMARY, BACKUP, Exchanger(9, "third.example", addresses("192.0.2.7"))), []),
+    (mx(replace(PRIMARY, a=ABSENT), BACKUP), ["error mx-missing"]),
+    (mx(replace(PRIMARY, a=ABSENT, aaaa=addresses("::1")), BACKUP), ["error ipv6-only"]),
+    (mx(replace(PRIMARY, a=FAILED), BACKUP), ["error mx-lookup-failed"]),
+    (mx(PRIMARY, replace(PRIMARY, name="b.dupontnet.com", a=ABSENT), BACKUP), ["warning mx-missing"]),
+    (mx(PRIMARY, BACKUP, Exchanger(9, "worse.example", ABSENT)), []),
+    (
+        mx(replace(PRIMARY, a=ABSENT), replace(PRIMARY, name="b.dupontnet.com", a=ABSENT), BACKUP),
+        ["error mx-missing", "error mx-missing", "error no-address"],
+    ),
+    (mx(replace(PRIMARY, alias=True), BACKUP), ["warning mx-is-cname"]),
+    (mx(Exchanger(0, "192.0.2.25"), BACKUP), ["warning mx-is-address"]),
+    (mx(Exchanger(0, "")), ["error null-mx"]),
+    (replace(mx(), mx=Status.MISSING), ["error no-such-name"]),
+    (replace(mx(), mx=Status.EMPTY), ["error not-mx"]),
+    (replace(mx(), mx=Status.SERVFAIL), ["error dns-failed"]),
+    (replace(mx(), mx=Status.SERVFAIL, bogus=True), ["error dnssec-bogus"]),
+    (replace(FINE, resolver_exchangers=MX[:1]), ["note resolver-differs"]),
+    (second(replace(SECOND, status=Status.SILENT)), ["warning server-silent"]),
+    (second(replace(SECOND, status=Status.REFUSED)), ["warning server-lame"]),
+    (second(replace(SECOND, authoritative=False)), ["warning server-lame"]),
+    (second(replace(SECOND, exchangers=(), status=Status.EMPTY)), ["warning server-empty"]),
+    (second(replace(SECOND, exchangers=MX[:1])), ["warning servers-disagree"]),
+    (second(replace(SECOND, serial=6)), ["warning stale-serial"]),
+    (second(replace(SECOND, serial=6, exchangers=MX[:1])), ["warning servers-disagree", "warning stale-serial"]),
+    (second(replace(SECOND, serial=None)), []),
+    (replace(FINE, name="durantcom.net"), ["error local-domain"]),
+    (replace(FINE, name="durantcom.net", us=SERVER), ["error local-domain"]),
+    (replace(FINE, us=SERVER), ["error no-rule"]),
+    (replace(FINE, us=SERVER, rule=RULE), []),
+    (replace(FINE, us=replace(SERVER, settings=replace(SETTINGS, enabled=False)), rule=RULE), ["error disabled"]),
+    (replace(FINE, us=replace(SERVER, outdated=(Path("/x"),)), rule=RULE), ["error not-in-force"]),
+    (
+        replace(FINE, us=replace(SERVER, outdated=(Path("/x"),)), rule=RULE, expected_route=ROUTED),
+        ["error not-in-force"],
+    ),
+    (replace(FINE, us=SERVER, delivery=BOUNCED), ["error no-rule", "error bounce"]),
+    (replace(FINE, delivery=Delivery(Verdict.LOOP, "", (TARGET,))), ["error loop"]),
+    (replace(FINE, delivery=BOUNCED), ["error bounce"]),
+    (replace(FINE, delivery=Delivery(Verdict.DEFER, "4.4.3"), contacts={}), ["warning defer"]),
+    (replace(mx(BACKUP), delivery=Delivery(Verdict.BOUNCE, "5.4.6")), ["error only-mx"]),
+    (replace(FINE, contacts={TARGET: Dialogue(Said.UNREACHABLE)}), ["warning primary-unreachable"]),
+    (replace(FINE, contacts={TARGET: Dialogue(trouble=Trouble("x"))}), ["warning primary-broken"]),
+    (replace(FINE, contacts={TARGET: Dialogue(Said.REFUSED, Reply(550, ("no",)))}), ["error primary-refuses"]),
+    (replace(FINE, contacts={TARGET: Dialogue(Said.DEFERRED, Reply(450, ("later",)))}), ["warning primary-defers"]),
+    (replace(FINE, route=Route("", "smtp.provider.net")), ["warning smarthost"]),
+    (replace(FINE, route=Route(""), expected_route=None), []),
+    (replace(FINE, us=SMARTHOST, rule=RULE, route=ROUTED), []),
+    (
+        replace(FINE, us=SMARTHOST, rule=replace(RULE, smarthost=SmartHostUse.USE), route=ROUTED),
+        ["warning smarthost"],
+    ),
+    (replace(FINE, expected_route=ROUTED), ["error routes-stale"]),
+    (replace(FINE, route=ROUTED, expected_route=ROUTED), []),
+    (replace(FINE, policy=Policy("enforce", ("mail.dupontnet.com",))), ["error mta-sts"]),
+    (replace(FINE, policy=Policy("testing", ("mail.dupontnet.com",))), ["warning mta-sts"]),
+    (replace(FINE, policy=Policy("enforce", ("*.durantcom.net",))), []),
+    (replace(FINE, policy=Policy("none")), []),
+    (replace(FINE, policy_trouble="no-tls"), ["note mta-sts-skipped"]),
+    (replace(FINE, policy_trouble="unreadable"), ["warning mta-sts-unreadable"]),
+    (replace(mx(BACKUP), route=ROUTED), ["warning only-mx"]),
+    (replace(mx(replace(BACKUP, preference=0), PRIMARY), route=ROUTED), ["warning equal-mx"]),
+    (replace(mx(replace(BACKUP, preference=-1), PRIMARY), route=ROUTED), ["warning best-mx"]),
+    (
+        replace(
+            mx(
+                replace(PRIMARY, a=FAILED),
+                replace(PRIMARY, name="b.dupontnet.com", a=ABSENT, aaaa=addresses("::1")),
+                BACKUP,
+            ),
+            route=ROUTED,
         ),
-        (mx(replace(PRIMARY, alias=True), BACKUP), ["warning mx-is-cname"]),
-        (mx(Exchanger(0, "192.0.2.25"), BACKUP), ["warning mx-is-address"]),
-        (mx(Exchanger(0, "")), ["error null-mx"]),
-        (replace(mx(), mx=Status.MISSING), ["error no-such-name"]),
-        (replace(mx(), mx=Status.EMPTY), ["error not-mx"]),
-        (replace(mx(), mx=Status.SERVFAIL), ["error dns-failed"]),
-        (replace(mx(), mx=Status.SERVFAIL, bogus=True), ["error dnssec-bogus"]),
-        (replace(FINE, resolver_exchangers=MX[:1]), ["note resolver-differs"]),
-        (second(replace(SECOND, status=Status.SILENT)), ["warning server-silent"]),
-        (second(replace(SECOND, status=Status.REFUSED)), ["warning server-lame"]),
-        (second(replace(SECOND, authoritative=False)), ["warning server-lame"]),
-        (second(replace(SECOND, exchangers=(), status=Status.EMPTY)), ["warning server-empty"]),
-        (second(replace(SECOND, exchangers=MX[:1])), ["warning servers-disagree"]),
-        (second(replace(SECOND, serial=6)), ["warning stale-serial"]),
-        (second(replace(SECOND, serial=6, exchangers=MX[:1])), ["warning servers-disagree", "warning stale-serial"]),
-        (second(replace(SECOND, serial=None)), []),
-        (replace(FINE, name="durantcom.net"), ["error local-domain"]),
-        (replace(FINE, name="durantcom.net", us=SERVER), ["error local-domain"]),
-        (replace(FINE, us=SERVER), ["error no-rule"]),
-        (replace(FINE, us=SERVER, rule=RULE), []),
-        (replace(FINE, us=replace(SERVER, settings=replace(SETTINGS, enabled=False)), rule=RULE), ["error disabled"]),
-        (replace(FINE, us=replace(SERVER, outdated=(Path("/x"),)), rule=RULE), ["error not-in-force"]),
-        (
-            replace(FINE, us=replace(SERVER, outdated=(Path("/x"),)), rule=RULE, expected_route=ROUTED),
-            ["error not-in-force"],
+        ["warning mx-lookup-failed", "warning ipv6-only", "warning no-address"],
+    ),
+    (
+        replace(FINE, servers=(replace(FIRST, status=Status.SILENT), replace(SECOND, authoritative=False))),
+        ["error server-silent", "error server-lame"],
+    ),
+    (keeping(virtual={"": "alias"}), ["error local-domain"]),
+    (keeping(percenthack=frozenset({"dupontnet.com"})), ["error percenthack"]),
+    (replace(FINE, us=replace(SERVER, plugin=False), rule=RULE), ["warning plugin"]),
+    (
+        replace(FINE, us=replace(SERVER, plugin=False), rule=replace(RULE, recipients=Recipients.LIST)),
+        ["error plugin"],
+    ),
+    (
+        replace(FINE, us=replace(US, settings=replace(SETTINGS, public_addresses=frozenset({"foo"})))),
+        ["warning bad-public-address"],
+    ),
+    (replace(FINE, outcomes={UNPATCHED: (DELIVERED,), PATCHED: (BOUNCED,)}), ["warning qmail-differs"]),
+    (replace(FINE, outcomes={PATCHED: (DELIVERED, BOUNCED)}), ["warning by-chance"]),
+    (
+        replace(
+            FINE,
+            delivery=Delivery(Verdict.DEFER, NOBODY_ANSWERS, (TARGET, Target("192.0.2.26", 25))),
+            contacts={TARGET: Dialogue(Said.UNREACHABLE)},
         ),
-        (replace(FINE, us=SERVER, delivery=Delivery(Verdict.BOUNCE, "5.1.2")), ["error no-rule", "error bounce"]),
-        (replace(FINE, delivery=Delivery(Verdict.LOOP, "", (TARGET,))), ["error loop"]),
-        (replace(FINE, delivery=Delivery(Verdict.BOUNCE, "5.1.2")), ["error bounce"]),
-        (replace(FINE, delivery=Delivery(Verdict.DEFER, "4.4.3"), contacts={}), ["warning defer"]),
-        (replace(mx(BACKUP), delivery=Delivery(Verdict.BOUNCE, "5.4.6")), ["error only-mx"]),
-        (replace(FINE, contacts={TARGET: Dialogue(Said.UNREACHABLE)}), ["warning primary-unreachable"]),
-        (replace(FINE, contacts={TARGET: Dialogue(trouble=Trouble("x"))}), ["warning primary-broken"]),
-        (replace(FINE, contacts={TARGET: Dialogue(Said.REFUSED, Reply(550, ("no",)))}), ["error primary-refuses"]),
-        (replace(FINE, contacts={TARGET: Dialogue(Said.DEFERRED, Reply(450, ("later",)))}), ["warning primary-defers"]),
-        (replace(FINE, route=Route("", "smtp.provider.net")), ["warning smarthost"]),
-        (replace(FINE, route=Route(""), expected_route=None), []),
-        (replace(FINE, us=SMARTHOST, rule=RULE, route=ROUTED), []),
-        (
-            replace(FINE, us=SMARTHOST, rule=replace(RULE, smarthost=SmartHostUse.USE), route=ROUTED),
-            ["warning smarthost"],
-        ),
-        (replace(FINE, expected_route=ROUTED), ["error routes-stale"]),
-        (replace(FINE, route=ROUTED, expected_route=ROUTED), []),
-        (replace(FINE, policy=Policy("enforce", ("mail.dupontnet.com",))), ["error mta-sts"]),
-        (replace(FINE, policy=Policy("testing", ("mail.dupontnet.com",))), ["warning mta-sts"]),
-        (replace(FINE, policy=Policy("enforce", ("*.durantcom.net",))), []),
-        (replace(FINE, policy=Policy("none")), []),
-        (replace(FINE, policy_trouble="no-tls"), ["note mta-sts-skipped"]),
-        (replace(FINE, policy_trouble="unreadable"), ["warning mta-sts-unreadable"]),
-    ],
-)
+        ["warning primary-unreachable", "note not-all-tried"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "expected"), ROWS)
 def test_findings(facts: Facts, expected: list[str]) -> None:
     assert codes(facts) == expected
 

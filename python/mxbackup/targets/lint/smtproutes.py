@@ -30,10 +30,12 @@ POSTFIX = FindingKind(
     "Postfix delivers the mail of this server: the routes of rules and the way around the smart host have no "
     "effect here (rules concerned: {count}).",
     "Set them in Postfix.",
+    "transport(5) of Postfix",
 )  # fmt: skip
 POSTFIX_LATER = FindingKind(
     "no-routes", Severity.NOTE,
     "Postfix delivers the mail of this server: routes of rules would have no effect here.",
+    source="transport(5) of Postfix",
 )  # fmt: skip
 NOT_EXPANDED = FindingKind(
     "no-routes", Severity.WARNING,
