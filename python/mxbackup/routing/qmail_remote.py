@@ -127,19 +127,6 @@ def route(name: str, routes: Mapping[str, str]) -> Route | None:
     return Route(key, host, scan_number(port, 1 << 16) if colon else SMTP_PORT)
 
 
-def decide(
-    name: str,
-    routes: Mapping[str, str],
-    lookup: Lookup,
-    own: Container[str],
-    public: Container[str] = (),
-    unreachable: Container[Target] = (),
-    qmail: Qmail = PATCHED,
-) -> Delivery:
-    """Return the worst that qmail-remote may do with a message for `name`, see `outcomes`."""
-    return worst(outcomes(name, routes, lookup, own, public, unreachable, qmail))
-
-
 def outcomes(
     name: str,
     routes: Mapping[str, str],
