@@ -10,10 +10,10 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.routing.entries import entries
 from mxbackup.rules import Rule, RuleSet
 from mxbackup.rules.localmail import LocalMail
-from mxbackup.targets import render
 from mxbackup.transfer import merging
 from mxbackup.transfer.entries import Reading, lines_of
 from mxbackup.transfer.formats import controlfiles
+from tests.fragments import fragment
 from tests.strategies import RULE_SETS
 
 
@@ -92,7 +92,7 @@ def test_a_check_rule_for_what_lies_below_alone_is_explained() -> None:
 @given(RULE_SETS, st.sampled_from(["", "smtp.provider.net"]))
 def test_what_is_rendered_for_qmail_comes_back(rules: list[Rule], smarthost: str) -> None:
     settings = Settings(smarthost=smarthost)
-    text = "".join(render.fragment(target, RuleSet(rules), settings) for target in ("rcpthosts", "smtproutes"))
+    text = "".join(fragment(target, RuleSet(rules), settings) for target in ("rcpthosts", "smtproutes"))
     made = merging.merge(Database(), LocalMail(), read(text).entries)
     assert (made.notes, made.problems) == ([], [])
     # Below a domain rule that goes around the smart host, one that uses it has its relay as a route of its own.
@@ -104,7 +104,7 @@ def test_what_is_rendered_for_qmail_comes_back(rules: list[Rule], smarthost: str
 
 @given(RULE_SETS)
 def test_what_is_rendered_for_smtpd_comes_back(rules: list[Rule]) -> None:
-    reading = controlfiles.read_check_rules(lines_of(render.fragment("smtpd_check_rules", RuleSet(rules), Settings())))
+    reading = controlfiles.read_check_rules(lines_of(fragment("smtpd_check_rules", RuleSet(rules), Settings())))
     assert (reading.notes, reading.problems) == ([], [])
     assert {(entry.name, entry.properties["Kind"]) for entry in reading.entries} == {
         (rule.name, rule.kind) for rule in rules

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.errors import DatabaseError
-from mxbackup.esmith.expansion import END
 from mxbackup.service import applying, changing, draining
+from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.draining import NOTHING, Waiting
-from mxbackup.targets.render import BEGIN
 from tests.conftest import Outcome
 from tests.heldmail import empty_queue, hold, in_todo
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mxbackup.errors import HostError, RenderError
-from mxbackup.targets.render import TARGETS
+from mxbackup.esmith.host import CONTROL
 from tests.scratch import EXPAND_TEMPLATE, Scratch
 
-RCPTHOSTS, SMTPROUTES = TARGETS["rcpthosts"], TARGETS["smtproutes"]
+RCPTHOSTS, SMTPROUTES = CONTROL / "rcpthosts", CONTROL / "smtproutes"
 OURS = "/var/lib/mxbackup/expansion"
 # As the host's library does: FILE.PID first, what is wrong is said, then FILE.PID is renamed or removed.
 FAILING = 'echo > "$1.$$"; read -r _; for n in 1 2 3; do echo "ERROR: no fragment" >&2; done; rm "$1.$$"'
@@ -89,7 +89,7 @@ def test_whoever_comes_next_removes_what_a_killed_one_left(server: Scratch) -> N
     child = os.fork()
     if not child:
         with server.host.expansion_lock() as lock, server.host.expanding([RCPTHOSTS, SMTPROUTES], lock) as hand_over:
-            hand_over({RCPTHOSTS: ""})
+            hand_over({RCPTHOSTS.name: ""})
             while len(os.listdir(server.path("/var/qmail/control"))) < 2:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)

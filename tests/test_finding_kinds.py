@@ -13,19 +13,29 @@ from mxbackup import rules
 from mxbackup.check.collecting import Checker
 from mxbackup.check.findings import judge
 from mxbackup.errors import Finding
-from mxbackup.esmith.expansion import END
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
 from mxbackup.rules import RuleSet
-from mxbackup.targets import lint, qmailcontrol, qpsmtpdplugin, readers
-from mxbackup.targets.lint import CHECK_RULES, publicaddress, smtproutes
+from mxbackup.targets import lint, morercpthosts, qpsmtpdplugin, readers, smtproutes
+from mxbackup.targets.block import BEGIN, END
+from mxbackup.targets.lint import publicaddress
 from mxbackup.targets.removals import Removals
-from mxbackup.targets.render import BEGIN
 from tests.scratch import Scratch
 from tests.test_findings import ROWS, US
-from tests.test_lint import CUSTOM, FRIEND, QUICK_AND_DIRTY, SERVER, SME5_FRAGMENT, TEMPLATES, VIRTUAL
+from tests.test_lint import (
+    CHECK_RULES,
+    CUSTOM,
+    FRIEND,
+    QUICK_AND_DIRTY,
+    RCPTHOSTS,
+    SERVER,
+    SME5_FRAGMENT,
+    SMTPROUTES,
+    TEMPLATES,
+    VIRTUAL,
+)
 from tests.test_qpsmtpdplugin import ANY, CONFIG, LIST
 from tests.test_readers import PASSWD
 from tools import findings, words
@@ -78,23 +88,23 @@ def of_names() -> Iterator[Finding]:
 def of_texts() -> Iterator[Finding]:
     """Mistakes in lines."""
     files: dict[Path, str | None] = {
-        lint.RCPTHOSTS: " a.com\na.com\r\na.com # x\n*.a.com\n",
-        lint.SMTPROUTES: f"{BEGIN}\na.com:\n{END}\nb.com\na.com:x.com\n",
+        RCPTHOSTS: " a.com\na.com\r\na.com # x\n*.a.com\n",
+        SMTPROUTES: f"{BEGIN}\na.com:\n{END}\nb.com\na.com:x.com\n",
         Path(CONTROL, "virtualdomains"): VIRTUAL,
         Path(CONTROL, "percenthack"): "friend.test\n",
         CHECK_RULES: f"noto:ALL:ALL:ALL\n{BEGIN}\n{END}\n{'x' * 1001}\n",
     }
     yield from lint.findings(files, RuleSet([FRIEND]), SERVER)
-    yield from lint.findings({lint.RCPTHOSTS: None, CHECK_RULES: ""}, RuleSet(), SERVER)
+    yield from lint.findings({RCPTHOSTS: None, CHECK_RULES: ""}, RuleSet(), SERVER)
 
 
 def of_rules_and_settings() -> Iterator[Finding]:
     """What has no effect."""
     routed = [rules.make("friend.test", route="192.0.2.1")]
     yield from publicaddress.lint(replace(SERVER, public_addresses=frozenset({"foo"})))
-    yield from smtproutes.without_effect(lint.SMTPROUTES, routed, replace(SERVER, postfix=True))
-    yield from smtproutes.without_effect(lint.SMTPROUTES, [], replace(SERVER, postfix=True))
-    yield from smtproutes.without_effect(lint.SMTPROUTES, routed, replace(SERVER, routes=False))
+    yield from smtproutes.TARGET.without_effect(routed, replace(SERVER, postfix=True))
+    yield from smtproutes.TARGET.without_effect([], replace(SERVER, postfix=True))
+    yield from smtproutes.TARGET.without_effect(routed, replace(SERVER, routes=False))
 
 
 def of_a_server(server: Scratch) -> Iterator[Finding]:
@@ -113,7 +123,7 @@ def of_a_server(server: Scratch) -> Iterator[Finding]:
     server.write(f"{CONTROL}/morercpthosts", "c.com\n")
     server.host.run_newmrh()
     server.path(f"{CONTROL}/morercpthosts").unlink()
-    yield from qmailcontrol.lone_names(server.host)
+    yield from morercpthosts.lone_names(server.host)
 
 
 def of_plugin_lists(server: Scratch) -> Iterator[Finding]:

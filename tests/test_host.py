@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from mxbackup.errors import HostError, RenderError
-from mxbackup.esmith.expansion import Target
+from mxbackup.esmith.host import CONTROL as CONTROLS
 from mxbackup.esmith.host import Host
-from mxbackup.targets.render import TARGETS
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, SIGNAL_EVENT, Scratch
 
-RCPTHOSTS, SMTPROUTES = TARGETS["rcpthosts"], TARGETS["smtproutes"]
+RCPTHOSTS, SMTPROUTES = CONTROLS / "rcpthosts", CONTROLS / "smtproutes"
 SERVICE = "/service/qmail"
 CONTROL = "/service/qmail/supervise/control"
 INIT = "/etc/rc.d/init.d/qmail"
@@ -59,9 +58,9 @@ def test_qmail_without_e_smith_is_plain(directories: list[str], plain: bool, tmp
 # Expanding
 
 
-def expand(server: Scratch, fragments: Mapping[Target, str]) -> None:
-    with server.host.expansion_lock() as lock, server.host.expanding(list(fragments), lock) as hand_over:
-        hand_over(fragments)
+def expand(server: Scratch, fragments: Mapping[Path, str]) -> None:
+    with server.host.expansion_lock() as lock, server.host.expanding(fragments, lock) as hand_over:
+        hand_over({path.name: text for path, text in fragments.items()})
 
 
 def test_expanding_hands_each_fragment_to_the_template(server: Scratch) -> None:
@@ -102,7 +101,7 @@ def test_templates_run_beside_the_rendering_and_wait_for_its_end(server: Scratch
     with server.host.expansion_lock() as lock, server.host.expanding([RCPTHOSTS], lock) as hand_over:
         while not started.exists():
             time.sleep(0.01)
-        hand_over({RCPTHOSTS: ""})
+        hand_over({RCPTHOSTS.name: ""})
         time.sleep(0.1)
         assert not went_on.exists()
     assert went_on.exists()
@@ -143,7 +142,7 @@ def test_a_rendering_that_fails_leaves_no_fragment_to_any_template(server: Scrat
 def test_a_fragment_that_cannot_be_written_leaves_no_other_to_any_template(server: Scratch) -> None:
     server.script(EXPAND_TEMPLATE, EXPANSION)
     with pytest.raises(OSError, match="File name too long"):
-        expand(server, {RCPTHOSTS: "dupontnet.com\n", Target("x" * 300, SMTPROUTES.path): ""})
+        expand(server, {RCPTHOSTS: "dupontnet.com\n", SMTPROUTES.parent / ("x" * 300): ""})
     assert not server.path("/var/qmail/control/rcpthosts").exists()
 
 

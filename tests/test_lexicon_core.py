@@ -117,5 +117,5 @@ def test_what_templates_and_events_call_loads_no_catalogue(tmp_path: Path) -> No
     environment = {"PYTHONPATH": str(PACKAGE), "MXBACKUP_ROOT": str(tmp_path), "LANG": "fr_FR.UTF-8"}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
-    assert "mxbackup.targets.render" in modules
+    assert "mxbackup.targets.registry" in modules
     assert not modules & {"gettext", "mxbackup.words.lexicon", "click", "itsdangerous"}

@@ -12,18 +12,20 @@ from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.errors import Finding, Severity
-from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule, RuleSet
 from mxbackup.rules.names import Name
-from mxbackup.targets import lint, render
-from mxbackup.targets.lint import CHECK_RULES, RCPTHOSTS, SMTPROUTES, publicaddress
-from mxbackup.targets.render import BEGIN
+from mxbackup.targets import lint, rcpthosts, smtpd_check_rules, smtproutes
+from mxbackup.targets.block import BEGIN, END
+from mxbackup.targets.lint import publicaddress
 from tests.conftest import Outcome
+from tests.fragments import fragment
 from tests.scratch import Scratch
 from tests.strategies import RULE_SETS
 
+RCPTHOSTS, SMTPROUTES = rcpthosts.TARGET.path, smtproutes.TARGET.path
+CHECK_RULES = smtpd_check_rules.TARGET.path
 SERVER = Settings(domain_name="durantcom.net", system_name="sme")
 CUSTOM = "/etc/e-smith/templates-custom"
 TEMPLATES = "/etc/e-smith/templates"
@@ -130,8 +132,8 @@ def test_smtpd_check_rules(text: str, found: list[object]) -> None:
 @given(RULE_SETS, st.sampled_from(["", "smtp.provider.net"]))
 def test_nothing_is_wrong_with_what_we_render(rules: list[Rule], smarthost: str) -> None:
     settings = Settings(smarthost=smarthost)
-    texts = {target: render.fragment(target, RuleSet(rules), settings) for target in ("rcpthosts", "smtproutes")}
-    texts["smtpd_check_rules"] = render.fragment("smtpd_check_rules", RuleSet(rules), settings) + "noto:ALL:ALL:ALL\n"
+    texts = {target: fragment(target, RuleSet(rules), settings) for target in ("rcpthosts", "smtproutes")}
+    texts["smtpd_check_rules"] = fragment("smtpd_check_rules", RuleSet(rules), settings) + "noto:ALL:ALL:ALL\n"
     assert look(texts, *rules) == []
 
 

@@ -8,7 +8,7 @@ from mxbackup import rules
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import BAD_LIFE, GOOD_LIFE, NOTHING, NOWHERE, Answer, Known, Primary, table
 from mxbackup.rules import RuleSet
-from mxbackup.targets import render
+from tests.fragments import fragment
 
 LEARN = rules.make("dupontnet.com", recipients="learn", unknown="defer")
 ROUTED = rules.make("dupontnet.com", recipients="learn", route="mail.dupontnet.com:26")
@@ -109,7 +109,7 @@ NAMES = st.lists(
 def test_the_whole_file_is_in_the_order_of_bytes(found: list[str], recipients: str) -> None:
     chosen = [rules.make(name, recipients=recipients) for name in found]
     lists: dict[str, list[str]] = {rule.name: [f"~z@{rule.name}", f"!a@{rule.name}"] for rule in chosen}
-    lines = render.fragment("qpsmtpd", RuleSet(chosen), Settings(), Known(lists=lists)).encode().splitlines()
+    lines = fragment("qpsmtpd", RuleSet(chosen), Settings(), Known(lists=lists)).encode().splitlines()
     assert lines == sorted(lines)
     assert lines[-1] == b"~ END mxbackup"
-    assert render.fragment("qpsmtpd", RuleSet(chosen), Settings(enabled=False)).count("\n") == 2
+    assert fragment("qpsmtpd", RuleSet(chosen), Settings(enabled=False)).count("\n") == 2

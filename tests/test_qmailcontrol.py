@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.errors import DatabaseMissing, HostError
-from mxbackup.esmith.expansion import END
 from mxbackup.service import applying, changing
-from mxbackup.targets import qmailcontrol
-from mxbackup.targets.render import BEGIN
+from mxbackup.targets import block
+from mxbackup.targets.block import BEGIN, END
 from tests.conftest import Outcome
 from tests.heldmail import empty_queue
 from tests.scratch import Scratch
@@ -379,7 +378,7 @@ def test_damaged_comments_stop_it(content: str, server: Scratch, mxbackup: Calla
 def test_a_block_takes_the_place_of_the_old_one(before: str, after: str, new: str) -> None:
     before = f"{before}\n" if before else ""
     old = f"{BEGIN}\nold.example.com\n{END}\n"
-    assert qmailcontrol.replace_block(before + old + after, new) == before + new + after
+    assert block.replace(before + old + after, new) == before + new + after
 
 
 @given(content=st.binary() | CONTROL_TEXTS.map(str.encode), routes=st.binary() | st.none())

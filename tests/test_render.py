@@ -11,8 +11,8 @@ from mxbackup.routing import qmail_remote
 from mxbackup.routing.entries import meant_way
 from mxbackup.rules import Kind, Rule, RuleSet, SmartHostUse
 from mxbackup.rules.names import Name
-from mxbackup.targets import render
-from mxbackup.targets.render import TARGETS
+from mxbackup.targets.registry import EXPANDED as TARGETS
+from tests.fragments import fragment
 from tests.scratch import Scratch, run_python
 
 USE = SmartHostUse.USE
@@ -106,14 +106,14 @@ martin.org:
     ],
 )
 def test_fragment(target: str, settings: Settings, expected: str) -> None:
-    assert render.fragment(target, RULES, settings) == expected
+    assert fragment(target, RULES, settings) == expected
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_without_rules_and_when_disabled_a_fragment_has_no_rule(target: str) -> None:
     empty = f"# BEGIN mxbackup: rules of the domains database\n{TARGETS[target].end}\n"
-    assert render.fragment(target, RuleSet(), SMART) == empty
-    assert render.fragment(target, RULES, Settings(enabled=False, smarthost="smtp.provider.net")) == empty
+    assert fragment(target, RuleSet(), SMART) == empty
+    assert fragment(target, RULES, Settings(enabled=False, smarthost="smtp.provider.net")) == empty
 
 
 def test_the_targets_and_their_files() -> None:
@@ -128,7 +128,7 @@ def test_the_targets_and_their_files() -> None:
 
 def test_an_unknown_target_is_an_error() -> None:
     with pytest.raises(RenderError) as refused:
-        render.fragment("morercpthosts", RuleSet(), PLAIN)
+        fragment("morercpthosts", RuleSet(), PLAIN)
     assert str(refused.value) == (
         'There is no target "morercpthosts". Targets: smtpd_check_rules, rcpthosts, smtproutes, goodrcptto, qpsmtpd.'
     )
@@ -136,7 +136,7 @@ def test_an_unknown_target_is_an_error() -> None:
 
 def routes(settings: Settings, *held: Rule) -> list[str]:
     """The lines of smtproutes, without our comments."""
-    return render.fragment("smtproutes", RuleSet(held), settings).splitlines()[1:-1]
+    return fragment("smtproutes", RuleSet(held), settings).splitlines()[1:-1]
 
 
 def test_a_rule_below_one_with_a_route_goes_its_own_way() -> None:
@@ -180,7 +180,7 @@ RULE_SETS = st.lists(
 
 @given(RULE_SETS, st.sampled_from([PLAIN, SMART]))
 def test_qmail_sends_each_rule_where_it_says_whatever_stands_above_it(held: RuleSet, settings: Settings) -> None:
-    entries = render.fragment("smtproutes", held, settings) + (f":{settings.smarthost}\n" if settings.smarthost else "")
+    entries = fragment("smtproutes", held, settings) + (f":{settings.smarthost}\n" if settings.smarthost else "")
     parsed = qmail_remote.parse_routes(entries.encode())
     wanted = {"route": None, "bypass": "", "mx": "", "smarthost": settings.smarthost}
     for rule in held:

@@ -11,14 +11,14 @@ import pytest
 
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, DatabaseError, DatabaseMissing, HostError, InvalidInput, UnknownRule
-from mxbackup.esmith.expansion import END
 from mxbackup.esmith.inventory import Invalid
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Kind, Rule
 from mxbackup.rules.names import Name
 from mxbackup.service import applying, changing, inspecting, knowing
 from mxbackup.service.changing import Change, Removal
-from mxbackup.targets.render import BEGIN, TARGETS
+from mxbackup.targets.block import BEGIN, END
+from mxbackup.targets.registry import EXPANDED as TARGETS
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 CONTROL = "/var/qmail/control"

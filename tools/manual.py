@@ -24,7 +24,7 @@ import jinja2
 from mxbackup import __version__
 from mxbackup.esmith import host
 from mxbackup.rules import PROPERTIES
-from mxbackup.targets import render
+from mxbackup.targets.registry import EXPANDED
 from mxbackup.words import lexicon
 
 TEMPLATE = Path(__file__).with_name("manual.1.j2")
@@ -123,7 +123,7 @@ def page(made: date) -> str:
         "host": host,
         "program": program,
         "properties": PROPERTIES,
-        "targets": render.TARGETS.values(),
+        "targets": EXPANDED.values(),
         "version": __version__,
     }
     return environment.from_string(TEMPLATE.read_text()).render(facts)

@@ -45,9 +45,9 @@ def _run() -> None:
 
 
 def _is_target(text: str) -> bool:
-    from mxbackup.targets.render import TARGETS
+    from mxbackup.targets.registry import EXPANDED
 
-    return text in TARGETS
+    return text in EXPANDED
 
 
 def _open_closed() -> None:

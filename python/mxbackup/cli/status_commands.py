@@ -31,8 +31,8 @@ from mxbackup.service import applying, held, inspecting
 from mxbackup.service.context import Context
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
-from mxbackup.targets import render
-from mxbackup.targets.status import TargetStatus
+from mxbackup.targets.registry import EXPANDED
+from mxbackup.targets.target import TargetStatus
 
 NAMED = 10  # rules that status names one by one
 _LEVELS = {Severity.ERROR: _("error"), Severity.WARNING: _("warning"), Severity.NOTE: _("note")}
@@ -57,10 +57,10 @@ def status(context: Context, as_json: bool) -> int:
 
 @click.command(
     "render",
-    help=_("Print what we contribute to TARGET: {targets}.", targets=", ".join(render.TARGETS)),
+    help=_("Print what we contribute to TARGET: {targets}.", targets=", ".join(EXPANDED)),
     epilog=examples("mxbackup render rcpthosts"),
 )
-@click.argument("target", metavar="TARGET", type=click.Choice(list(render.TARGETS)))
+@click.argument("target", metavar="TARGET", type=click.Choice(list(EXPANDED)))
 @click.pass_obj
 def render_(context: Context, target: str) -> None:
     """Print one fragment."""

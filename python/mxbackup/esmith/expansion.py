@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -19,17 +18,6 @@ from mxbackup.esmith.commands import Running, one_line
 EXPANSION_LIMIT = 120
 ORPHAN_LIMIT = 2 * EXPANSION_LIMIT
 LOCK_LIMIT = 3 * EXPANSION_LIMIT
-
-END = "# END mxbackup"
-
-
-@dataclass(frozen=True)
-class Target:
-    """One configuration file that we contribute a fragment to; `path` is the file's on the host."""
-
-    name: str
-    path: Path
-    end: str = END
 
 
 class Expansion:

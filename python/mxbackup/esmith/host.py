@@ -5,13 +5,13 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from mxbackup.errors import HostError, Sentence
 from mxbackup.esmith.commands import COMMAND_PATH, Done, Running, one_line
-from mxbackup.esmith.expansion import Expansion, Target
+from mxbackup.esmith.expansion import Expansion
 
 ESMITH = Path("/home/e-smith")
 DATABASES = ESMITH / "db"
@@ -129,16 +129,16 @@ class Host:
         """
         return self._expansion.lock()
 
-    @contextmanager
-    def expanding(self, targets: Iterable[Target], lock: int) -> Iterator[Callable[[Mapping[Target, str]], None]]:
-        """Expand the targets' files with our fragment of each, which the caller makes meanwhile and hands over.
+    def expanding(
+        self, paths: Iterable[Path], lock: int
+    ) -> AbstractContextManager[Callable[[Mapping[str, str]], None]]:
+        """Expand files with our fragment of each, which the caller makes meanwhile and hands over by their names.
 
         The host's own fragments, some of which read whole databases, so run beside our rendering; the
         `mxbackup render` that templates call waits (root/usr/bin/mxbackup). `lock` is the descriptor of
         `expansion_lock`. Raises HostError naming the files left as they were.
         """
-        with self._expansion.beside([target.path for target in targets], lock, RENDERED) as hand_over:
-            yield lambda fragments: hand_over({target.name: text for target, text in fragments.items()})
+        return self._expansion.beside(paths, lock, RENDERED)
 
     def remove(self, files: Iterable[Path]) -> list[Path]:
         """Remove those of the files that are there; return them. Raises HostError."""

@@ -9,18 +9,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import HostError
-from mxbackup.esmith.expansion import Target
-from mxbackup.esmith.host import DATABASES, MORERCPTHOSTS, QPSMTPD, UPDATE
+from mxbackup.esmith.host import DATABASES, QPSMTPD, UPDATE
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts.kind import HostKind, status_of
 from mxbackup.recipients.policies import Known
-from mxbackup.targets import render
-from mxbackup.targets.status import TargetStatus
+from mxbackup.targets import controlfile, morercpthosts, registry, smtproutes
+from mxbackup.targets.target import Target, TargetStatus
 
 if TYPE_CHECKING:
     from mxbackup.routing.qmail_remote import Qmail
-    from mxbackup.targets.qmailcontrol import FileChange
+    from mxbackup.targets.controlfile import FileChange
 
 
 class EsmithQmail(HostKind):
@@ -32,7 +31,7 @@ class EsmithQmail(HostKind):
 
     def settings(self, found: Settings) -> Settings:
         """Routes of rules count where `smtproutes` is expanded, and read."""
-        return replace(found, routes=not found.postfix and render.TARGETS["smtproutes"] in self.targets())
+        return replace(found, routes=not found.postfix and smtproutes.TARGET in self.targets())
 
     def qmails(self) -> "tuple[Qmail, ...]":
         """All of them have the same; without databases this is some other machine."""
@@ -51,7 +50,7 @@ class EsmithQmail(HostKind):
 
     def targets(self) -> list[Target]:
         """Those that this host has templates for."""
-        return [target for target in render.TARGETS.values() if self.host.expands(target.path)]
+        return [target for target in registry.EXPANDED.values() if self.host.expands(target.path)]
 
     def plan(self, inventory: Inventory, *, create: bool = False) -> "list[FileChange]":
         """`morercpthosts` where it concerns us."""
@@ -60,11 +59,11 @@ class EsmithQmail(HostKind):
     def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
         """With expand-template, beside which our fragments are made."""
         with self.host.expansion_lock() as lock:
-            with self.host.expanding(targets, lock) as hand_over:
+            with self.host.expanding([target.path for target in targets], lock) as hand_over:
                 inventory, known = read()
                 # Between its two steps a rule that goes from one file to the other stands in both.
                 self._write_more(inventory, keep=True)
-                hand_over({target: self.fragment(target.name, inventory, known) for target in targets})
+                hand_over({target.name: self.fragment(target, inventory, known) for target in targets})
             self._write_more(inventory)
         return inventory
 
@@ -73,13 +72,13 @@ class EsmithQmail(HostKind):
         present = self.targets()
         found = [
             self._target_status(target, inventory, known) if target in present else TargetStatus(target, False, False)
-            for target in render.TARGETS.values()
+            for target in registry.EXPANDED.values()
         ]
         return [*found, *self._more_status(inventory)]
 
     def _target_status(self, target: Target, inventory: Inventory, known: Known) -> TargetStatus:
         try:
-            wanted = self.fragment(target.name, inventory, known)
+            wanted = self.fragment(target, inventory, known)
             content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
         except OSError as error:
             reason = HostError("{path} cannot be read: {reason}", path=target.path, reason=error.strerror or error)
@@ -92,7 +91,7 @@ class EsmithQmail(HostKind):
         try:
             changes = self.plan(inventory)
         except HostError as error:
-            return [TargetStatus(Target("morercpthosts", MORERCPTHOSTS), True, False, error)]
+            return [TargetStatus(morercpthosts.TARGET, True, False, error)]
         if not changes or changes[-1].after is None:
             return []
         return [status_of(self.host, changes[0])]
@@ -100,9 +99,7 @@ class EsmithQmail(HostKind):
     def _write_more(self, inventory: Inventory, *, keep: bool = False) -> None:
         """Write and compile `morercpthosts` where it concerns us; with `keep` whatever it holds stays accepted."""
         if changes := self._more(inventory, keep=keep):
-            from mxbackup.targets import qmailcontrol
-
-            qmailcontrol.carry_out(self.host, changes)
+            controlfile.carry_out(self.host, changes)
 
     def _more(self, inventory: Inventory, *, keep: bool = False) -> "list[FileChange]":
         """Return `morercpthosts` as it is and as it should be, nothing where it does not concern us. Raises HostError.
@@ -110,11 +107,9 @@ class EsmithQmail(HostKind):
         Our rules belong there where the mail program reads it as qmail does. An SME 6 that became an SME 7 has some
         left there: qpsmtpd accepts the names, and would go on when the rules are gone.
         """
-        reads, there = self.reads_more(), self._exists(MORERCPTHOSTS)
+        reads, there = self.reads_more(), self._exists(morercpthosts.TARGET.path)
         if not reads and (keep or not there):
             return []
-        from mxbackup.targets import qmailcontrol
-
         if reads:
-            return [qmailcontrol.more(self.host, inventory.rules, inventory.settings, keep=keep)]
-        return qmailcontrol.without_more(self.host)
+            return [morercpthosts.rest(self.host, inventory, keep=keep)]
+        return morercpthosts.without(self.host)

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mxbackup.errors import HostError
-from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.host import NEWMRH, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import Known
-from mxbackup.rules import RuleSet
-from mxbackup.targets import render
-from mxbackup.targets.status import TargetStatus
+from mxbackup.targets import qpsmtpd, rcpthosts
+from mxbackup.targets.target import Target, TargetStatus
 
 # What only some events or hosts need is imported for them.
 if TYPE_CHECKING:
     from mxbackup.routing.qmail_remote import Qmail
-    from mxbackup.targets.qmailcontrol import FileChange
+    from mxbackup.targets.controlfile import FileChange
 
 
 QMAIL_REMOTE = Path("/var/qmail/bin/qmail-remote")
@@ -87,7 +85,7 @@ class HostKind(ABC):
 
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""
-        return render.TARGETS["qpsmtpd"] in self.targets()
+        return qpsmtpd.TARGET in self.targets()
 
     def reads_more(self) -> bool:
         """Whether the mail program reads `morercpthosts.cdb` as qmail-smtpd(8) does, and it can be compiled.
@@ -97,34 +95,28 @@ class HostKind(ABC):
         """
         return self._exists(NEWMRH) and not any(map(self._exists, self.qpsmtpd_signs))
 
-    def fragment(self, target: str, inventory: Inventory, known: Known) -> str:
-        """Return the text of a target; of the rules, `rcpthosts` has no more than its share.
+    def fragment(self, target: Target, inventory: Inventory, known: Known) -> str:
+        """Return our share of a target on this host. Raises RenderError, HostError."""
+        held = target.share(self.host, inventory.rules)
+        if target is rcpthosts.TARGET and self.reads_more():
+            from mxbackup.targets import morercpthosts
 
-        Raises RenderError, HostError.
-        """
-        held = inventory.rules
-        if target == "goodrcptto" and not self.host.others_fill(render.TARGETS[target].path):
-            # Without any entry check_goodrcptto is off, and ours would switch it on for all local users.
-            held = RuleSet()
-        if target == "rcpthosts" and self.reads_more():
-            from mxbackup.targets import qmailcontrol
-
-            held = qmailcontrol.in_rcpthosts(self.host, held)
-        return render.fragment(target, held, inventory.settings, known, inventory.draining)
+            held = morercpthosts.in_rcpthosts(self.host, held)
+        return target.fragment(replace(inventory, rules=held), known)
 
     def _exists(self, path: Path) -> bool:
         return self.host.path(path).exists()
 
 
 def status_of(host: Host, change: "FileChange") -> TargetStatus:
-    """Return whether a control file that no template makes is as it should be."""
-    from mxbackup.targets import qmailcontrol
-
+    """Return whether a file that no template makes is as it should be."""
     reason = None
     if change.stale:
+        from mxbackup.targets import morercpthosts
+
         try:
-            qmailcontrol.compiled_names(host)
+            morercpthosts.compiled_names(host)
         except HostError as damage:
             reason = damage
     current = not change.pending and not change.stale
-    return TargetStatus(Target(change.path.name, change.path), change.after is not None, current, reason)
+    return TargetStatus(change.target, change.after is not None, current, reason)

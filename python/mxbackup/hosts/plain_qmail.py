@@ -6,15 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mxbackup.errors import HostError
-from mxbackup.esmith.expansion import Target
-from mxbackup.esmith.host import MORERCPTHOSTS
+from mxbackup.esmith.host import CONTROL
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts.kind import HostKind, status_of
 from mxbackup.recipients.policies import Known
-from mxbackup.targets import qmailcontrol
-from mxbackup.targets.qmailcontrol import FileChange
-from mxbackup.targets.status import TargetStatus
+from mxbackup.targets import controlfile, morercpthosts, rcpthosts, registry, smtproutes
+from mxbackup.targets.controlfile import FileChange
+from mxbackup.targets.target import Target, TargetStatus
 
 
 class PlainQmail(HostKind):
@@ -27,7 +26,7 @@ class PlainQmail(HostKind):
 
     def settings(self, found: Settings) -> Settings:
         """The smart host stands in `smtproutes`."""
-        return replace(found, smarthost=qmailcontrol.smarthost(self.host))
+        return replace(found, smarthost=smtproutes.smarthost(self.host))
 
     def prepare(self, event: bool) -> None:
         """Nobody else makes the directory of the databases."""
@@ -38,20 +37,29 @@ class PlainQmail(HostKind):
 
     def targets(self) -> list[Target]:
         """Those that stand in control files."""
-        return [Target(path.name, path) for path in (qmailcontrol.SMTPROUTES, MORERCPTHOSTS, qmailcontrol.RCPTHOSTS)]
+        return [target for target in registry.ALL if target.path.parent == CONTROL]
 
     def plan(self, inventory: Inventory, *, create: bool = False) -> list[FileChange]:
-        """All of them."""
-        rules, draining = inventory.rules, inventory.draining
-        more = self.reads_more()
-        return qmailcontrol.plan(self.host, rules, inventory.settings, draining, more=more, create=create)
+        """All of them. A rule that goes from one file to another stands in the new one before it leaves the old one."""
+        ours = list(inventory.rules) if inventory.settings.enabled else []
+        here = morercpthosts.IN_RCPTHOSTS if self.reads_more() else len(ours)
+        initial = rcpthosts.made_of_local_names(self.host, create)
+        accepting = [
+            controlfile.change(self.host, morercpthosts.TARGET, inventory, ours[here:]),
+            controlfile.change(self.host, rcpthosts.TARGET, inventory, ours[:here], initial),
+        ]
+        # The rules are sorted, so all that move go the same way.
+        more_names = morercpthosts.names(self.host)
+        if any(rule.name in more_names for rule in ours[:here]):
+            accepting.reverse()
+        others = [target for target in self.targets() if not target.accepts]
+        return [*(controlfile.change(self.host, target, inventory, ours) for target in others), *accepting]
 
     def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
         """In the order of `plan`."""
         with self.host.expansion_lock():
             inventory, _ = read()
-            wanted = {target.path for target in targets}
-            qmailcontrol.carry_out(self.host, [change for change in self.plan(inventory) if change.path in wanted])
+            controlfile.carry_out(self.host, [change for change in self.plan(inventory) if change.target in targets])
         return inventory
 
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
@@ -59,5 +67,5 @@ class PlainQmail(HostKind):
         try:
             changes = self.plan(inventory)
         except HostError as error:
-            return [TargetStatus(Target("rcpthosts", qmailcontrol.RCPTHOSTS), True, False, error)]
+            return [TargetStatus(rcpthosts.TARGET, True, False, error)]
         return [status_of(self.host, change) for change in changes]

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import DatabaseMissing, HostError
-from mxbackup.esmith.expansion import Target
 from mxbackup.esmith.inventory import Invalid, Inventory
 from mxbackup.recipients.policies import Known
 from mxbackup.service import draining
 from mxbackup.service.context import Context
+from mxbackup.targets import registry
+from mxbackup.targets.target import Target
 
 if TYPE_CHECKING:
-    from mxbackup.targets.qmailcontrol import FileChange
+    from mxbackup.targets.controlfile import FileChange
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Expansion:
 
 def fragment(context: Context, target: str) -> str:
     """Return the text of one target as it should be now. Raises DatabaseError, RenderError, HostError."""
-    return context.kind.fragment(target, *read_whole(context))
+    return context.kind.fragment(registry.expanded(target), *read_whole(context))
 
 
 def expand(context: Context) -> Expansion:
@@ -57,7 +58,7 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
 
     With `create` a missing `rcpthosts` is made. Raises DatabaseError or HostError.
     """
-    from mxbackup.targets import qmailcontrol
+    from mxbackup.targets import controlfile
 
     if context.kind.by_events:
         raise HostError(
@@ -73,11 +74,11 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
             inventory = _leaving(context, inventory)
         changes = context.kind.plan(inventory, create=create)
         if not dry_run:
-            qmailcontrol.carry_out(context.host, changes)
+            controlfile.carry_out(context.host, changes)
             context.removals.settle(inventory)
     if not dry_run and draining.end_draining(context, inventory):
         [routes, *others] = changes
-        changes = [replace(routes, after=qmailcontrol.read(context.host, routes.path)), *others]
+        changes = [replace(routes, after=controlfile.read(context.host, routes.path)), *others]
     return changes
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from mxbackup.errors import QueueError
-from mxbackup.esmith.expansion import END
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.policies import Known
 from mxbackup.rules import Kind, Rule, RuleSet
 from mxbackup.service.context import Context
-from mxbackup.targets import render
-from mxbackup.targets.draining import SMTPROUTES, Waiting
-from mxbackup.targets.render import BEGIN
+from mxbackup.targets import block, smtproutes
+from mxbackup.targets.draining import Waiting
 
 
 def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
@@ -88,8 +86,8 @@ def leave(context: Context) -> tuple[str, dict[Rule, Waiting]]:
         found = {rule: Waiting(counts[rule.name]) for rule in inventory.with_draining if counts[rule.name]}
     except QueueError as trouble:
         found = dict.fromkeys(inventory.with_draining, Waiting(trouble=trouble))
-    text = render.fragment("smtproutes", RuleSet(), inventory.settings, draining=RuleSet(found))
-    return (text, found) if text.count("\n") > len((BEGIN, END)) else ("", {})
+    text = smtproutes.TARGET.fragment(replace(inventory, rules=RuleSet(), draining=RuleSet(found)))
+    return (text, found) if block.inside(text) else ("", {})
 
 
 def ended(context: Context, inventory: Inventory, held: Collection[str] | None = None) -> set[str]:
@@ -114,7 +112,7 @@ def _write_routes(context: Context, done: Collection[str]) -> None:
         inventory, known = applying.read_whole(context)
         return without(inventory, set(done) - context.draining.noted()), known
 
-    context.kind.expand([target for target in context.kind.targets() if target.path == SMTPROUTES], read)
+    context.kind.expand([smtproutes.TARGET], read)
 
 
 def _queue(context: Context) -> list[set[str]]:

@@ -10,10 +10,10 @@ from mxbackup.recipients.register import Knowledge, knowledge
 from mxbackup.rules import Recipients, Rule
 from mxbackup.service import draining, plugin
 from mxbackup.service.context import Context
-from mxbackup.targets import lint, qmailcontrol, readers, render
+from mxbackup.targets import lint, morercpthosts, qpsmtpd, readers
 from mxbackup.targets.draining import Waiting
 from mxbackup.targets.lint import publicaddress
-from mxbackup.targets.status import TargetStatus
+from mxbackup.targets.target import TargetStatus
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def status(context: Context) -> Status:
         *publicaddress.lint(current),
         *plugin.faults(context, inventory),
         *readers.findings(context.host),
-        *qmailcontrol.lone_names(context.host),
+        *morercpthosts.lone_names(context.host),
     ]
     return Status(
         inventory,
@@ -64,5 +64,5 @@ def outdated(context: Context, inventory: Inventory) -> list[Path]:
     found = [target.target.path for target in targets if target.outdated]
     if any(rule.recipients == Recipients.LEARN for rule in inventory.rules):
         # During a run of `learn` its answers are ahead of the table, and no rule is the worse for that.
-        return [path for path in found if path != render.TARGETS["qpsmtpd"].path]
+        return [path for path in found if path != qpsmtpd.TARGET.path]
     return found

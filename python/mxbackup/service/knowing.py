@@ -8,7 +8,7 @@ from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Recipients, Rule, RuleSet
 from mxbackup.service import applying, changing
 from mxbackup.service.context import Context
-from mxbackup.targets import render
+from mxbackup.targets import qpsmtpd
 
 if TYPE_CHECKING:
     from mxbackup.recipients.learning import Learned
@@ -59,5 +59,5 @@ def learn(context: Context) -> "Learned | None":
 
     done = learning.run(context.host, inventory.rules, inventory.settings)
     if not context.removals.lost(inventory):  # said by `status`, and no news every five minutes
-        context.kind.expand([render.TARGETS["qpsmtpd"]], lambda: applying.read_whole(context))
+        context.kind.expand([qpsmtpd.TARGET], lambda: applying.read_whole(context))
     return done

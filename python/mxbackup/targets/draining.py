@@ -15,15 +15,13 @@ from dataclasses import dataclass, replace
 from mxbackup import rules
 from mxbackup.errors import DatabaseMissing, InvalidInput, QueueError
 from mxbackup.esmith.database import Database, Store
-from mxbackup.esmith.expansion import END
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Kind, Rule, RuleSet
-from mxbackup.targets.render import BEGIN, TARGETS
+from mxbackup.targets import block, smtproutes
 
 DATABASE = "mxbackup_draining"
 DRAINING = "draining"
-SMTPROUTES = TARGETS["smtproutes"].path
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,8 @@ class Draining:
     def written(self) -> dict[str, str]:
         """Return the entries of our block of smtproutes."""
         try:
-            text = self.host.path(SMTPROUTES).read_bytes().decode("utf-8", "surrogateescape")
+            text = self.host.path(smtproutes.TARGET.path).read_bytes().decode("utf-8", "surrogateescape")
         except OSError:  # not on this host, or told elsewhere
             return {}
-        lines = text.partition(f"{BEGIN}\n")[2].partition(f"{END}\n")[0].splitlines()
+        lines = block.inside(text).splitlines()
         return {key: relay for key, colon, relay in (line.partition(":") for line in lines) if colon}

@@ -12,15 +12,8 @@ from pathlib import Path
 
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.esmith.host import Host
-from mxbackup.targets.qmailcontrol import MORERCPTHOSTS_CDB
-from mxbackup.targets.render import TARGETS
+from mxbackup.targets.registry import ALL
 
-# Who reads what: qmail-smtpd(8), qmail-remote(8), and the rcpt_ok, check_goodrcptto and mxbackup of qpsmtpd.
-READERS = {
-    "qmaild": (TARGETS["rcpthosts"].path, MORERCPTHOSTS_CDB),
-    "qmailr": (TARGETS["smtproutes"].path,),
-    "qpsmtpd": (*(TARGETS[name].path for name in ("rcpthosts", "goodrcptto", "qpsmtpd")), MORERCPTHOSTS_CDB),
-}
 PASSWD, GROUP = Path("/etc/passwd"), Path("/etc/group")
 _BITS = {"u": 6, "g": 3, "o": 0}  # how far to the left each class stands in a mode
 _READ, _ENTER = 4, 1
@@ -55,7 +48,7 @@ def findings(host: Host) -> list[Finding]:
     """Return an error for each file that is there and that the user who reads it cannot read."""
     found = []
     for user in _users(host):
-        for path in READERS[user.name]:
+        for path in (target.compiled or target.path for target in ALL if user.name in target.readers):
             with suppress(OSError):  # a file that is not there, or that we cannot judge
                 if remedy := _remedy(host, path, user):
                     found.append(UNREADABLE.found(path, user=user.name, command=remedy))
@@ -79,9 +72,10 @@ def _shown(path: Path, top: Path) -> Path:
 
 def _users(host: Host) -> Iterator[User]:
     """Yield the accounts that there are of those who read: passwd(5), group(5)."""
+    readers = {name for target in ALL for name in target.readers}
     groups = [(fields[2], fields[3].split(",")) for fields in _fields(host, GROUP, 4)]
     for name, _, uid, gid, *_ in _fields(host, PASSWD, 4):
-        if name in READERS and uid.isdecimal():
+        if name in readers and uid.isdecimal():
             gids = [gid, *(number for number, members in groups if name in members)]
             yield User(name, int(uid), frozenset(int(number) for number in gids if number.isdecimal()))
 

@@ -11,15 +11,14 @@ from contextlib import suppress
 
 from mxbackup.errors import DatabaseMissing, Finding, FindingKind, HostError, Severity
 from mxbackup.esmith.database import Database, Store
-from mxbackup.esmith.expansion import END
-from mxbackup.esmith.host import MORERCPTHOSTS, Host
+from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Kind
-from mxbackup.targets.render import BEGIN, TARGETS
+from mxbackup.targets import block
+from mxbackup.targets.registry import ALL
 
 DATABASE = "mxbackup_removed"
 REMOVED = "removed"
-ACCEPTING = (TARGETS["rcpthosts"].path, MORERCPTHOSTS, TARGETS["smtpd_check_rules"].path)
 # One rule that is gone is what `db domains delete` and the event do on purpose.
 FEW = 1
 
@@ -29,10 +28,6 @@ LOST = FindingKind(
     "removed them. The mail files stay as they are.",
     "If the database is damaged, restore it from a backup; if the rules are to go, run: mxbackup apply --confirm",
 )  # fmt: skip
-
-_BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n(.*?)^{re.escape(END)}$", re.MULTILINE | re.DOTALL)
-_NAME = re.compile(r"^([a-z0-9][^\s:]*)$|\*@(\S+)$", re.MULTILINE)
-_BELOW = re.compile(r"^\.(\S+)$|\*\.(\S+) ", re.MULTILINE)
 
 
 class Removals:
@@ -45,12 +40,13 @@ class Removals:
     def in_force(self) -> dict[str, Kind]:
         """Return the names of the rules that the mail files hold in our blocks, and how far each reaches."""
         found: dict[str, Kind] = {}
-        for path in ACCEPTING:
+        for target in (target for target in ALL if target.accepts):
             with suppress(OSError):  # not on this host, or told elsewhere
-                text = self.host.path(path).read_bytes().decode("utf-8", "surrogateescape")
-                for block in _BLOCK.findall(text):
-                    found |= dict.fromkeys(_matches(_NAME, block), Kind.HOST)
-                    found |= dict.fromkeys(found.keys() & set(_matches(_BELOW, block)), Kind.DOMAIN)
+                text = self.host.path(target.path).read_bytes().decode("utf-8", "surrogateescape")
+                lines = block.inside(text)
+                found |= dict.fromkeys(re.findall(target.accepts, lines, re.MULTILINE), Kind.HOST)
+                below = found.keys() & set(re.findall(target.accepts_below, lines, re.MULTILINE))
+                found |= dict.fromkeys(below, Kind.DOMAIN)
         return found
 
     def gone(self, inventory: Inventory) -> dict[str, Kind]:
@@ -112,7 +108,3 @@ class Removals:
             return frozenset(name for name, _ in self._noted.read().of_type(REMOVED))
         except DatabaseMissing:
             return frozenset()
-
-
-def _matches(pattern: re.Pattern[str], block: str) -> list[str]:
-    return [name or other for name, other in pattern.findall(block)]

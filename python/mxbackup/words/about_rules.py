@@ -84,11 +84,11 @@ def no_effect(rule: Rule, settings: Settings, words: Lexicon) -> str:
     """Return why a rule's route, or its way around the smart host, does not count here; empty when all is well."""
     if actual_way(rule, settings) == meant_way(rule, settings):
         return ""
-    from mxbackup.targets.lint import SMTPROUTES, smtproutes
+    from mxbackup.targets import smtproutes
 
     return " ".join(
         words.text("{level}: {path}: {mistake}", level=words.text("warning"), path=finding.path, mistake=finding)
-        for finding in smtproutes.without_effect(SMTPROUTES, [rule], settings)
+        for finding in smtproutes.TARGET.without_effect([rule], settings)
     )
 
 

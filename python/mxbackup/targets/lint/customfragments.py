@@ -8,13 +8,13 @@ from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.esmith.host import PEER_LISTS, PLUGIN_LIST, TEMPLATES, Host
 from mxbackup.rules import Rule
 from mxbackup.rules.localmail import LocalMail
-from mxbackup.targets.render import TARGETS
+from mxbackup.targets.registry import EXPANDED
 from mxbackup.transfer import recognise
 from mxbackup.transfer.recognise import Form
 
 OURS, CUSTOM = TEMPLATES
 DIRECTORIES = tuple(
-    path.relative_to("/") for path in (*(target.path for target in TARGETS.values()), *PEER_LISTS, PLUGIN_LIST)
+    path.relative_to("/") for path in (*(target.path for target in EXPANDED.values()), *PEER_LISTS, PLUGIN_LIST)
 )
 QUICK_AND_DIRTY = CUSTOM / "var/qmail/control/rcpthosts/20QandD"
 # The how-to's fragments for SME 5.5 and SME 5, by the file that holds their domains.

@@ -29,11 +29,13 @@ INLINE_COMMENT = FindingKind(
 )  # fmt: skip
 
 
-def dead(path: Path, text: str, entry: re.Pattern[str], otherwise: FindingKind) -> Iterator[Finding]:
-    """Yield what is wrong with lines that are no `entry`: only trailing blanks go, and # makes a comment in column 0.
+def dead(path: Path, text: str, pattern: str, otherwise: FindingKind) -> Iterator[Finding]:
+    """Yield what is wrong with lines that do not match `pattern`.
 
+    Only trailing blanks go, and # makes a comment in column 0.
     `otherwise` is what is wrong when it is nothing that happens everywhere.
     """
+    entry = re.compile(pattern)
     dead_lines: dict[FindingKind, list[int]] = {}
     for number, line in enumerate(text.split("\n"), 1):
         content = line.rstrip(" \t")
