@@ -13,7 +13,7 @@ help:
 	@echo 'make test         run every test'
 	@echo 'make check        ruff and mypy'
 	@echo 'make packages     build all packages into dist/ (rpm: the contrib, runtime: its Python, minutes, once)'
-	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/findings*.md'
+	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/*.md'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make bench        measure, as ratios'
 	@echo 'make clean        remove what was built'
@@ -36,6 +36,8 @@ setup: .venv/ready $(CATALOGUES)
 words: setup
 	$(PYTHON) tools/words.py
 	PYTHONPATH=python:. $(PYTHON) tools/findings.py
+	PYTHONPATH=python LC_ALL=C $(PYTHON) tools/record.py > docs/record.md
+	PYTHONPATH=python LC_ALL=fr $(PYTHON) tools/record.py > docs/record.fr.md
 
 build/bundle/ready: requirements.txt tools/bundle | .venv/bin/pip
 	tools/bundle .venv/bin/pip build/bundle/lib
