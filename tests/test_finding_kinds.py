@@ -12,8 +12,8 @@ import mxbackup
 from mxbackup import rules
 from mxbackup.check.collecting import Checker
 from mxbackup.check.findings import judge
-from mxbackup.errors import Finding
-from mxbackup.esmith.inventory import Inventory
+from mxbackup.errors import Finding, InvalidRule
+from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
@@ -71,7 +71,14 @@ def test_a_finding_is_made_of_a_kind_and_of_nothing_else() -> None:
 
 
 def test_every_kind_can_occur(server: Scratch) -> None:
-    found = [*of_names(), *of_texts(), *of_rules_and_settings(), *of_a_server(server), *of_plugin_lists(server)]
+    found = [
+        *of_names(),
+        *of_records(),
+        *of_texts(),
+        *of_rules_and_settings(),
+        *of_a_server(server),
+        *of_plugin_lists(server),
+    ]
     declared = {(kind.id, severity) for kind in KINDS for severity in (kind.severity, kind.milder) if severity}
     assert {(one.id, one.severity) for one in found} == declared
     assert {one.kind for one in found} == set(KINDS)
@@ -83,6 +90,13 @@ def of_names() -> Iterator[Finding]:
         yield from judge(facts)
     yield from Checker(Dns([Server("192.0.2.53", 53)]), US, None).check("dupontnet.com", clock=Clock(0)).findings
     yield from Checker(None, US, None, log=lambda lines: None).check("dupontnet.com").findings  # type: ignore[arg-type]
+
+
+def of_records() -> Iterator[Finding]:
+    """What is wrong in the database."""
+    reason = InvalidRule("Contact", "{text}", text="x")
+    yield Invalid("a b", reason).finding
+    yield Fault(FRIEND, reason).finding
 
 
 def of_texts() -> Iterator[Finding]:

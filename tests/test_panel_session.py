@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxbackup.panel.session import MESSAGE_CHARACTERS, SECRET_BYTES, Message, Session, load_secret
+from mxbackup.panel.session import MESSAGE_CHARACTERS, SECRET_BYTES, Notice, Session, load_secret
 
 SECRET = bytes(range(32))
 NUMBER = "0123456789abcdef" * 2
@@ -28,8 +28,8 @@ def test_only_the_token_of_the_session_is_accepted() -> None:
 
 @given(st.booleans(), st.text(max_size=MESSAGE_CHARACTERS))
 def test_a_message_comes_back_to_its_session_alone(good: bool, text: str) -> None:
-    sealed = SESSION.seal(Message(good, text))
-    assert SESSION.unseal(sealed) == Message(good, text)
+    sealed = SESSION.seal(Notice(good, text))
+    assert SESSION.unseal(sealed) == Notice(good, text)
     assert [other.unseal(sealed) for other in OTHERS] == [None] * 3
 
 
@@ -44,7 +44,7 @@ def test_a_token_is_no_message() -> None:
 
 def test_a_long_message_still_fits_a_cookie() -> None:
     for text in ("x" * 10_000, "".join(map(chr, range(0x4E00, 0x9FFF, 20)))):
-        assert len(SESSION.seal(Message(False, text))) < 4000
+        assert len(SESSION.seal(Notice(False, text))) < 4000
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "G" * 32, NUMBER + "0", NUMBER.upper(), NUMBER + "\n"])

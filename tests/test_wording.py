@@ -5,6 +5,7 @@ import pytest
 
 from mxbackup import rules
 from mxbackup.errors import InvalidInput
+from mxbackup.esmith.inventory import Invalid
 from mxbackup.esmith.settings import Settings
 from mxbackup.words import about_rules, lexicon
 
@@ -29,7 +30,7 @@ ENGLISH, FRENCH = lexicon.load("en-us"), lexicon.load("fr")
     ],
 )
 def test_a_record_left_out_is_told_with_the_remedy(key: str, words: lexicon.Lexicon, said: str) -> None:
-    assert about_rules.left_out(key, InvalidInput("{reason}", reason="x"), words) == said
+    assert words.finding(Invalid(key, InvalidInput("{reason}", reason="x")).finding) == said
 
 
 @pytest.mark.parametrize(

@@ -85,13 +85,13 @@ def contents(file: str) -> bytes:
 def print_invalid(invalid: Iterable[Invalid], *, err: bool = True) -> None:
     """Tell of records that hold no rule, and how to be rid of them."""
     for record in invalid:
-        click.echo(about_rules.left_out(record.key, record.reason, words), err=err)
+        click.echo(words.finding(record.finding), err=err)
 
 
 def print_faults(faults: Iterable[Fault], *, err: bool = True) -> None:
     """Tell of rules with something wrong in their records, and how to mend it."""
     for found in faults:
-        click.echo(about_rules.fault(found.rule, found.reason, words), err=err)
+        click.echo(labelled(_("warning"), words.finding(found.finding)), err=err)
 
 
 def print_draining(removed: Mapping[Rule, Waiting], settings: Settings, *, err: bool = False) -> None:

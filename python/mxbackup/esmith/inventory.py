@@ -4,9 +4,20 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mxbackup.errors import InvalidInput, InvalidRule
+from mxbackup.errors import Finding, FindingKind, InvalidInput, InvalidRule, Message, Severity
 from mxbackup.esmith.settings import Settings
-from mxbackup.rules import Rule, RuleSet
+from mxbackup.rules import PROPERTIES, Rule, RuleSet, shown
+
+NO_RULE = FindingKind(
+    "record-left-out", Severity.ERROR,
+    "Left out, the record {key} is no rule: {reason}",
+    "To remove it: mxbackup remove {quoted}",
+)  # fmt: skip
+FAULTY = FindingKind(
+    "property-at-fault", Severity.WARNING,
+    "{name}: {reason} The rule counts all the same.",
+    "To mend it: mxbackup set {key} --{option} {form}",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,13 @@ class Invalid:
     key: str
     reason: InvalidInput
 
+    @property
+    def finding(self) -> Finding:
+        """What is wrong, and how to be rid of it in a shell."""
+        import shlex
+
+        return NO_RULE.found(key=self.key, quoted=shlex.quote(self.key), reason=self.reason)
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -23,6 +41,13 @@ class Fault:
 
     rule: Rule
     reason: InvalidRule
+
+    @property
+    def finding(self) -> Finding:
+        """What is wrong, and how to mend it in a shell."""
+        prop = next(prop for prop in PROPERTIES if prop.key == self.reason.field)
+        form = Message(prop.form)
+        return FAULTY.found(name=shown(self.rule), reason=self.reason, key=self.rule.name, option=prop.name, form=form)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, Unkno
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.pages import form
-from mxbackup.panel.session import Message
+from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
 from mxbackup.service import changing, knowing
@@ -72,7 +72,7 @@ def save(visit: Visit) -> Page | Redirect:
         return failed(visit, error)
     if done.covered_by:
         said += " " + about_rules.covered(done.rule, done.covered_by, visit.words)
-    return Redirect(Message(True, said))
+    return Redirect(Notice(True, said))
 
 
 def remove(visit: Visit) -> Redirect:
@@ -81,20 +81,20 @@ def remove(visit: Visit) -> Redirect:
     said = visit.words.text("Removed {name}.", name=names.to_unicode(done.key))
     if done.covered_by:
         said += " " + about_rules.still_accepted(done.key, done.covered_by, visit.words)
-    return Redirect(Message(True, f"{said} {about_draining.removed(done.key, done.waiting, visit.words)}".rstrip()))
+    return Redirect(Notice(True, f"{said} {about_draining.removed(done.key, done.waiting, visit.words)}".rstrip()))
 
 
 def enable(visit: Visit) -> Redirect:
     """Switch MX backup on; where it is on, put the rules into force again."""
     changing.enable(visit.context, True)
-    return Redirect(Message(True, visit.words.text("MX backup is enabled.")))
+    return Redirect(Notice(True, visit.words.text("MX backup is enabled.")))
 
 
 def disable(visit: Visit) -> Redirect:
     """Switch MX backup off."""
     waiting = changing.enable(visit.context, False)
     said = f"{visit.words.text('MX backup is disabled.')} {about_draining.disabled(waiting, visit.words)}"
-    return Redirect(Message(True, said.rstrip()))
+    return Redirect(Notice(True, said.rstrip()))
 
 
 def perform(visit: Visit) -> Page | Redirect:
@@ -125,7 +125,7 @@ def _check(entries: Entries, rule: Rule, inventory: Inventory) -> None:
 
 
 def _nothing(visit: Visit) -> Redirect:
-    return Redirect(Message(False, visit.words.text("The form asked for nothing known, and nothing was done.")))
+    return Redirect(Notice(False, visit.words.text("The form asked for nothing known, and nothing was done.")))
 
 
 _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(

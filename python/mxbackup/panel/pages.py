@@ -30,7 +30,7 @@ def front(visit: Visit) -> Page:
                 about_draining.state(rule, waiting, status.inventory.settings, visit.words)
                 for rule, waiting in status.draining.items()
             ],
-            "faults": [about_rules.fault(found.rule, found.reason, visit.words) for found in status.inventory.faults],
+            "faults": [found.finding for found in status.inventory.faults],
             "mistakes": [finding for finding in status.findings if finding.severity != Severity.NOTE],
         },
     )

@@ -11,7 +11,7 @@ import jinja2
 from werkzeug.wrappers import Response
 
 from mxbackup import __version__
-from mxbackup.panel.session import Message, Session
+from mxbackup.panel.session import Notice, Session
 from mxbackup.panel.visit import Page, Redirect
 from mxbackup.words.lexicon import Lexicon
 
@@ -31,7 +31,7 @@ class Frame:
     privileged: bool
 
 
-def show(page: Page, frame: Frame, session: Session | None = None, message: Message | None = None) -> Response:
+def show(page: Page, frame: Frame, session: Session | None = None, message: Notice | None = None) -> Response:
     """Return a page; `message` is said at its top, once."""
     nonce = base64.b64encode(secrets.token_bytes(16)).decode()
     text = (

@@ -22,7 +22,7 @@ MESSAGE_CHARACTERS = 1000  # a cookie has 4 KB (RFC 6265 section 6.1)
 
 
 @dataclass(frozen=True)
-class Message:
+class Notice:
     """What is said at the top of the next page: `good` when something was done, else it was not."""
 
     good: bool
@@ -52,14 +52,14 @@ class Session:
         valid, _ = self._sealed("form").loads_unsafe(token)
         return valid
 
-    def seal(self, message: Message) -> str:
+    def seal(self, message: Notice) -> str:
         """Return the message as a cookie value that only this session's pages show."""
         return self._sealed("message").dumps([message.good, message.text[:MESSAGE_CHARACTERS]])
 
-    def unseal(self, value: str) -> Message | None:
+    def unseal(self, value: str) -> Notice | None:
         """Return the message that `seal` made, or None when it was anything else."""
         with suppress(BadData):
-            return Message(*self._sealed("message").loads(value))
+            return Notice(*self._sealed("message").loads(value))
         return None
 
     def _sealed(self, purpose: str) -> URLSafeSerializer:

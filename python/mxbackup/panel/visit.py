@@ -7,7 +7,7 @@ from typing import Any
 
 from mxbackup.errors import MxBackupError, UnknownRule
 from mxbackup.panel.checking import Checking
-from mxbackup.panel.session import Message
+from mxbackup.panel.session import Notice
 from mxbackup.service.context import Context
 from mxbackup.words.lexicon import Lexicon
 
@@ -42,7 +42,7 @@ class Page:
 class Redirect:
     """Leads to a page of ours (a query) and has it say what happened (post, redirect, get)."""
 
-    message: Message
+    message: Notice
     query: str = ""
 
 
@@ -53,4 +53,4 @@ def failed(visit: Visit, error: MxBackupError, query: str = "") -> Redirect:
         error = UnknownRule(
             'There is no rule for "{name}". It may have been removed meanwhile.', **error.message.parameters
         )
-    return Redirect(Message(False, visit.words.error(error)), query)
+    return Redirect(Notice(False, visit.words.error(error)), query)

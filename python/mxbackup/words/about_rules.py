@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How a rule is said, in the user's language: the same words in the command and in the panel."""
 
-import shlex
 from collections.abc import Iterable, Iterator
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput, InvalidRule, Sentence
+from mxbackup.errors import Sentence
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import Way, actual_way, meant_way
-from mxbackup.rules import PROPERTIES, Kind, Property, Recipients, Rule, names
+from mxbackup.rules import Kind, Property, Recipients, Rule, names
 from mxbackup.words import spans
 from mxbackup.words.lexicon import Lexicon
 
@@ -97,26 +96,6 @@ def no_list(rule: Rule, words: Lexicon) -> str:
     return words.text(
         "There is no list yet, so all its mail is put off. Import it: mxbackup recipients import {name} FILE",
         name=rule.name,
-    )
-
-
-def left_out(key: str, reason: InvalidInput, words: Lexicon) -> str:
-    """Return what is wrong with a record that holds no rule, and how to be rid of it in a shell."""
-    said = words.text("Left out, the record {key} is no rule: {reason}", key=key, reason=reason)
-    return f"{said} {words.text('To remove it: mxbackup remove {key}', key=shlex.quote(key))}"
-
-
-def fault(rule: Rule, reason: InvalidRule, words: Lexicon) -> str:
-    """Return what is wrong in the record of a rule that counts all the same, and how to mend it in a shell."""
-    prop = next(prop for prop in PROPERTIES if prop.key == reason.field)
-    return words.text(
-        "{level}: {name}: {reason} The rule counts all the same. To mend it: mxbackup set {key} --{option} {form}",
-        level=words.text("warning"),
-        name=rules.shown(rule),
-        reason=reason,
-        key=rule.name,
-        option=prop.name,
-        form=words.text(prop.form),
     )
 
 
