@@ -3,7 +3,10 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 from mxbackup import rules
 from mxbackup.errors import DatabaseError
+from mxbackup.esmith import files
 from mxbackup.service import applying, changing, draining
 from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.draining import NOTHING, Waiting
@@ -246,6 +250,62 @@ def test_killed_between_its_two_records_a_removal_leaves_the_rule(
     assert list(sme.context.inventory().draining) == []
     event(sme)
     assert accepted(sme) == block("dupontnet.com", ".dupontnet.com", "martin.org")
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_killed_at_any_write_a_removal_loses_no_way_and_the_next_try_finishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """`late` is whether the file was written already."""
+    entry = "dupontnet.com:192.0.2.25\n"
+    replace = files.replace
+
+    def killed(moment: int, act: Callable[[], object]) -> bool:
+        writes = 0
+
+        def write(*arguments: Any, **options: Any) -> bool:
+            nonlocal writes
+            writes += 1
+            if writes > moment and not late:
+                raise Killed
+            done = replace(*arguments, **options)
+            if writes > moment:
+                raise Killed
+            return done
+
+        with monkeypatch.context() as patch, suppress(Killed):
+            patch.setattr(files, "replace", write)
+            act()
+            return False
+        return True
+
+    def remove(server: Scratch) -> None:
+        if server.context.inventory().rules:
+            changing.remove(server.context, "dupontnet.com")
+        applying.apply(server.context)
+
+    for moment in range(20):
+        server = plain_qmail(tmp_path / str(moment))
+        changing.add(server.context, rules.make("dupontnet.com", route="192.0.2.25"))
+        applying.apply(server.context)
+        wait_for(server, "jean@dupontnet.com")
+        removing = killed(moment, partial(remove, server))
+        assert server.read(SMTPROUTES).count(entry) == 2
+        remove(server)
+        assert (server.read(SMTPROUTES).count(entry), "dupontnet" in accepted(server)) == (2, False)
+        assert server.context.inventory().draining.names() == {"dupontnet.com"}
+        deliver(server)
+        ending = killed(moment, partial(draining.end_draining, server.context))
+        assert server.read(SMTPROUTES).count(entry) in (0, 2)
+        draining.end_draining(server.context)
+        assert (server.read(SMTPROUTES), list(server.context.inventory().draining)) == ("", [])
+        if not removing and not ending:
+            break
+    assert moment > 3
 
 
 def test_a_note_that_cannot_be_written_removes_nothing(sme: Scratch) -> None:
