@@ -218,6 +218,16 @@ def test_a_record_deleted_by_hand_drains_where_it_needs_no_entry(sme: Scratch) -
     assert (noted(sme), "martin" in sme.read(SMTPROUTES)) == ([], False)
 
 
+def test_a_record_deleted_by_hand_that_used_the_smart_host_goes_on_doing_so(sme: Scratch) -> None:
+    sme.database("domains", "martin.org=mxbackup|Kind|host|Smarthost|use")
+    event(sme)
+    wait_for(sme, "x@martin.org")
+    sme.database("domains")
+    event(sme)
+    assert noted(sme) == ["martin.org=draining|Kind|host|Smarthost|use"]
+    assert sme.read(SMTPROUTES) == block()
+
+
 def test_where_no_routes_count_nothing_drains(sme: Scratch) -> None:
     sme.path(f"/etc/e-smith/templates{CONTROL}/smtproutes/10others").rename(
         sme.path(f"/etc/e-smith/templates{CONTROL}/smtproutes/30mxbackup")

@@ -17,7 +17,7 @@ from mxbackup.errors import DatabaseMissing, InvalidInput, QueueError
 from mxbackup.esmith.database import Database, Store
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.rules import Kind, Rule, RuleSet
+from mxbackup.rules import Kind, Rule, RuleSet, SmartHostUse
 from mxbackup.targets import block, smtproutes
 
 DATABASE = "mxbackup_draining"
@@ -62,11 +62,13 @@ class Draining:
         if not inventory.settings.routes:
             return inventory.draining
         in_force = inventory.rules if inventory.settings.enabled else RuleSet()
+        # Without an entry their mail goes to the smart host, if there is one.
+        way = SmartHostUse.USE if inventory.settings.smarthost else SmartHostUse.BYPASS
         found = []
         for name, kind in gone.items():
             if not in_force.nearest(name) and inventory.settings.local.delivers(name) is None:
                 with suppress(InvalidInput):  # not written by us
-                    found.append(rules.make(name, kind=kind))
+                    found.append(rules.make(name, kind=kind, smarthost=way))
         return RuleSet([*found, *inventory.draining]) if found else inventory.draining
 
     def note(self, rule: Rule) -> None:
