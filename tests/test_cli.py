@@ -496,7 +496,8 @@ def test_the_version(mxbackup: Run) -> None:
 REMOVE_HELP = """\
 Usage: mxbackup remove [OPTIONS] NAME
 
-  Remove a rule: its mail is refused from then on.
+  Remove a rule: its mail is refused from then on, and what waits is still
+  delivered.
 
 Options:
   --no-event  Change the database only: expand no file, restart nothing.

@@ -172,7 +172,8 @@ def set_(context: Context, /, name: str, event: bool, **options: str | None) -> 
 
 
 @click.command(
-    help=_("Remove a rule: its mail is refused from then on."), epilog=examples("mxbackup remove dupontnet.com")
+    help=_("Remove a rule: its mail is refused from then on, and what waits is still delivered."),
+    epilog=examples("mxbackup remove dupontnet.com"),
 )
 @name_argument
 @event_option
@@ -196,7 +197,9 @@ def enable(context: Context, event: bool) -> None:
     say(_("MX backup is enabled."), event)
 
 
-@click.command(help=_("Switch MX backup off: the rules stay recorded, and nothing is accepted for them."))
+@click.command(
+    help=_("Switch MX backup off: the rules stay recorded, nothing is accepted, and what waits is still delivered.")
+)
 @event_option
 @click.pass_obj
 def disable(context: Context, event: bool) -> None:
