@@ -3,6 +3,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from mxbackup.errors import QueueError
 from mxbackup.hosts import kind_of
 from mxbackup.hosts.esmith_qmail import EsmithQmail
 from mxbackup.hosts.plain_qmail import PlainQmail
@@ -44,3 +47,9 @@ def test_a_file_without_a_template_but_ours_is_not_replaced(server: Scratch) -> 
 def test_without_e_smith_the_targets_are_control_files(tmp_path: Path) -> None:
     found = {target.name: str(target.path) for target in kind_of(plain_qmail(tmp_path).host).targets()}
     assert found == {name: f"{CONTROL}/{name}" for name in ("smtproutes", "morercpthosts", "rcpthosts")}
+
+
+def test_the_queue_of_a_kind(tmp_path: Path) -> None:
+    assert kind_of(plain_qmail(tmp_path / "plain").host).queued() == []
+    with pytest.raises(QueueError, match="/var/qmail/queue"):
+        kind_of(Scratch(tmp_path / "empty").host).queued()

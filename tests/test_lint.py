@@ -123,6 +123,8 @@ def test_of_equal_keys_ours_loses_when_it_is_not_the_last() -> None:
             f"allow:ALL:ALL:{'*@a.com ' * 130}\nnoto:ALL:ALL:ALL\n",
             [("error", "line-too-long", "smtpd_check_rules", (1,))],
         ),
+        # As read from a file in ISO-8859-1.
+        (b"# le caf\xe9\nnoto:ALL:ALL:ALL\n".decode("utf-8", "surrogateescape"), []),
     ],
 )
 def test_smtpd_check_rules(text: str, found: list[object]) -> None:

@@ -17,6 +17,7 @@ from mxbackup.targets.target import Target, TargetStatus
 
 # What only some events or hosts need is imported for them.
 if TYPE_CHECKING:
+    from mxbackup.queue import Message
     from mxbackup.routing.qmail_remote import Qmail
     from mxbackup.targets.controlfile import FileChange
 
@@ -82,6 +83,12 @@ class HostKind(ABC):
         except OSError:
             return qmail_remote.KINDS
         return tuple(dict.fromkeys(replace(qmail, reads_moreipme=reads) for qmail in qmail_remote.KINDS))
+
+    def queued(self) -> "list[Message]":
+        """Return the messages that the queue holds. Raises QueueError."""
+        from mxbackup import queue
+
+        return queue.read(self.host.path(queue.QUEUE))
 
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""

@@ -117,9 +117,8 @@ def _write_routes(context: Context, done: Collection[str]) -> None:
 
 def _queue(context: Context) -> list[set[str]]:
     """Return the names that each message of the queue still waits for. Raises QueueError."""
-    from mxbackup.queue import QUEUE, Channel, read
+    from mxbackup.queue import Channel
 
     return [
-        {to.name for to in message.undelivered() if to.channel != Channel.LOCAL}
-        for message in read(context.host.path(QUEUE))
+        {to.name for to in message.undelivered() if to.channel != Channel.LOCAL} for message in context.kind.queued()
     ]

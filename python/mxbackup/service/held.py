@@ -10,6 +10,7 @@ from mxbackup import queue
 from mxbackup.errors import QueueError, UnknownRule
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
+from mxbackup.hosts import kind_of
 from mxbackup.queue import Held, Message, SendLog, Summary
 from mxbackup.rules import Rule, names
 
@@ -89,7 +90,7 @@ def read(host: Host, inventory: Inventory) -> Reading:
     """Return the queue as it is now; without a log there are no reasons. Raises QueueError."""
     if inventory.settings.postfix:
         raise QueueError("The mail of this server is held by Postfix, whose queue is not read here.")
-    messages = queue.read(host.path(queue.QUEUE))
+    messages = kind_of(host).queued()
     log, silent = SendLog(), None
     if messages:
         try:

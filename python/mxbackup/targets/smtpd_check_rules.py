@@ -51,7 +51,8 @@ class SmtpdCheckRules(Target):
             yield NO_CLOSING_RULE.found(self.path, line=CLOSING_RULE)
         elif BEGIN in lines[closing:]:
             yield AFTER_CLOSING_RULE.found(self.path, (lines.index(BEGIN, closing) + 1,), line=CLOSING_RULE)
-        if long := tuple(number for number, line in enumerate(lines, 1) if len(line.encode()) > LONGEST):
+        sizes = (len(line.encode("utf-8", "surrogateescape")) for line in lines)
+        if long := tuple(number for number, size in enumerate(sizes, 1) if size > LONGEST):
             yield TOO_LONG.found(self.path, long, limit=LONGEST)
 
 
