@@ -373,6 +373,8 @@ def test_a_key_that_is_a_name_in_other_words_is_an_invalid_name() -> None:
         ({"recipients": "learn"}, {}, False),
         ({"recipients": "learn", "unknown": "defer"}, {"recipients": "learn"}, False),
         ({"recipients": "list"}, {"recipients": "list"}, False),
+        ({"hold": "14"}, {}, False),
+        ({}, {"contact": "jean@martin.org"}, False),
     ],
 )
 def test_a_rule_adds_nothing_where_its_mail_fares_the_same_without_it(
