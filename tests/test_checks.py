@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from mxbackup import rules
-from mxbackup.check import collecting, contacts, inquiry, remembering
+from mxbackup.check import collecting, contacts, inquiry
 from mxbackup.check.contacts import Contacts, Probe
 from mxbackup.check.facts import Us
+from mxbackup.esmith import files
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import kind_of
@@ -41,6 +42,7 @@ from tests.system import mailserver
 
 Run = Callable[..., tuple[int, str, str]]
 SMTPROUTES = "/var/qmail/control/smtproutes"
+OUTAGES = "/var/lib/mxbackup/outages.json"
 ZONE = """@ SOA ns h 1 60 60 60 60
 @ NS ns
 ns A 127.0.0.1
@@ -675,7 +677,7 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
     text = text_of(message)
     assert "Ce serveur est le seul serveur de courrier (MX) de only.test" in text
     assert "ok.test" not in text
-    assert server.read("/arguments") == "-i -t\n"
+    assert server.read("/arguments") == "-i -f <> -t\n"
     assert night() == []
     rules_in_force(server, ok, ok.replace("ok", "only"))
     (mail,) = night()
@@ -690,14 +692,20 @@ def test_while_disabled_nothing_is_mailed_and_the_memory_stays(
 ) -> None:
     rules_in_force(server, ok, rule("only"))
     assert len(night()) == 1
-    before, configuration = server.records("mxbackup_checks"), server.records("configuration")
+    before, configuration = server.read(OUTAGES), server.records("configuration")
     server.database("configuration", *configuration, "mxbackup=service|status|disabled")
     rules_in_force(server, ok, rule("only"))
     assert night() == []
-    assert server.records("mxbackup_checks") == before
+    assert server.read(OUTAGES) == before
     server.database("configuration", *configuration)
     rules_in_force(server, ok, rule("only"))
     assert night() == []
+
+
+def checks(server: Scratch) -> dict[str, list[object]]:
+    """What is remembered of the last checks."""
+    rules = json.loads(server.read(OUTAGES))["rules"]
+    return {name: state["check"] for name, state in rules.items() if "check" in state}
 
 
 def test_what_is_remembered(
@@ -706,22 +714,35 @@ def test_what_is_remembered(
     rules_in_force(server, ok, rule("only"))
     before = int(time.time())
     night()
-    records = [re.sub("[0-9]{10,}", "NOW", line) for line in server.records("mxbackup_checks")]
-    assert records == ["ok.test=fine|Time|NOW", "only.test=error|Codes|only-mx|Time|NOW"]
-    times = [int(when) for when in re.findall("[0-9]{10,}", server.read("/home/e-smith/db/mxbackup_checks"))]
+    assert checks(server) == {"ok.test": ["fine", []], "only.test": ["error", ["only-mx"]]}
+    times = [state["checked"] for state in json.loads(server.read(OUTAGES))["rules"].values()]
     assert all(before <= when <= time.time() for when in times)
     mxbackup("check", "in.ok.test", "missing.test", "--remember", "--nameserver", nameserver)
-    assert [line.partition("=")[0] for line in server.records("mxbackup_checks")] == ["ok.test", "only.test"]
+    assert list(checks(server)) == ["ok.test", "only.test"]
     rules_in_force(server, ok)
     night()
-    assert [line.partition("=")[0] for line in server.records("mxbackup_checks")] == ["ok.test"]
+    assert list(checks(server)) == ["ok.test"]
+    assert "only.test" not in server.read("/var/lib/mxbackup/history")
+
+
+def test_a_check_by_hand_is_remembered_and_told_the_next_night(
+    night: Callable[[], list[str]], server: Scratch, mxbackup: Run, nameserver: str
+) -> None:
+    rules_in_force(server, rule("only"))
+    mxbackup("check", "--nameserver", nameserver)
+    assert checks(server) == {"only.test": ["error", ["only-mx"]]}
+    assert not server.path("/sent").exists()
+    assert len(night()) == 1
+    assert night() == []
 
 
 def test_what_could_not_be_checked_is_remembered_as_it_was(
     server: Scratch, mxbackup: Run, nameserver: str, hanging: socket.socket
 ) -> None:
     rules_in_force(server, f"{rule('ok')}|Route|prim.test:{hanging.getsockname()[1]}")
-    server.database("mxbackup_checks", "gone.test=fine|Time|1078866000", "ok.test=error|Codes|nat|Time|1078866000")
+    error = {"check": ["error", ["nat"]], "checked": 1078866000, "since": 1078866000}
+    rules = {"gone.test": {"check": ["fine", []]}, "ok.test": error}
+    server.write(OUTAGES, json.dumps({"version": 1, "open": False, "trouble": "", "rules": rules}))
     words = ("check", "--nameserver", nameserver, "--limit", "0.5")
     status, out, err = mxbackup(*words, "--json")
     (report,) = json.loads(out)
@@ -730,7 +751,7 @@ def test_what_could_not_be_checked_is_remembered_as_it_was(
     status, out, err = mxbackup(*words, "--remember")
     assert (status, err) == (3, "Not checked: ok.test.\n")
     assert out.endswith("Rules checked: 0; with errors: 0; with warnings: 0; fine: 0.\n")
-    assert server.records("mxbackup_checks") == ["ok.test=error|Codes|nat|Time|1078866000"]
+    assert checks(server) == {"ok.test": ["error", ["nat"]]}
 
 
 def test_an_error_is_an_answer_whatever_could_not_be_checked(
@@ -743,7 +764,7 @@ def test_an_error_is_an_answer_whatever_could_not_be_checked(
 
 def test_a_check_that_remembers_runs_alone(mxbackup: Run, server: Scratch, nameserver: str) -> None:
     lock = server.path("/var/lock/mxbackup-check")
-    with remembering.alone(lock):
+    with files.alone(lock):
         assert mxbackup("check", "only.test", "--remember", "--nameserver", nameserver) == (
             3, "", "mxbackup: Another check with --remember is running. Wait for its end.\n"
         )  # fmt: skip
@@ -761,7 +782,6 @@ def test_a_mail_that_could_not_be_sent_is_sent_the_next_night(
     status, _, err = mxbackup("check", "--remember", "--nameserver", nameserver)
     assert status == 3
     assert "sendmail could not send the mail" in err
-    assert not server.path("/home/e-smith/db/mxbackup_checks").exists()
     server.write("/usr/sbin/sendmail", works)
     assert len(night()) == 1
 

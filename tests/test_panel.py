@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The panel as a WSGI application on a scratch server: what each request does, shows and refuses."""
 
+import json
 import re
 import time
 from html import unescape
@@ -280,7 +281,9 @@ def test_a_check_without_findings(server: Scratch, check: Check, said: str) -> N
 
 def test_the_list_tells_the_last_known_state_and_when(server: Scratch, admin: Administrator) -> None:
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
-    server.database("mxbackup_checks", "dupontnet.com=error|Codes|nat|Time|1078866000")
+    state = {"check": ["error", ["nat"]], "checked": 1078866000}
+    states = {"version": 1, "open": False, "trouble": "", "rules": {"dupontnet.com": state}}
+    server.write("/var/lib/mxbackup/outages.json", json.dumps(states))
     put_into_force(server)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(1078866000))
     assert rows(admin.get())[0][4].split() == ["active", "error", *when.split()]

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from mxbackup import rules
-from mxbackup.check.states import Remembered
+from mxbackup.outage import Check, State
 from mxbackup.panel.forms import decode
 from mxbackup.panel.listing import PAGE_ROWS, Listing, View, listing
 from mxbackup.service import changing, inspecting
@@ -53,7 +53,7 @@ def test_filter_and_order(server: Scratch, view: View, expected: list[str]) -> N
 
 def test_a_row_tells_all_of_a_rule(server: Scratch) -> None:
     server.database("domains", *RULES)
-    states = {"www.dupontnet.com": Remembered("warning", (), 0)}
+    states = {"www.dupontnet.com": State(check=Check("warning"))}
     rows = listing(inspecting.status(server.context), states, View(text="www"), lexicon.load("fr")).rows
     assert [(r.key, r.kind, r.destination, r.covered_by, r.recipients, r.checked) for r in rows] == [
         ("www.dupontnet.com", "Ordinateur", "MX", "dupontnet.com", "", "warning")

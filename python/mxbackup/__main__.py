@@ -35,6 +35,8 @@ def _run() -> None:
             from mxbackup import panel
 
             panel.main()
+        case ["tend"] if _is_idle():
+            pass
         case _:
             from mxbackup.words import terminal
 
@@ -48,6 +50,12 @@ def _is_target(text: str) -> bool:
     from mxbackup.targets.registry import EXPANDED
 
     return text in EXPANDED
+
+
+def _is_idle() -> bool:
+    from mxbackup.hooks import idle
+
+    return idle.is_idle(idle.root())
 
 
 def _open_closed() -> None:

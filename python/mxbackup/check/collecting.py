@@ -24,7 +24,7 @@ from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import Dns, TooMany
 from mxbackup.lookup.query import Server, system_resolvers
 from mxbackup.routing import entries, qmail_remote
-from mxbackup.routing.qmail_remote import Delivery, Verdict
+from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
 from mxbackup.rules import Rule, RuleSet
 
 AT_ONCE = 16
@@ -101,6 +101,26 @@ class Checker:
             finding = notchecked.FAILED.found(name=name, error=ascii(error)[:300])
         nothing = Delivery(Verdict.UNKNOWN)
         return Report(name, nothing, (finding,), Facts(name, self._us, nothing, rule=rule), checked=False)
+
+    def way(self, name: str, clock: Clock) -> tuple[Target, ...] | Delivery:
+        """Return where qmail takes the mail of a name, in its order; what it does where that is nowhere but here.
+
+        Raises TimeIsUp or TooMany.
+        """
+        qmail, us = self._us.kinds[0], self._us
+        if us.settings.local.delivers(name) is not None:
+            return Delivery(Verdict.LOCAL)
+        look_up = self._dns.within(Clock(NAME_LIMIT, clock), QUESTIONS).lookup
+        found = qmail_remote.tiers(name, self._routes or {}, look_up, us.known_to(qmail), qmail)
+        if isinstance(found, Delivery):
+            return found
+        targets = tuple(target for tier in found for target in tier if not us.gets(target, qmail))
+        return targets or Delivery(Verdict.LOOP)
+
+    @property
+    def helo(self) -> str:
+        """The name that this server greets with."""
+        return self._us.helo
 
     def _facts(self, name: str, rule: Rule | None, clock: Clock) -> Facts:
         dns = self._dns.within(clock, QUESTIONS)

@@ -94,12 +94,15 @@ SUMMARIES = {
     "completion": _("Print the completion script for a shell."),
     "disable": _("Switch MX backup off."),
     "export": _("Print all rules as JSON or CSV."),
+    "flush": _("Have held mail tried now."),
+    "history": _("Tell what has happened."),
     "import": _("Take rules over from a file."),
     "learn": _("Ask the primaries about recipients."),
     "probe": _("Talk to a mail server as a stranger would."),
     "queue": _("Tell what mail is held, and why."),
     "recipients": _("Lists of recipients: import and export."),
     "render": _("Print what we contribute to a mail file."),
+    "tend": _("Look after held mail, once."),
 }
 SUMMARIES_OF_LISTS = {
     "import": _("Make addresses the list of a rule."),

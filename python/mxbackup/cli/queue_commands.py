@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
-from mxbackup.cli.common import _, examples, json_option, print_json, print_table, words
+from mxbackup.cli.common import NOT_POSSIBLE, _, examples, json_option, print_json, print_table, words
+from mxbackup.errors import UnknownRule
 from mxbackup.queue import Held, Summary
+from mxbackup.rules import names
 from mxbackup.service import held
 from mxbackup.service.context import Context
 from mxbackup.service.held import HeldMail
@@ -75,4 +77,73 @@ def held_words(mail: HeldMail, name: str) -> str:
     return about_queue.held(found, words) if found else ""
 
 
-COMMANDS = (queue,)
+@click.command(
+    help=_("Have what is held for NAMEs, for all rules without one, tried now."),
+    epilog=examples("mxbackup flush", "mxbackup flush dupontnet.com"),
+)
+@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@click.pass_obj
+def flush(context: Context, wanted: tuple[str, ...]) -> None:
+    """Make it due, whether the primaries answer or not."""
+    from mxbackup.service import tending
+
+    flushed, used = tending.flush(context, wanted)
+    if not flushed:
+        click.echo(_("No mail is held."))
+        return
+    shown = ", ".join(map(names.to_unicode, flushed))
+    click.echo(_("Tried now, by {used}: the mail held for {names}.", used=used, names=shown))
+
+
+@click.command(
+    help=_(
+        "Look after held mail: ask the primaries that it waits for, deliver it when one is back, keep it from "
+        "expiring, tell admin. Meant for cron, every minute."
+    ),
+    epilog=examples("mxbackup tend"),
+)
+@click.pass_obj
+def tend(context: Context) -> int:
+    """Look once, and print what was done."""
+    from mxbackup.service import tending
+
+    done = tending.tend(context)
+    if done is None:
+        click.echo(_("Another one is at it."))
+        return 0
+    if done.flushed:
+        shown = ", ".join(map(names.to_unicode, done.flushed))
+        click.echo(_("Tried now, by {used}: the mail held for {names}.", used=done.used, names=shown))
+    for trouble in done.troubles:
+        click.echo(f"mxbackup: {words.error(trouble)}", err=True)
+    return NOT_POSSIBLE if done.troubles else 0
+
+
+@click.command(
+    help=_("Tell what has happened: outages, held mail, checks that turned, for a year. Of NAME, or of all rules."),
+    epilog=examples("mxbackup history", "mxbackup history dupontnet.com --json"),
+)
+@click.argument("name", metavar="[NAME]", required=False, default="")
+@json_option
+@click.pass_obj
+def history(context: Context, name: str, as_json: bool) -> None:
+    """Print what has happened, oldest first."""
+    from mxbackup.service.outages import Outages
+    from mxbackup.words import about_outages
+
+    wanted = names.parse_host(name) if name else ""
+    past = Outages(context.host).past(wanted)
+    if wanted and not past.events and not context.inventory().with_draining.get(wanted):
+        raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=name)
+    if as_json:
+        print_json({"version": 1, "events": [event.to_json() for event in past.events], "damaged_lines": past.damaged})
+        return
+    for event in past.events:
+        click.echo(about_outages.line(event, words))
+    if not past.events:
+        click.echo(_("Nothing has happened."))
+    if past.damaged:
+        click.echo(_("Lines that are damaged: {count}.", count=past.damaged), err=True)
+
+
+COMMANDS = (queue, flush, tend, history)

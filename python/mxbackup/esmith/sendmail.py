@@ -1,21 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sending mail from this server, as every program on it does."""
+"""Sending mail from this server, as every program on it does. The sender is empty: nothing comes back in circles."""
 
+import os
 import subprocess
 from email.message import EmailMessage
 from pathlib import Path
 
 from mxbackup.errors import HostError
+from mxbackup.esmith.host import Host
 
+# qmail's sendmail passes an empty -f on in a way that takes the next word for the sender (sendmail.c).
+QMAIL_INJECT = Path("/var/qmail/bin/qmail-inject")
 SENDMAIL = Path("/usr/sbin/sendmail")
+_COMMANDS = ((QMAIL_INJECT, ["-f", "", "-h"]), (SENDMAIL, ["-i", "-f", "<>", "-t"]))
 SENDING_LIMIT = 60  # seconds
 
 
-def send(sendmail: Path, message: EmailMessage) -> None:
-    """Hand the message to the host's sendmail(8), to the recipients in its header. Raises HostError."""
+def can_send(host: Host) -> bool:
+    """Whether there is a program here that sends mail."""
+    return _command(host) is not None
+
+
+def send(host: Host, message: EmailMessage) -> None:
+    """Hand the message to qmail-inject(8) or sendmail(8), to the recipients in its header. Raises HostError."""
+    command = _command(host)
+    if command is None:
+        raise HostError("There is no {command}, so no mail can be sent.", command=SENDMAIL)
     try:
-        subprocess.run(
-            [sendmail, "-i", "-t"], input=message.as_bytes(), capture_output=True, check=True, timeout=SENDING_LIMIT
-        )
+        subprocess.run(command, input=message.as_bytes(), capture_output=True, check=True, timeout=SENDING_LIMIT)
     except (OSError, subprocess.SubprocessError) as error:
-        raise HostError("{command} could not send the mail: {reason}", command=sendmail, reason=error) from error
+        raise HostError("{command} could not send the mail: {reason}", command=command[0], reason=error) from error
+
+
+def _command(host: Host) -> list[str] | None:
+    found = ((host.path(program), options) for program, options in _COMMANDS)
+    return next(([str(path), *options] for path, options in found if os.access(path, os.X_OK)), None)

@@ -3,7 +3,8 @@
 
 `state` is what is known of a rule, `turning` what becomes of that when something new is seen, `pace` when a primary is
 asked and mail is made due, `notices` which mails are due, `history` what has happened. Nothing here reads or writes.
-May import errors.
+What faces need is in `service.outages`: `overview` gives every rule as it is now (condition, since when, held mail,
+last check), `month` what has happened to one in the last 30 days. May import errors.
 """
 
 from mxbackup.outage.history import Event, Happening

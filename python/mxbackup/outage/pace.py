@@ -17,8 +17,12 @@ FLUSHES = 6  # in a row that deliver nothing
 
 
 def is_open(state: State, now: int) -> bool:
-    """Whether the rule's primary is to be connected to: mail waits for it, or an outage has not ended."""
-    return state.open or _waits(state, now)
+    """Whether the rule's primary is to be asked: mail waits for it, or an outage that was told of has not ended.
+
+    One that a check found, and that keeps nothing waiting, is looked at now and then.
+    """
+    told = state.ended is not None or (state.outage is not None and state.outage.told > 0)
+    return told or _waits(state, now) or (state.open and not 0 <= now - state.asked < RAREST)
 
 
 def talk_due(state: State, now: int) -> bool:

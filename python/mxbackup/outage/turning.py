@@ -45,7 +45,7 @@ def _contacted(state: State, seen: Seen, events: list[Event]) -> State:
         contact=seen.contact,
         reason=seen.reason if away else "",
         primary=seen.primary or state.primary,
-        asked=seen.now if seen.asked else state.asked,
+        asked=seen.now,
         failures=(state.failures + 1 if away else 0) if seen.asked else 0,
         flushes=0 if away else state.flushes,
     )

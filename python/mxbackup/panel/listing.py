@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of rules: rows in the user's language, filtered, sorted, and cut into pages."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from mxbackup import rules
-from mxbackup.check.states import Remembered
 from mxbackup.esmith.inventory import Inventory
+from mxbackup.outage import State
 from mxbackup.rules import Recipients, Rule
 from mxbackup.service.inspecting import Status
-from mxbackup.words import about_rules
+from mxbackup.words import about_rules, spans
 from mxbackup.words.lexicon import Lexicon
 
 PAGE_ROWS = 100
@@ -74,7 +73,7 @@ class Listing:
     pages: int
 
 
-def listing(status: Status, states: Mapping[str, Remembered], view: View, words: Lexicon) -> Listing:
+def listing(status: Status, states: Mapping[str, State], view: View, words: Lexicon) -> Listing:
     """Return the rows that the view shows; a page beyond the last is the last."""
     inventory = status.inventory
     found = list(inventory.rules)
@@ -92,7 +91,7 @@ def listing(status: Status, states: Mapping[str, Remembered], view: View, words:
     return Listing(view, [_row(rule, status, states.get(rule.name), words) for rule in shown], len(found), pages)
 
 
-def _row(rule: Rule, status: Status, last: Remembered | None, words: Lexicon) -> Row:
+def _row(rule: Rule, status: Status, last: State | None, words: Lexicon) -> Row:
     inventory = status.inventory
     cover = inventory.rules.covering(rule.name)
     return Row(
@@ -105,8 +104,8 @@ def _row(rule: Rule, status: Status, last: Remembered | None, words: Lexicon) ->
         recipients=about_rules.recipients(rule, status.knowledge[rule.name], words)
         if rule.recipients != Recipients.ANY
         else "",
-        checked=last.state if last else "",
-        when=time.strftime("%Y-%m-%d %H:%M", time.localtime(last.time)) if last else "",
+        checked=last.check.state if last and last.check else "",
+        when=spans.moment(last.checked) if last and last.check else "",
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput
-from mxbackup.esmith.database import Database
+from mxbackup.errors import HostError, InvalidInput
+from mxbackup.esmith import printable
+from mxbackup.esmith.database import Database, log_to_syslog
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import SERVICE_KEY, Settings
 from mxbackup.rules import RECORD_TYPE, Rule, names
@@ -69,6 +70,7 @@ def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
     context.prepare(event)
     done = context.domains.update(change)
     context.draining.forget([rule.name])
+    _forget_past(context, rule)
     context.signal(event, "mxbackup-create", rule.name)
     return done
 
@@ -161,3 +163,13 @@ def _waiting(context: Context, domains: Database, key: str, current: Settings) -
     if not current.routes or (current.enabled and records.near(domains, key).covering(key)):
         return NOTHING
     return waiting(context, lambda name: records.near(domains, name).nearest(name) == rule)
+
+
+def _forget_past(context: Context, rule: Rule) -> None:
+    """What happened to an older rule of the name is not shown for a new one."""
+    from mxbackup.service.outages import Outages
+
+    try:
+        Outages(context.host).forget([rule.name])
+    except HostError as error:  # the rule stands all the same
+        log_to_syslog([printable.line(str(error))])

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Will it work? The checks of rules, and the states that were found at the last of them."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mxbackup.check import states
-from mxbackup.check.states import Remembered
-from mxbackup.errors import DatabaseMissing
-from mxbackup.esmith.database import Store
+from mxbackup.errors import DatabaseMissing, HostError, MxBackupError
+from mxbackup.esmith import files, printable
+from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Invalid, Inventory
 from mxbackup.esmith.settings import Settings
+from mxbackup.outage import Check, Notice, Seen, State, after, due
 from mxbackup.rules import Rule, RuleSet, names
 from mxbackup.service import inspecting, plugin
 from mxbackup.service.context import Context
+from mxbackup.service.outages import Known, Outages, States, Turn
+
+LOCK = Path("/var/lock/mxbackup-check")
 
 # The checks bring the DNS library; the list of rules shows states without them.
 if TYPE_CHECKING:
@@ -47,10 +51,10 @@ def check(
     """Check names, all rules without one, in `limit` seconds. What kept one from being checked is in its report.
 
     `public` addresses lead to this server beside those of the settings; `nameservers` are asked instead of the
-    domain's own. With `remember` the states are recorded, and admin is told of those that turned.
+    domain's own. The states are recorded; with `remember` that has to succeed, and admin is told of those that turned.
     Raises InvalidInput, DatabaseError, HostError, OSError.
     """
-    from mxbackup.check import collecting, remembering
+    from mxbackup.check import collecting
 
     inventory, outdated = _rules_in_force(context)
     chosen = _chosen(wanted, inventory)
@@ -59,11 +63,13 @@ def check(
         context.kind, inventory.settings, public, nameservers, inventory.rules, outdated=outdated, plugin=loaded
     )
     remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
-    with remembering.alone(context.host.path(remembering.LOCK)) if remember else nullcontext():
+    with _alone(context.host.path(LOCK)) if remember else nullcontext():
         with progress(len(chosen)) as done:
             reports = collecting.check_all(checker, chosen, done, limit)
         if remember:
-            _remember(context, reports, inventory.settings, all_rules=not wanted)
+            _remember(context, reports, inventory, all_rules=not wanted)
+        elif outdated is not None:
+            _note(context, reports, inventory)
     return Checked(reports, inventory.invalid)
 
 
@@ -83,12 +89,15 @@ def check_soon(context: Context, rule: Rule, budget: float, *, planned: bool = F
         outdated=() if planned else inspecting.outdated(context, inventory),
         plugin=not plugin.faults(context, inventory),
     )
-    return collecting.check_within(checker, rule.name, rule, budget)
+    report = collecting.check_within(checker, rule.name, rule, budget)
+    if report and not planned:
+        _note(context, [report], inventory)
+    return report
 
 
-def remembered(context: Context) -> dict[str, Remembered]:
-    """Return the states that the last checks found, by name. Raises DatabaseError."""
-    return states.remembered(_store(context))
+def remembered(context: Context) -> States:
+    """Return the states of the rules, by name. Raises HostError."""
+    return Outages(context.host).read().states
 
 
 def _rules_in_force(context: Context) -> tuple[Inventory, list[Path] | None]:
@@ -108,19 +117,79 @@ def _chosen(wanted: Sequence[str], inventory: Inventory) -> list[tuple[str, Rule
     return [(name, inventory.rules.nearest(name)) for name in parsed]
 
 
-def _remember(context: Context, reports: "Sequence[Report]", current: Settings, *, all_rules: bool) -> None:
-    """Record the states of rules, and tell admin in the server's language."""
-    from mxbackup.check import remembering
-    from mxbackup.esmith import sendmail
-    from mxbackup.words import check_mail, lexicon
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold the lock of the check that remembers. Raises HostError at once when another one holds it."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.alone(lock))
+        except TimeoutError as error:
+            raise HostError("Another check with --remember is running. Wait for its end.") from error
+        except OSError as error:
+            raise HostError("{path} cannot be locked: {reason}.", path=lock, reason=error.strerror) from error
+        yield
 
-    def announce(turned: "Sequence[Report]") -> None:
-        message = check_mail.mail(turned, current, lexicon.load(lexicon.language_of(current.language)))
-        sendmail.send(context.host.path(sendmail.SENDMAIL), message)
 
-    of_rules = [report for report in reports if (rule := report.facts.rule) and rule.name == report.name]
-    remembering.remember(_store(context), of_rules, all_rules=all_rules, announce=announce)
+def _note(context: Context, reports: "Sequence[Report]", inventory: Inventory) -> None:
+    """Record the states as far as that can be: whoever checks by hand may be no root, and is told by the report."""
+    if inventory.settings.enabled:
+        try:
+            _turn(context, _of_rules(reports))
+        except HostError as error:
+            log_to_syslog([f"check: {printable.line(str(error))}"])
 
 
-def _store(context: Context) -> Store:
-    return Store(context.host.database(states.DATABASE), log=lambda lines: None)
+def _remember(context: Context, reports: "Sequence[Report]", inventory: Inventory, *, all_rules: bool) -> None:
+    """Record the states, and tell admin of those that turned. Raises HostError: then it is told the next time."""
+    from mxbackup.service import telling
+
+    known = _of_rules(reports)
+    if all_rules:
+        there = {rule.name for rule in inventory.with_draining} | {record.key for record in inventory.invalid}
+        Outages(context.host).forget(Outages(context.host).read().states.keys() - there)
+    unsaid, notices = _turn(context, known, told=True)
+    troubles: list[MxBackupError] = []
+    reported = {report.name: report for report in known}
+    failed = telling.tell(context, notices, inventory, troubles.append, log_to_syslog, reported) if notices else []
+    if failed:
+        again = {name: unsaid[name] for notice in failed for name in notice.names}
+        Outages(context.host).update(lambda known: Turn({**known.states, **again}, [], known.trouble))
+    if troubles:
+        raise troubles[0]
+
+
+def _of_rules(reports: "Sequence[Report]") -> "list[Report]":
+    return [report for report in reports if report.checked and _is_of_rule(report)]
+
+
+def _is_of_rule(report: "Report") -> bool:
+    return report.facts.rule is not None and report.facts.rule.name == report.name
+
+
+def _turn(context: Context, reports: "Sequence[Report]", *, told: bool = False) -> tuple[States, list[Notice]]:
+    """Take in what was found; return the states before anybody is told, and what is due, if it is to be `told` now."""
+    unsaid: States = {}
+    notices: list[Notice] = []
+    now = int(time.time())
+
+    def turn(known: Known) -> Turn:
+        states, events = dict(known.states), []
+        for report in reports:
+            states[report.name], happened = after(states.get(report.name, State()), _seen(report, now))
+            events += [event.of(report.name) for event in happened]
+        unsaid.update(states)
+        if told:
+            states, notices[:] = due(states, now, [report.name for report in reports])
+        return Turn(states, events, known.trouble)
+
+    Outages(context.host).update(turn)
+    return unsaid, notices
+
+
+def _seen(report: "Report", now: int) -> Seen:
+    from mxbackup.service import contacting
+
+    found = contacting.best([contacting.judge(dialogue) for dialogue in report.facts.contacts.values()])
+    primary = tuple(sorted(map(str, report.facts.contacts)))
+    check = Check(report.state, report.codes)
+    return Seen(now, found.contact, found.reason, primary, asked=bool(primary), check=check)

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is remembered of outages, below /var/lib/mxbackup, for root alone: the state of each rule, and the history.
+
+`outages.json` is replaced in one step, `history` is added to; both are bounded. Whoever changes them holds one lock.
+A file that is damaged is set aside, never emptied, and that is said.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mxbackup.errors import HostError
+from mxbackup.esmith import files
+from mxbackup.esmith.database import log_to_syslog
+from mxbackup.esmith.host import Host
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.outage import Condition, Event, State
+from mxbackup.outage.history import YEAR, kept
+from mxbackup.queue import Held
+from mxbackup.service.held import HeldMail
+
+STATES = Path("/var/lib/mxbackup/outages.json")
+HISTORY = Path("/var/lib/mxbackup/history")
+LOCK = Path("/var/lib/mxbackup/outages.lock")
+VERSION = 1
+LIMIT = 4 * 1024 * 1024  # bytes of the history
+PATIENCE = 10.0  # seconds that the lock is waited for
+_MODE = 0o600
+MONTH = 30 * 86_400
+
+States = dict[str, State]
+
+
+@dataclass(frozen=True)
+class Known:
+    """The states by the rule's name, why the queue could not be read at the last look, and what is damaged here."""
+
+    states: States = field(default_factory=dict)
+    trouble: str = ""
+    damage: HostError | None = None
+
+
+@dataclass(frozen=True)
+class Past:
+    """What has happened, oldest first, and how many lines of it are damaged."""
+
+    events: list[Event]
+    damaged: int = 0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a change makes of the states: these, what happened by it, and why the queue cannot be read."""
+
+    states: States
+    events: list[Event] = field(default_factory=list)
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class RuleNow:
+    """A rule as it is now: its condition, since when, why, what is held, what the last check found and when.
+
+    `held` is None when nothing is held or that is not known; `checked` is empty before the first check.
+    """
+
+    condition: Condition
+    since: int = 0
+    reason: str = ""
+    held: Held | None = None
+    checked: str = ""
+    when: int = 0
+
+
+def overview(host: Host, inventory: Inventory, mail: HeldMail) -> dict[str, RuleNow]:
+    """Return every rule as it is now, by name, draining ones too. Raises HostError."""
+    states = Outages(host).read().states
+    found = {}
+    for rule in inventory.with_draining:
+        state = states.get(rule.name, State())
+        condition = state.condition
+        if condition == Condition.FINE and not inventory.rules.get(rule.name):
+            condition = Condition.DRAINING
+        check = state.check.state if state.check else ""
+        found[str(rule.name)] = RuleNow(condition, state.since, state.reason, mail.of(rule.name), check, state.checked)
+    return found
+
+
+def month(host: Host, name: str, now: int) -> Past:
+    """Return what has happened to a rule in the last MONTH. Raises HostError."""
+    past = Outages(host).past(name)
+    return Past([event for event in past.events if event.time > now - MONTH], past.damaged)
+
+
+class Outages:
+    """The states and the history of one host. `log` takes lines for syslog."""
+
+    def __init__(self, host: Host, log: Callable[[list[str]], None] = log_to_syslog) -> None:
+        self._states, self._history, self._lock = map(host.path, (STATES, HISTORY, LOCK))
+        self._log = log
+
+    def read(self) -> Known:
+        """Return what is known. Raises HostError when the file cannot be read; damage is in the result."""
+        try:
+            content = self._states.read_bytes()
+        except FileNotFoundError:
+            return Known()
+        except OSError as error:
+            raise _unusable(self._states, error) from error
+        try:
+            return _parse(content)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return Known(damage=_damaged(self._states))
+
+    def update(self, change: Callable[[Known], Turn]) -> States:
+        """Replace the states by what `change` makes of them, and add what happened to the history.
+
+        Returns the states. Nothing is written when nothing changed. Raises HostError; the states are then as they were.
+        """
+        try:
+            with self._locked():
+                known = self.read()
+                if known.damage:
+                    self._set_aside()
+                turn = change(known)
+                self._append(turn.events)
+                content = _content(turn)
+                if not self._states.exists() or content != _content(Turn(known.states, [], known.trouble)):
+                    self._remove_left_over()
+                    files.replace(self._states, content, mode=_MODE, group="root")
+                return turn.states
+        except OSError as error:
+            raise _unusable(self._states, error) from error
+
+    def forget(self, names: Collection[str]) -> None:
+        """Forget these rules: their states and what happened to them. Raises HostError."""
+        known = self.read()
+        gone = set(names)
+        if gone.intersection(known.states):
+            self.update(lambda known: Turn({n: s for n, s in known.states.items() if n not in gone}, [], known.trouble))
+        past = self.past()
+        if any(event.name in gone for event in past.events):
+            try:
+                with self._locked():
+                    self._rewrite(event for event in self.past().events if event.name not in gone)
+            except OSError as error:
+                raise _unusable(self._history, error) from error
+
+    def seen(self, database: Path) -> None:
+        """Note that the states were compared with this database as it is now: see `hooks.idle`."""
+        with suppress(FileNotFoundError):
+            if database.stat().st_mtime_ns > self._states.stat().st_mtime_ns:
+                os.utime(self._states)
+
+    def past(self, name: str = "") -> Past:
+        """Return what has happened to a rule, or to all. Raises HostError when it cannot be read."""
+        try:
+            lines = self._history.read_bytes().splitlines()
+        except FileNotFoundError:
+            return Past([])
+        except OSError as error:
+            raise _unusable(self._history, error) from error
+        events = list(_events(lines))
+        whole = kept(events, int(time.time()))
+        return Past([event for event in whole if name in ("", event.name)], len(lines) - len(events))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _MODE)
+        try:
+            files.lock(descriptor, PATIENCE)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _set_aside(self) -> None:
+        aside = self._states.with_name(f"{self._states.name}.damaged")
+        self._states.rename(aside)
+        self._log([f"{self._states} is damaged; it is now {aside}, and the states are found out anew"])
+
+    def _remove_left_over(self) -> None:
+        """What one that was killed while it wrote left behind; nobody else writes under the lock."""
+        for path in self._states.parent.glob(f"{self._states.name}.*"):
+            if path.suffix[1:].isdigit():
+                path.unlink(missing_ok=True)
+
+    def _append(self, events: Iterable[Event]) -> None:
+        lines = b"".join(_line(event) for event in events)
+        if not lines:
+            return
+        descriptor = os.open(self._history, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, _MODE)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+            os.write(descriptor, (b"\n" if torn else b"") + lines)
+        finally:
+            os.close(descriptor)
+        if size > LIMIT or self._is_old():
+            self._rewrite(self.past().events)
+
+    def _is_old(self) -> bool:
+        with self._history.open("rb") as file:
+            first = next(_events([file.readline(65536)]), None)
+        return first is not None and first.time < time.time() - YEAR - 30 * 86_400
+
+    def _rewrite(self, events: Iterable[Event]) -> None:
+        """Write the history anew, the newest half of its LIMIT at most."""
+        newest: list[bytes] = []
+        room = LIMIT // 2
+        for event in reversed(list(events)):
+            newest.append(_line(event))
+            room -= len(newest[-1])
+            if room < 0:
+                break
+        files.replace(self._history, b"".join(reversed(newest)), mode=_MODE, group="root")
+
+
+def _parse(content: bytes) -> Known:
+    told = json.loads(content)
+    if told["version"] != VERSION:
+        raise ValueError(told["version"])
+    return Known({str(name): State.from_json(state) for name, state in told["rules"].items()}, str(told["trouble"]))
+
+
+def _content(turn: Turn) -> bytes:
+    """Return the file; its beginning tells `hooks.idle` whether anything is going on."""
+    states: Mapping[str, State] = turn.states
+    busy = any(state.open or state.mail.messages for state in states.values())
+    told = {
+        "version": VERSION,
+        "open": busy,
+        "trouble": turn.trouble,
+        "rules": {name: states[name].to_json() for name in sorted(states)},
+    }
+    return json.dumps(told).encode() + b"\n"
+
+
+def _line(event: Event) -> bytes:
+    return json.dumps(event.to_json()).encode() + b"\n"
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[Event]:
+    for line in lines:
+        with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            yield Event.from_json(json.loads(line))
+
+
+def _damaged(path: Path) -> HostError:
+    return HostError("{path} is damaged: what was known of outages is lost until the next look.", path=path)
+
+
+def _unusable(path: Path, error: OSError) -> HostError:
+    reason = error.strerror or "it was locked too long"
+    return HostError("{path} cannot be used: {reason}.", path=path, reason=reason)

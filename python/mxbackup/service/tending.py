@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The one place that acts during an outage: asks primaries, makes their mail due, keeps it from expiring, tells admin.
+
+Each look saves what it found before it acts on that, so that one that is killed does nothing twice.
+"""
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from mxbackup import queue
+from mxbackup.errors import HostError, MxBackupError, QueueError
+from mxbackup.esmith import files, printable
+from mxbackup.esmith.database import log_to_syslog
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.outage import Contact, Event, Mail, Notice, Seen, State, after, due, pace
+from mxbackup.queue import Message
+from mxbackup.service import contacting, draining, held
+from mxbackup.service.context import Context
+from mxbackup.service.held import Reading
+from mxbackup.service.outages import Known, Outages, States, Turn
+
+LOCK = Path("/var/lib/mxbackup/tend.lock")
+QMAIL = "qmail"
+_PLAIN = re.compile(r"[!#-;=?-~]{1,64}@[A-Za-z0-9.-]{1,253}")
+
+Log = Callable[[list[str]], None]
+Asking = Callable[[Inventory], contacting.Primaries]
+
+
+@dataclass(frozen=True)
+class Tended:
+    """What a look did: the rules whose mail was made due, by what, and what could not be done."""
+
+    flushed: tuple[str, ...] = ()
+    used: str = ""
+    renewed: int = 0
+    told: int = 0
+    troubles: tuple[MxBackupError, ...] = ()
+
+
+def tend(context: Context, log: Log = log_to_syslog) -> Tended | None:
+    """Look after held mail once; None when another one is at it. What went wrong goes to the log, and is returned.
+
+    Raises DatabaseError, HostError: nothing was done.
+    """
+    with suppress(TimeoutError), files.alone(context.host.path(LOCK)):
+        return _Look(context, log).tend()
+    return None
+
+
+def flush(context: Context, wanted: Collection[str] = ()) -> tuple[tuple[str, ...], str]:
+    """Make what is held for these rules, for all without one, due now; return their names, and what was used for it.
+
+    Raises InvalidInput, UnknownRule, QueueError, HostError, DatabaseError.
+    """
+    look = _Look(context, log_to_syslog)
+    inventory = context.inventory()
+    reading = held.read(context.host, inventory)
+    summary = reading.summary(inventory)
+    names = {mail.name for mail in summary.rules}
+    if wanted:
+        names &= held.chosen(tuple(wanted), inventory, held.HeldMail(summary))
+    if not names:
+        return (), ""
+    found = look.primaries(inventory).look(sorted(names), (), {})
+    used = look.make_due(target.address for one in found.values() for target in one.targets)
+    now = int(time.time())
+    look.outages.update(
+        lambda known: Turn(
+            {
+                name: replace(state, flushed=now, flushes=state.flushes + 1) if name in names else state
+                for name, state in known.states.items()
+            },
+            [],
+            known.trouble,
+        )
+    )
+    return tuple(sorted(names)), used
+
+
+@dataclass
+class _Look:
+    """One look at the queue and the primaries."""
+
+    context: Context
+    log: Log
+    now: int = field(default_factory=lambda: int(time.time()))
+    troubles: list[MxBackupError] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.outages = Outages(self.context.host, self.log)
+
+    def tend(self) -> Tended:
+        """Do all that is due."""
+        inventory = self.context.inventory()
+        self._forget(inventory)
+        before = self.outages.read()
+        reading, trouble = self._read(inventory, before)
+        renewed = self._renew(reading, inventory) if reading else 0
+        mails = _mails(reading, inventory) if reading else None
+        found = self._ask(inventory, reading, mails, before.states)
+        flushed: set[str] = set()
+        notices: list[Notice] = []
+        states: States = {}
+        unsaid: States = {}
+
+        def turn(known: Known) -> Turn:
+            nonlocal states, unsaid
+            turned, events = self._turned(known.states, mails, found, flushed)
+            unsaid = turned
+            states, due_now = due(turned, self.now)
+            notices[:] = due_now
+            return Turn(states, events, trouble)
+
+        self.outages.update(turn)
+        used = self._flush(flushed, found) if flushed else ""
+        told = self._tell(notices, unsaid, inventory)
+        if reading:
+            self._let_go(inventory, mails or {})
+        return Tended(tuple(sorted(flushed)), used, renewed, told, tuple(self.troubles))
+
+    def primaries(self, inventory: Inventory) -> contacting.Primaries:
+        """Return what asks primaries. Brings the DNS library, so only where there is something to ask."""
+        from mxbackup.check import collecting
+
+        checker = collecting.checker_for(self.context.kind, inventory.settings, rules=inventory.rules)
+        return contacting.Primaries(checker)
+
+    def make_due(self, addresses: Iterable[str]) -> str:
+        """Have the mail for these addresses tried now; return what was used. Raises QueueError, HostError."""
+        host = self.context.host
+        found = sorted({IPv4Address(address) for address in addresses})
+        return queue.make_due(host.path(queue.QUEUE), found, lambda: host.alarm(QMAIL))
+
+    def _forget(self, inventory: Inventory) -> None:
+        """Forget rules that are gone, as soon as the database was changed: a new one of the name has no past."""
+        known = {rule.name for rule in inventory.with_draining} | {record.key for record in inventory.invalid}
+        if gone := self.outages.read().states.keys() - known:
+            self.outages.forget(gone)
+        self.outages.seen(self.context.domains.path)
+
+    def _read(self, inventory: Inventory, before: Known) -> tuple[Reading | None, str]:
+        try:
+            return held.read(self.context.host, inventory), ""
+        except QueueError as error:
+            if str(error) != before.trouble and not inventory.settings.postfix:
+                self.log([f"tend: {error}"])
+            self.troubles.append(error)
+            return None, str(error)
+
+    def _renew(self, reading: Reading, inventory: Inventory) -> int:
+        wanted = queue.renewals(
+            reading.messages, reading.holds(inventory), reading.lifetime, self.now, reading.log.running
+        )
+        if not wanted:
+            return 0
+        try:
+            done = queue.renew(self.context.host.path(queue.QUEUE), wanted)
+        except QueueError as error:
+            self._trouble(error)
+            return 0
+        self.log([f"tend: renewed {len(done)} messages that would have expired"])
+        return len(done)
+
+    def _ask(
+        self, inventory: Inventory, reading: Reading | None, mails: Mapping[str, Mail] | None, states: States
+    ) -> dict[str, contacting.Found]:
+        """Ask the primaries of rules that mail waits for or whose outage lasts; those that waited longest first."""
+        known = {name: replace(states.get(name, State()), mail=mail) for name, mail in (mails or {}).items()}
+        known = {**states, **known}
+        names = [name for name, state in known.items() if pace.is_open(state, self.now)]
+        if not names:
+            return {}
+        names.sort(key=lambda name: known[name].asked)
+        talk = [name for name in names if pace.talk_due(known[name], self.now)]
+        recipients = _recipients(reading.messages, inventory) if reading else {}
+        try:
+            return self.primaries(inventory).look(names, talk, recipients)
+        except OSError as error:
+            self._trouble(HostError("{path} cannot be used: {reason}.", path=error.filename, reason=error.strerror))
+            return {}
+
+    def _turned(
+        self,
+        states: States,
+        mails: Mapping[str, Mail] | None,
+        found: Mapping[str, contacting.Found],
+        flushed: set[str],
+    ) -> tuple[States, list[Event]]:
+        turned: States = {}
+        events: list[Event] = []
+        flushed.clear()
+        for name in sorted({*states, *(mails or {}), *found}):
+            answer = found.get(name, contacting.Found())
+            mail = None if mails is None else mails.get(name, Mail())
+            seen = Seen(self.now, answer.contact, answer.reason, answer.primary, answer.asked, mail)
+            state, happened = after(states.get(name, State()), seen)
+            if answer.contact == Contact.ANSWERS and pace.flush_due(state, self.now):
+                state = replace(state, flushed=self.now, flushes=state.flushes + 1)
+                flushed.add(name)
+            events += [event.of(name) for event in happened]
+            if state != _nothing(state):
+                turned[name] = state
+        return turned, events
+
+    def _flush(self, names: Collection[str], found: Mapping[str, contacting.Found]) -> str:
+        try:
+            used = self.make_due(target.address for name in names for target in found[name].targets)
+        except (QueueError, HostError) as error:
+            self._trouble(error)
+            return ""
+        self.log([f"tend: {', '.join(sorted(names))} can be reached; made its mail due with {used}"])
+        return used
+
+    def _tell(self, notices: list[Notice], unsaid: States, inventory: Inventory) -> int:
+        """Send the mails; one that could not be sent is due again."""
+        from mxbackup.service import telling
+
+        failed = telling.tell(self.context, notices, inventory, self._trouble, self.log) if notices else []
+        if failed:
+            again = {name: unsaid[name] for notice in failed for name in notice.names}
+            self.outages.update(lambda known: Turn({**known.states, **again}, [], known.trouble))
+        return len(notices) - len(failed)
+
+    def _let_go(self, inventory: Inventory, mails: Mapping[str, Mail]) -> None:
+        try:
+            if ended := draining.end_draining(self.context, inventory, held=list(mails)):
+                self.log([f"tend: nothing is held any more for {', '.join(ended)}; its way out is closed"])
+        except MxBackupError as error:
+            self._trouble(error)
+
+    def _trouble(self, error: MxBackupError) -> None:
+        self.troubles.append(error)
+        self.log([f"tend: {printable.line(str(error))}"])
+
+
+def _nothing(state: State) -> State:
+    """The state of a rule of which nothing is to be remembered but when it was seen."""
+    return State(since=state.since, primary=state.primary)
+
+
+def _mails(reading: Reading, inventory: Inventory) -> dict[str, Mail]:
+    summary = reading.summary(inventory)
+    return {mail.name: Mail(mail.messages, mail.oldest, mail.expires) for mail in summary.rules}
+
+
+def _recipients(messages: Iterable[Message], inventory: Inventory) -> dict[str, str]:
+    """Return for each rule one address that mail is held for; none that could break out of a command."""
+    found: dict[str, str] = {}
+    for message in messages:
+        for to in message.undelivered():
+            rule = inventory.with_draining.nearest(to.name)
+            if rule and rule.name not in found and _PLAIN.fullmatch(to.address):
+                found[rule.name] = to.address
+    return found

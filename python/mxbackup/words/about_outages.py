@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""States and what has happened, in words."""
+
+from collections.abc import Mapping
+
+from mxbackup.errors import Sentence
+from mxbackup.esmith import printable
+from mxbackup.outage import Condition, Event, Happening
+from mxbackup.rules import names
+from mxbackup.words import spans
+from mxbackup.words.lexicon import Lexicon
+
+_CONDITIONS: Mapping[Condition, Sentence] = {
+    Condition.FINE: "fine",
+    Condition.UNREACHABLE: "the primary cannot be reached",
+    Condition.REFUSES: "the primary refuses mail",
+    Condition.MISCONFIGURED: "misconfigured",
+    Condition.DRAINING: "held mail is on its way out",
+}
+_HAPPENINGS: Mapping[Happening, Sentence] = {
+    Happening.BEGUN: "the primary cannot be reached: {reason}",
+    Happening.HELD: "mail is held, messages: {messages}",
+    Happening.BACK: "the primary is back, messages held: {messages}",
+    Happening.DRAINED: "all is delivered, messages: {messages}; the longest waited {waited}",
+    Happening.STUCK: "the primary answers, and mail still waits, messages: {messages}",
+    Happening.BROKEN: "a check found errors: {reason}",
+    Happening.WELL: "a check found no error any more",
+}
+
+
+def condition(found: Condition, words: Lexicon) -> str:
+    """Return the state of a rule."""
+    return words.text(_CONDITIONS[found])
+
+
+def happening(event: Event, words: Lexicon) -> str:
+    """Return what happened, without when and to what."""
+    return words.text(
+        _HAPPENINGS[event.happening],
+        reason=printable.line(event.reason),
+        messages=event.messages,
+        waited=spans.span(event.waited, words),
+    )
+
+
+def line(event: Event, words: Lexicon) -> str:
+    """Return what happened, when and to what, in a line."""
+    name = printable.line(names.to_unicode(event.name))
+    return f"{spans.moment(event.time)}  {name}  {happening(event, words)}"

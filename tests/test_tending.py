@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `tend` does beside a queue: real files, a real small primary, and the programs of the host as scripts."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mxbackup.errors import HostError
+from mxbackup.esmith import files
+from mxbackup.hooks import idle
+from mxbackup.outage import Condition, Event, Happening, State
+from mxbackup.queue import read_time_outs
+from mxbackup.service import changing, contacting, held, outages, tending
+from mxbackup.service.outages import Outages, Turn
+from mxbackup.smtp import reach
+from tests.heldmail import empty_queue, hold
+from tests.scratch import PACKAGE, Scratch
+
+Run = Callable[..., tuple[int, str, str]]
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+QUEUE = "/var/qmail/queue"
+
+
+class Primary:
+    """A mail server on 127.0.0.25; `says` are its replies, the last one for all that follow."""
+
+    def __init__(self) -> None:
+        self.says = ["220 here", "250 ok"]
+        self.dialogues = 0
+        with socket.socket() as free:
+            free.bind(("127.0.0.25", 0))
+            self.port: int = free.getsockname()[1]
+        self.listening: socket.socket | None = None
+
+    def up(self) -> None:
+        self.listening = socket.create_server(("127.0.0.25", self.port))
+        threading.Thread(target=self._serve, args=(self.listening,), daemon=True).start()
+
+    def down(self) -> None:
+        if self.listening:
+            self.listening.shutdown(socket.SHUT_RDWR)
+            self.listening.close()
+            self.listening = None
+
+    def _serve(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rwb") as lines:
+            try:
+                for count in range(20):
+                    reply = self.says[min(count, len(self.says) - 1)]
+                    if reply == "hang":
+                        time.sleep(30)
+                    lines.write(reply.encode() + b"\r\n")
+                    lines.flush()
+                    if not lines.readline():
+                        return
+                    self.dialogues += count == 0
+            except OSError:
+                return
+
+
+@pytest.fixture
+def primary() -> Iterator[Primary]:
+    found = Primary()
+    yield found
+    found.down()
+
+
+@pytest.fixture
+def outage(server: Scratch, primary: Primary) -> Scratch:
+    """A server with a rule whose primary is away, a supervisor that notes signals, and a sendmail that keeps mails."""
+    route = f"[127.0.0.25]:{primary.port}"
+    server.database("configuration", "DomainName=durantcom.net", "SystemName=sme")
+    server.database("domains", f"dupontnet.com=mxbackup|Kind|domain|Route|{route}")
+    server.write("/var/qmail/control/smtproutes", f"dupontnet.com:{route}\n".replace("[127", "127").replace("]", ""))
+    server.path("/service/qmail/supervise").mkdir(parents=True)
+    server.write("/service/qmail/supervise/status", bytes(12) + b"\1\0\0\0" + bytes(4))
+    server.script("/usr/bin/sv", f'echo "$*" >> {server.root}/signals')
+    server.script("/usr/sbin/sendmail", f'cat >> {server.root}/sent; echo "$*" > {server.root}/arguments')
+    server.write("/var/log/qmail/current", "")
+    server.write(f"{QUEUE}/lock/tcpto", struct.pack("<4sB3xQ", bytes((127, 0, 0, 25)), 2, int(time.time())))
+    return server
+
+
+def put(server: Scratch, ident: int = 1, age: int = 5 * MINUTE, to: str = "jean@dupontnet.com") -> None:
+    hold(server.path(QUEUE), ident, [f"T{to}"], int(time.time()) - age)
+
+
+def deliver(server: Scratch) -> None:
+    shutil.rmtree(server.path(QUEUE))
+    empty_queue(server.path(QUEUE), split=1)
+
+
+def state(server: Scratch) -> State:
+    return Outages(server.host).read().states["dupontnet.com"]
+
+
+def signals(server: Scratch) -> list[str]:
+    path = server.path("/signals")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def mails(server: Scratch) -> list[str]:
+    path = server.path("/sent")
+    text = path.read_text() if path.exists() else ""
+    return [line.removeprefix("Subject: ") for line in text.splitlines() if line.startswith("Subject: ")]
+
+
+def later(server: Scratch, seconds: int) -> None:
+    """As if it had been remembered so many seconds earlier."""
+    path = server.path("/var/lib/mxbackup/outages.json")
+    told = json.loads(path.read_text())
+    for rule in told["rules"].values():
+        for part in (rule, rule.get("outage") or {}):
+            for key in ("since", "asked", "flushed", "begun", "back", "told"):
+                if part.get(key):
+                    part[key] -= seconds
+    path.write_text(json.dumps(told))
+
+
+def quiet(lines: list[str]) -> None:
+    """For who reads no log."""
+
+
+def tend(server: Scratch, log: Callable[[list[str]], None] = quiet) -> tending.Tended:
+    done = tending.tend(server.context, log)
+    assert done is not None
+    return done
+
+
+def test_an_outage_from_begin_to_end(outage: Scratch, primary: Primary) -> None:
+    put(outage)
+    assert tend(outage).flushed == ()
+    assert (state(outage).condition, state(outage).reason) == (Condition.UNREACHABLE, "Connection refused")
+    later(outage, 16 * MINUTE)
+    assert tend(outage).told == 1
+    assert mails(outage) == ["MX backup: dupontnet.com cannot be reached, messages that wait: 1"]
+    assert "Auto-Submitted: auto-generated" in outage.read("/sent")
+    assert outage.read("/arguments") == "-i -f <> -t\n"
+    assert tend(outage).told == 0
+    primary.up()
+    done = tend(outage)
+    assert (done.flushed, done.used) == (("dupontnet.com",), "sv a /service/qmail")
+    assert signals(outage) == [f"a {outage.path('/service/qmail')}"]
+    assert read_time_outs(outage.path(QUEUE)) == []
+    assert state(outage).condition == Condition.DRAINING
+    deliver(outage)
+    assert tend(outage).told == 1
+    assert mails(outage)[1] == "MX backup: dupontnet.com is back and has its mail"
+    assert state(outage).condition == Condition.FINE
+    events = Outages(outage.host).past("dupontnet.com").events
+    assert [event.happening for event in events] == [
+        Happening.BEGUN, Happening.HELD, Happening.BACK, Happening.DRAINED,
+    ]  # fmt: skip
+    deliver(outage)
+    before = outage.path("/var/lib/mxbackup/outages.json").stat().st_mtime_ns
+    assert tend(outage) == tending.Tended()
+    assert outage.path("/var/lib/mxbackup/outages.json").stat().st_mtime_ns == before
+
+
+def test_what_is_on_its_way_is_left_to_qmail(outage: Scratch, primary: Primary) -> None:
+    primary.up()
+    put(outage, age=10)
+    assert (tend(outage).flushed, primary.dialogues) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("says", "condition"),
+    [
+        (["421 busy"], Condition.REFUSES),
+        (["554 no"], Condition.REFUSES),
+        (["220 here", "250 ok", "250 ok", "451 later"], Condition.REFUSES),
+        (["220 here", "250 ok", "250 ok", "550 no"], Condition.REFUSES),
+        (["220 here", "250 ok", "451 4.3.0 to everything"], Condition.REFUSES),
+        (["hang"], Condition.UNREACHABLE),
+        (["no SMTP"], Condition.UNREACHABLE),
+    ],
+)
+def test_a_primary_that_takes_no_mail_is_not_back(
+    outage: Scratch, primary: Primary, monkeypatch: pytest.MonkeyPatch, says: list[str], condition: Condition
+) -> None:
+    monkeypatch.setattr(contacting, "EACH", 0.5)
+    primary.says = says
+    primary.up()
+    put(outage)
+    assert tend(outage).flushed == ()
+    assert state(outage).condition == condition
+    assert signals(outage) == []
+
+
+def test_a_refusal_of_postmaster_alone_is_none(outage: Scratch, primary: Primary) -> None:
+    primary.says = ["220 here", "250 ok", "250 ok", "550 no postmaster", "250 ok"]
+    primary.up()
+    put(outage)
+    assert tend(outage).flushed == ("dupontnet.com",)
+
+
+def test_no_more_than_one_flush_in_five_minutes(outage: Scratch, primary: Primary) -> None:
+    put(outage)
+    for count in range(10):
+        primary.up() if count % 2 else primary.down()
+        tend(outage)
+        later(outage, MINUTE)
+    assert len(signals(outage)) == 2
+
+
+def test_qmail_that_does_not_run_is_said_and_tried_again(outage: Scratch, primary: Primary) -> None:
+    outage.write("/service/qmail/supervise/status", bytes(20))
+    primary.up()
+    put(outage)
+    lines: list[str] = []
+    assert [str(trouble) for trouble in tend(outage, lines.extend).troubles] == ["qmail is not running."]
+    assert lines == ["tend: qmail is not running."]
+    outage.write("/service/qmail/supervise/status", bytes(12) + b"\1\0\0\0" + bytes(4))
+    later(outage, 6 * MINUTE)
+    assert tend(outage).used == "sv a /service/qmail"
+
+
+def test_a_queue_that_vanished_is_said_once_and_ends_nothing(outage: Scratch) -> None:
+    put(outage)
+    tend(outage)
+    outage.path(QUEUE).rename(outage.path("/var/qmail/away"))
+    lines: list[str] = []
+    for _ in range(3):
+        assert len(tend(outage, lines.extend).troubles) == 1
+    assert len(lines) == 1
+    assert state(outage).condition == Condition.UNREACHABLE
+    assert Outages(outage.host).read().trouble
+    outage.path("/var/qmail/away").rename(outage.path(QUEUE))
+    tend(outage)
+    assert Outages(outage.host).read().trouble == ""
+
+
+def test_two_at_once(outage: Scratch) -> None:
+    with files.alone(outage.path(str(tending.LOCK))):
+        assert tending.tend(outage.context) is None
+
+
+def test_a_mail_that_cannot_be_sent_is_sent_the_next_time_and_one_without_sendmail_is_left_out(outage: Scratch) -> None:
+    put(outage)
+    tend(outage)
+    later(outage, 16 * MINUTE)
+    works = outage.read("/usr/sbin/sendmail")
+    outage.script("/usr/sbin/sendmail", "exit 1")
+    assert (tend(outage).told, mails(outage)) == (0, [])
+    outage.write("/usr/sbin/sendmail", works)
+    assert (tend(outage).told, len(mails(outage))) == (1, 1)
+    outage.path("/usr/sbin/sendmail").unlink()
+    later(outage, DAY)
+    lines: list[str] = []
+    tend(outage, lines.extend)
+    assert lines == ["not mailed, as there is no /usr/sbin/sendmail: lasts dupontnet.com"]
+    assert tend(outage, lines.extend).told == 0
+
+
+def test_what_cannot_be_saved_is_not_acted_on(outage: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(outage)
+    tend(outage)
+    later(outage, 16 * MINUTE)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "replace", full)
+        for _ in range(3):
+            with pytest.raises(HostError, match="No space left on device"):
+                tend(outage)
+    assert mails(outage) == []
+    assert tend(outage).told == 1
+
+
+def test_a_rule_that_is_removed_and_made_again_has_no_past(outage: Scratch) -> None:
+    put(outage)
+    tend(outage)
+    tend(outage)
+    assert Outages(outage.host).past("dupontnet.com").events
+    rule = changing.get(outage.context, "dupontnet.com")
+    outage.database("domains")
+    changing.add(outage.context, rule, event=False)
+    assert Outages(outage.host).past("dupontnet.com").events == []
+    assert Outages(outage.host).read().states == {}
+    tend(outage)
+    outage.database("domains")
+    outage.write("/var/qmail/control/smtproutes", "")
+    deliver(outage)
+    tend(outage)
+    assert Outages(outage.host).read().states == {}
+
+
+def test_mail_is_kept_beyond_qmails_time_for_a_rule_that_holds_longer(
+    outage: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "hold", lambda rule, lifetime: 30 * DAY)
+    put(outage, age=6 * DAY + 12 * HOUR)
+    put(outage, 2, age=6 * DAY + 12 * HOUR, to="tomy@hotmail.com")
+    assert tend(outage).renewed == 1
+    births = {ident: outage.path(f"{QUEUE}/info/0/{ident}").stat().st_mtime for ident in (1, 2)}
+    assert time.time() - births[1] < MINUTE
+    assert time.time() - births[2] > 6 * DAY
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 2}', b'{"version": 1, "trouble": "", "rules": 5}'])
+def test_a_damaged_file_is_set_aside_and_said(outage: Scratch, content: bytes) -> None:
+    outage.write("/var/lib/mxbackup/outages.json", content)
+    known = Outages(outage.host).read()
+    assert (known.states, known.damage is not None) == ({}, True)
+    put(outage)
+    lines: list[str] = []
+    tend(outage, lines.extend)
+    assert outage.path("/var/lib/mxbackup/outages.json.damaged").read_bytes() == content
+    assert len(lines) == 1
+    assert "is damaged" in lines[0]
+    assert state(outage).condition == Condition.UNREACHABLE
+
+
+def test_a_history_that_was_cut_off_is_read_and_gone_on_with(outage: Scratch, mxbackup: Run) -> None:
+    put(outage)
+    tend(outage)
+    tend(outage)
+    path = outage.path("/var/lib/mxbackup/history")
+    path.write_bytes(path.read_bytes()[:-5])
+    outages_ = Outages(outage.host)
+    outages_.update(lambda known: Turn(known.states, outages_.past().events, known.trouble))
+    event = Event(int(time.time()), Happening.BACK, "dupontnet.com", 3)
+    outages_.update(lambda known: Turn(known.states, [event], known.trouble))
+    assert outages_.past().events[-1] == event
+    assert outages_.past().damaged == 1
+    status, out, err = mxbackup("history", "dupontnet.com", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["events"][-1] == event.to_json()
+    assert json.loads(out)["damaged_lines"] == 1
+    said = mxbackup("history")
+    assert said[1].splitlines()[-1].endswith("  dupontnet.com  the primary is back, messages held: 3")
+    assert said[2] == "Lines that are damaged: 1.\n"
+
+
+def test_the_history_is_bounded(outage: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "LIMIT", 10_000)
+    store = Outages(outage.host)
+    for count in range(50):
+        events = [Event(int(time.time()) + count, Happening.BEGUN, f"{count}.org", reason="x" * 500)] * 5
+        store.update(lambda known, events=events: Turn(known.states, events))  # type: ignore[misc]
+    assert outage.path("/var/lib/mxbackup/history").stat().st_size < 15_000
+    assert store.past().events[-1].name == "49.org"
+
+
+def test_the_files_are_of_root_alone(outage: Scratch) -> None:
+    put(outage)
+    tend(outage)
+    tend(outage)
+    for path in outage.path("/var/lib/mxbackup").glob("*"):
+        assert path.stat().st_mode & 0o77 == 0, path
+
+
+def test_flush_by_hand(outage: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("flush") == (0, "No mail is held.\n", "")
+    put(outage)
+    assert mxbackup("flush", "dupontnet.com") == (
+        0, "Tried now, by sv a /service/qmail: the mail held for dupontnet.com.\n", ""
+    )  # fmt: skip
+    assert read_time_outs(outage.path(QUEUE)) == []
+    assert mxbackup("flush", "hotmail.com")[0] == 1
+
+
+def test_nothing_is_to_be_done_where_nothing_is_held(outage: Scratch, primary: Primary) -> None:
+    root = str(outage.root)
+    assert str(outages.STATES) == idle.STATES
+    assert not idle.is_idle(root), "never looked"
+    tend(outage)
+    assert idle.is_idle(root)
+    put(outage)
+    assert not idle.is_idle(root), "mail is held"
+    tend(outage)
+    deliver(outage)
+    assert not idle.is_idle(root), "an outage lasts"
+    primary.up()
+    tend(outage)
+    tend(outage)
+    assert idle.is_idle(root)
+    time.sleep(0.01)
+    os.utime(outage.path("/home/e-smith/db/domains"))
+    assert not idle.is_idle(root), "rules came or went"
+    tend(outage)
+    assert idle.is_idle(root)
+
+
+def test_a_look_at_nothing_loads_nothing(outage: Scratch) -> None:
+    tend(outage)
+    code = (
+        "import sys; sys.argv = ['mxbackup', 'tend']; from mxbackup.__main__ import main; main(); print(*sys.modules)"
+    )
+    environment = {"PYTHONPATH": str(PACKAGE), "MXBACKUP_ROOT": str(outage.root)}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert not {"re", "enum", "json", "pathlib", "dataclasses", "click", "mxbackup.service"} & set(done.stdout.split())
+
+
+def test_one_killed_at_any_point_tells_nothing_twice(outage: Scratch) -> None:
+    put(outage)
+    tend(outage)
+    later(outage, 16 * MINUTE)
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "MXBACKUP_ROOT": str(outage.root)}
+    for pause in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0):
+        process = subprocess.Popen([sys.executable, "-m", "mxbackup", "tend"], env=environment, stderr=subprocess.PIPE)
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    tend(outage)
+    assert len(mails(outage)) <= 1
+    assert state(outage).condition == Condition.UNREACHABLE
+    left = [path.name for path in outage.path("/var/lib/mxbackup").iterdir() if path.suffix[1:].isdigit()]
+    assert len(left) <= 1
+
+
+def test_which_servers_can_be_connected_to(primary: Primary, tmp_path: Path) -> None:
+    primary.up()
+    with socket.create_server(("127.0.0.26", 0), backlog=0) as full:
+        busy = full.getsockname()
+        keep = [socket.socket() for _ in range(4)]
+        for one in keep:
+            one.setblocking(False)
+            one.connect_ex(busy)
+        began = time.monotonic()
+        found = reach.unreachable([("127.0.0.25", primary.port), ("127.0.0.27", 9), busy], 0.5)
+        for one in keep:
+            one.close()
+    assert found == {("127.0.0.27", 9): "Connection refused", busy: "timed out"}
+    assert time.monotonic() - began < 2
