@@ -66,7 +66,7 @@ def placeholders(sentence: str) -> set[str]:
 
 
 # Headers of a mail, which stay plain ASCII where they can.
-SUBJECTS = {"MX backup: error for {names}", "MX backup: well again: {names}"}
+SUBJECTS = set(outage_mail.SUBJECTS.values())
 FRENCH = [message for language, message in MESSAGES if language == "fr" and message.id not in SUBJECTS]
 
 

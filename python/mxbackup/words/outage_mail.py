@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
 
 NAMED = 3  # rules that a subject names
-_SUBJECTS: Mapping[Kind, Sentence] = {
+SUBJECTS: Mapping[Kind, Sentence] = {
     Kind.BEGUN: "MX backup: {names} cannot be reached, messages that wait: {messages}",
     Kind.LASTS: "MX backup: {names} still cannot be reached, messages that wait: {messages}",
     Kind.STUCK: "MX backup: {names} answers and does not get its mail, messages that wait: {messages}",
@@ -61,7 +61,7 @@ def of_outage(notice: Notice, settings: Settings, words: Lexicon) -> EmailMessag
     said = _params(notice, settings, words)
     lines = [words.text(sentence, **said) for sentence in _BODIES[notice.kind]]
     to = _admin(settings)
-    return _message(to, to, words.text(_SUBJECTS[notice.kind], **said), "\n".join(lines) + "\n", settings)
+    return _message(to, to, words.text(SUBJECTS[notice.kind], **said), "\n".join(lines) + "\n", settings)
 
 
 def of_checks(
@@ -70,7 +70,7 @@ def of_checks(
     """Return the one mail to `admin` about all rules whose checks turned, with the reports of those with errors."""
     from mxbackup.words import about_checks
 
-    subjects = [words.text(_SUBJECTS[notice.kind], **_params(notice, settings, words)) for notice in notices]
+    subjects = [words.text(SUBJECTS[notice.kind], **_params(notice, settings, words)) for notice in notices]
     paragraphs = []
     for notice in notices:
         if notice.kind == Kind.BROKEN:
