@@ -14,7 +14,7 @@ import pytest
 from babel.messages import Catalog, Message
 
 from mxbackup.errors import InvalidName, MxBackupError
-from mxbackup.words import lexicon
+from mxbackup.words import lexicon, outage_mail
 from tools import words
 
 TOP = Path(__file__).parents[1]
