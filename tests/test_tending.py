@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email import message_from_string
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from mxbackup.esmith import files
 from mxbackup.hooks import idle
 from mxbackup.outage import Condition, Event, Happening, State
 from mxbackup.queue import read_time_outs
-from mxbackup.service import changing, contacting, held, outages, tending
+from mxbackup.service import changing, contacting, outages, tending
 from mxbackup.service.outages import Outages, Turn
 from mxbackup.smtp import reach
 from tests.heldmail import empty_queue, hold
@@ -271,6 +272,29 @@ def test_a_mail_that_cannot_be_sent_is_sent_the_next_time_and_one_without_sendma
     assert tend(outage, lines.extend).told == 0
 
 
+def test_the_owner_is_told_of_begin_and_end_in_two_languages(outage: Scratch, primary: Primary) -> None:
+    record = outage.records("domains")[0].replace("|Kind", "|Contact|jean@provider.net|Kind")
+    outage.database("domains", record)
+    put(outage)
+    tend(outage)
+    later(outage, 16 * MINUTE)
+    tend(outage)
+    admin, owner = (message_from_string(f"From: {text}") for text in outage.read("/sent").split("From: ")[1:])
+    assert (admin["To"], owner["To"]) == ("admin@durantcom.net", "jean@provider.net")
+    content = owner.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    text = content.decode()
+    assert "n’a pas pris de courrier depuis" in text
+    assert "has taken no mail since" in text
+    later(outage, DAY + HOUR)
+    tend(outage)
+    primary.up()
+    tend(outage)
+    deliver(outage)
+    tend(outage)
+    assert outage.read("/sent").count("To: jean@provider.net") == 2
+
+
 def test_what_cannot_be_saved_is_not_acted_on(outage: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     put(outage)
     tend(outage)
@@ -306,10 +330,8 @@ def test_a_rule_that_is_removed_and_made_again_has_no_past(outage: Scratch) -> N
     assert Outages(outage.host).read().states == {}
 
 
-def test_mail_is_kept_beyond_qmails_time_for_a_rule_that_holds_longer(
-    outage: Scratch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(held, "hold", lambda rule, lifetime: 30 * DAY)
+def test_mail_is_kept_beyond_qmails_time_for_a_rule_that_holds_longer(outage: Scratch) -> None:
+    outage.database("domains", f"{outage.records('domains')[0]}|Hold|30")
     put(outage, age=6 * DAY + 12 * HOUR)
     put(outage, 2, age=6 * DAY + 12 * HOUR, to="tomy@hotmail.com")
     assert tend(outage).renewed == 1

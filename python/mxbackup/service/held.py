@@ -113,5 +113,4 @@ def chosen(wanted: tuple[str, ...], inventory: Inventory, held: HeldMail) -> set
 
 def hold(rule: Rule, lifetime: int) -> int:
     """Return for how many seconds mail of the rule is held: its property, else as long as all mail is."""
-    days: int | None = getattr(rule, "hold", None)
-    return days * DAY if days else lifetime
+    return rule.hold * DAY if rule.hold is not None else lifetime

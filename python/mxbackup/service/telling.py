@@ -62,8 +62,8 @@ def _tell_owners(
         owners: dict[str, list[str]] = {}
         for name in notice.names:
             rule = inventory.with_draining.get(name)
-            if contact := str(getattr(rule, "contact", "") or ""):
-                owners.setdefault(contact, []).append(name)
+            if rule and rule.contact:
+                owners.setdefault(rule.contact, []).append(name)
         for contact, own in owners.items():
             message = outage_mail.to_owner(replace(notice, names=tuple(own)), contact, inventory.settings, languages)
             if message is not None:
