@@ -93,7 +93,7 @@ def as_json(run: Run, *arguments: str) -> dict[str, object]:
     said = json.loads(out)
     for part in (said, *said.get("rules", [])):
         if isinstance(part, dict):
-            for other in ("recipients", "held", "without_rule", "queue_trouble"):
+            for other in ("recipients", "held", "without_rule", "queue_trouble", "state", "states"):
                 part.pop(other, None)
     return {"exit": status, **said}
 

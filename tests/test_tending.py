@@ -22,7 +22,7 @@ from mxbackup.esmith import files
 from mxbackup.hooks import idle
 from mxbackup.outage import Condition, Event, Happening, State
 from mxbackup.queue import read_time_outs
-from mxbackup.service import changing, contacting, outages, tending
+from mxbackup.service import changing, contacting, held, outages, tending
 from mxbackup.service.outages import Outages, Turn
 from mxbackup.smtp import reach
 from tests.heldmail import empty_queue, hold
@@ -468,3 +468,30 @@ def test_which_servers_can_be_connected_to(primary: Primary, tmp_path: Path) -> 
             one.close()
     assert found == {("127.0.0.27", 9): "Connection refused", busy: "timed out"}
     assert time.monotonic() - began < 2
+
+
+def test_what_the_commands_say_of_a_state(outage: Scratch, mxbackup: Run) -> None:
+    put(outage)
+    tend(outage)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(state(outage).since))
+    said = f"the primary cannot be reached since {when} (Connection refused)"
+    assert f"State: {said}\n" in mxbackup("show", "dupontnet.com")[1]
+    assert f"dupontnet.com: {said}\n" in mxbackup("status")[1]
+    told = {
+        "condition": "unreachable",
+        "since": state(outage).since,
+        "reason": "Connection refused",
+        "check": None,
+        "checked": None,
+    }
+    assert json.loads(mxbackup("status", "--json")[1])["states"] == {"dupontnet.com": told}
+    assert json.loads(mxbackup("show", "dupontnet.com", "--json")[1])["state"] == told
+    (rule,) = json.loads(mxbackup("list", "--json")[1])["rules"]
+    assert (rule["state"], rule["held"]["messages"]) == (told, 1)
+    found = outages.overview(
+        outage.host, outage.context.inventory(), held.look(outage.host, outage.context.inventory())
+    )
+    assert found.away["dupontnet.com"].condition == Condition.UNREACHABLE
+    assert outages.month(outage.host, "dupontnet.com", int(time.time())).events == []
+    outage.write("/var/lib/mxbackup/outages.json", "{")
+    assert "outages.json is damaged" in mxbackup("status")[1]

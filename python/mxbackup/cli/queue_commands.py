@@ -5,14 +5,15 @@ from typing import Any
 
 import click
 
-from mxbackup.cli.common import NOT_POSSIBLE, _, examples, json_option, print_json, print_table, words
+from mxbackup.cli.common import NOT_POSSIBLE, _, examples, json_option, labelled, print_json, print_table, words
 from mxbackup.errors import UnknownRule
 from mxbackup.queue import Held, Summary
 from mxbackup.rules import names
 from mxbackup.service import held
 from mxbackup.service.context import Context
 from mxbackup.service.held import HeldMail
-from mxbackup.words import about_queue
+from mxbackup.service.outages import Outages, Overview
+from mxbackup.words import about_outages, about_queue
 
 
 @click.command(
@@ -128,9 +129,6 @@ def tend(context: Context) -> int:
 @click.pass_obj
 def history(context: Context, name: str, as_json: bool) -> None:
     """Print what has happened, oldest first."""
-    from mxbackup.service.outages import Outages
-    from mxbackup.words import about_outages
-
     wanted = names.parse_host(name) if name else ""
     past = Outages(context.host).past(wanted)
     if wanted and not past.events and not context.inventory().with_draining.get(wanted):
@@ -144,6 +142,28 @@ def history(context: Context, name: str, as_json: bool) -> None:
         click.echo(_("Nothing has happened."))
     if past.damaged:
         click.echo(_("Lines that are damaged: {count}.", count=past.damaged), err=True)
+
+
+def state_words(found: Overview, name: str) -> str:
+    """Return the state of a rule that is not fine in words, empty for one that is; or why it is not known."""
+    if found.trouble:
+        return words.error(found.trouble)
+    now = found.away.get(name)
+    return about_outages.state(now.condition, now.since, now.reason, words) if now else ""
+
+
+def print_states(found: Overview) -> None:
+    """Print the state of each rule that is not fine."""
+    if found.trouble:
+        click.echo(words.error(found.trouble))
+    for name, now in found.away.items():
+        said = about_outages.state(now.condition, now.since, now.reason, words)
+        click.echo(labelled(names.to_unicode(name), said))
+
+
+def states_json(found: Overview) -> dict[str, Any]:
+    """Return the state of each rule that is not fine as JSON has it."""
+    return {name: now.to_json() for name, now in found.away.items()}
 
 
 COMMANDS = (queue, flush, tend, history)

@@ -28,7 +28,7 @@ from mxbackup.cli.common import (
     say,
     words,
 )
-from mxbackup.cli.queue_commands import held_json, held_words, trouble_json
+from mxbackup.cli.queue_commands import held_json, held_words, state_words, trouble_json
 from mxbackup.cli.recipient_commands import (
     knowledge_json,
     knowledge_words,
@@ -40,10 +40,10 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import actual_way
 from mxbackup.rules import PROPERTIES, About, Rule
-from mxbackup.service import changing, draining, held, knowing
+from mxbackup.service import changing, draining, held, knowing, outages
 from mxbackup.service.changing import Change
 from mxbackup.service.context import Context
-from mxbackup.service.held import HeldMail
+from mxbackup.service.outages import Overview
 from mxbackup.words import about_draining, about_rules
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -71,9 +71,10 @@ def list_(context: Context, as_json: bool) -> None:
     inventory = context.inventory()
     if as_json:
         known, mail = knowing.knowledge(context, inventory.rules), held.look(context.host, inventory)
+        now = outages.overview(context.host, inventory, mail)
         print_json(
             {
-                "rules": [_rule_json(rule, inventory, known[rule.name], mail) for rule in inventory.rules],
+                "rules": [_rule_json(rule, inventory, known[rule.name], now) for rule in inventory.rules],
                 "invalid": invalid_json(inventory),
                 "faults": faults_json(inventory),
                 "queue_trouble": trouble_json(mail),
@@ -110,8 +111,9 @@ def show(context: Context, name: str, as_json: bool) -> None:
         return
     rule = changing.get(context, name)
     known, mail = knowing.knowledge(context, inventory.rules)[rule.name], held.look(context.host, inventory)
+    now = outages.overview(context.host, inventory, mail)
     if as_json:
-        print_json({**_rule_json(rule, inventory, known, mail), "queue_trouble": trouble_json(mail)})
+        print_json({**_rule_json(rule, inventory, known, now), "queue_trouble": trouble_json(mail)})
         return
     for label, value in (
         (_("Name"), rules.shown(rule) if rules.shown(rule) == rule.name else f"{rules.shown(rule)} ({rule.name})"),
@@ -119,6 +121,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
         (_("Destination"), destination(rule, inventory)),
         *about_rules.properties(rule, [prop for prop in PROPERTIES if prop.about in (About.RULE, About.OUTAGE)], words),
         (_("Recipients"), knowledge_words(rule, known)),
+        (_("State"), state_words(now, rule.name)),
         (_("Held mail"), held_words(mail, rule.name)),
     ):
         if value:
@@ -237,7 +240,7 @@ def _warn_while_disabled(settings: Settings, *, err: bool = False) -> None:
         click.echo(_("MX backup is disabled: nothing is accepted until you enable it."), err=err)
 
 
-def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, mail: HeldMail) -> dict[str, Any]:
+def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, now: Overview) -> dict[str, Any]:
     covering = inventory.rules.covering(rule.name)
     return {
         "name": rule.name,
@@ -246,7 +249,8 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, mail: HeldMai
         "destination": actual_way(rule, inventory.settings),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),
-        "held": held_json(mail.of(rule.name)),
+        "held": held_json(now.rules[rule.name].held),
+        "state": now.rules[rule.name].to_json(),
     }
 
 

@@ -22,15 +22,16 @@ from mxbackup.cli.common import (
     print_json,
     words,
 )
-from mxbackup.cli.queue_commands import print_total, trouble_json
+from mxbackup.cli.queue_commands import print_states, print_total, states_json, trouble_json
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.errors import Finding, Severity
 from mxbackup.routing.entries import Way, actual_way
 from mxbackup.rules import Kind, Recipients
-from mxbackup.service import applying, held, inspecting
+from mxbackup.service import applying, held, inspecting, outages
 from mxbackup.service.context import Context
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
+from mxbackup.service.outages import Overview
 from mxbackup.targets.registry import EXPANDED
 from mxbackup.targets.target import TargetStatus
 
@@ -48,10 +49,11 @@ def status(context: Context, as_json: bool) -> int:
     """Print the state of the rules, the files and the smart host."""
     found = inspecting.status(context)
     mail = held.look(context.host, found.inventory)
+    now = outages.overview(context.host, found.inventory, mail)
     if as_json:
-        print_json({**_status_json(found), **_held_json(mail)})
+        print_json({**_status_json(found), **_held_json(mail), "states": states_json(now)})
     else:
-        _print_status(found, mail, context.kind.command)
+        _print_status(found, mail, now, context.kind.command)
     return 0 if found.sound else NO
 
 
@@ -80,7 +82,7 @@ def completion(ctx: click.Context, shell: str) -> None:
         click.echo(found(ctx.find_root().command, {}, "mxbackup", "_MXBACKUP_COMPLETE").source())
 
 
-def _print_status(found: Status, mail: HeldMail, command: str) -> None:
+def _print_status(found: Status, mail: HeldMail, now: Overview, command: str) -> None:
     inventory = found.inventory
     current = inventory.settings
     click.echo(_("MX backup is enabled.") if current.enabled else _("MX backup is disabled."))
@@ -93,6 +95,7 @@ def _print_status(found: Status, mail: HeldMail, command: str) -> None:
             invalid=len(inventory.invalid),
         )
     )
+    print_states(now)
     print_total(mail)
     print_invalid(inventory.invalid, err=False)  # they are part of the answer
     print_faults(inventory.faults, err=False)

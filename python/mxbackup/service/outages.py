@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mxbackup.errors import HostError
 from mxbackup.esmith import files
@@ -75,19 +76,45 @@ class RuleNow:
     checked: str = ""
     when: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what JSON has of it, beside what is held; times in seconds since 1970, null where there is none."""
+        return {
+            "condition": self.condition.value,
+            "since": self.since or None,
+            "reason": self.reason or None,
+            "check": self.checked or None,
+            "checked": self.when or None,
+        }
 
-def overview(host: Host, inventory: Inventory, mail: HeldMail) -> dict[str, RuleNow]:
-    """Return every rule as it is now, by name, draining ones too. Raises HostError."""
-    states = Outages(host).read().states
+
+@dataclass(frozen=True)
+class Overview:
+    """Every rule as it is now, by name, draining ones too; `trouble` says why not all is known."""
+
+    rules: dict[str, RuleNow]
+    trouble: HostError | None = None
+
+    @property
+    def away(self) -> dict[str, RuleNow]:
+        """The rules that are not fine."""
+        return {name: now for name, now in self.rules.items() if now.condition != Condition.FINE}
+
+
+def overview(host: Host, inventory: Inventory, mail: HeldMail) -> Overview:
+    """Return every rule as it is now. Never raises: why not all is known is in the result."""
+    try:
+        known = Outages(host).read()
+    except HostError as trouble:
+        known = Known(damage=trouble)
     found = {}
     for rule in inventory.with_draining:
-        state = states.get(rule.name, State())
+        state = known.states.get(rule.name, State())
         condition = state.condition
         if condition == Condition.FINE and not inventory.rules.get(rule.name):
             condition = Condition.DRAINING
         check = state.check.state if state.check else ""
         found[str(rule.name)] = RuleNow(condition, state.since, state.reason, mail.of(rule.name), check, state.checked)
-    return found
+    return Overview(found, known.damage)
 
 
 def month(host: Host, name: str, now: int) -> Past:

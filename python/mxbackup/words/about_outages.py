@@ -33,6 +33,14 @@ def condition(found: Condition, words: Lexicon) -> str:
     return words.text(_CONDITIONS[found])
 
 
+def state(found: Condition, since: int, reason: str, words: Lexicon) -> str:
+    """Return the state of a rule, since when, and why."""
+    said = condition(found, words)
+    if since:
+        said = words.text("{state} since {since}", state=said, since=spans.moment(since))
+    return f"{said} ({printable.line(words.text('{reason}', reason=reason))})" if reason else said
+
+
 def happening(event: Event, words: Lexicon) -> str:
     """Return what happened, without when and to what."""
     return words.text(
