@@ -21,7 +21,7 @@ from mxbackup.targets.draining import NOTHING, Waiting
 from tests.conftest import Outcome
 from tests.heldmail import empty_queue, hold, in_todo
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
-from tests.test_qmailcontrol import CONTROL, plain_qmail
+from tests.test_plain_qmail import CONTROL, plain_qmail
 
 Run = Callable[..., Outcome]
 QUEUE = "/var/qmail/queue"

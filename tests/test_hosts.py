@@ -11,7 +11,7 @@ from mxbackup.hosts.esmith_qmail import EsmithQmail
 from mxbackup.hosts.plain_qmail import PlainQmail
 from mxbackup.routing.qmail_remote import KINDS, PATCHED
 from tests.scratch import Scratch
-from tests.test_qmailcontrol import CONTROL, plain_qmail
+from tests.test_plain_qmail import CONTROL, plain_qmail
 
 
 def test_kinds_are_told_apart(tmp_path: Path, server: Scratch) -> None:

@@ -11,7 +11,7 @@ from mxbackup.errors import DatabaseError, HostError
 from mxbackup.service import applying, changing, inspecting, knowing
 from tests.conftest import Outcome
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
-from tests.test_qmailcontrol import CONTROL, plain_qmail
+from tests.test_plain_qmail import CONTROL, plain_qmail
 
 NAMES = [f"{letter}.example.com" for letter in "abcdef"]
 LOST = (
