@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mxbackup.errors import HostError, RenderError
-from mxbackup.esmith.host import CONTROL
+from mxbackup.esmith.host import CONTROL, QPSMTPD
 from tests.scratch import EXPAND_TEMPLATE, Scratch
 
 RCPTHOSTS, SMTPROUTES = CONTROL / "rcpthosts", CONTROL / "smtproutes"
@@ -19,6 +19,26 @@ OURS = "/var/lib/mxbackup/expansion"
 # As the host's library does: FILE.PID first, what is wrong is said, then FILE.PID is renamed or removed.
 FAILING = 'echo > "$1.$$"; read -r _; for n in 1 2 3; do echo "ERROR: no fragment" >&2; done; rm "$1.$$"'
 HANGING = 'echo > "$1.$$"; case "$1" in */rcpthosts) sleep 60;; esac; mv "$1.$$" "$1"'
+
+
+# In the manner of the host's: a Perl program that loads a library, and takes one file.
+IN_PERL = """#!/usr/bin/perl -w
+package esmith;
+use strict;
+use lib "$ENV{MXBACKUP_ROOT}/perl";
+use Library;
+my $file = $ARGV[0] || die "Usage: $0 FILE\n";
+my %does = (rcpthosts => sub { exit 3 }, smtproutes => sub { write_file("$file\n") }, goodrcptto => sub { die "no\n" });
+$does{($file =~ m{([^/]+)$})[0]}->();
+sub write_file { open my $out, '>', $file or die; print {$out} @_ }
+__END__
+}
+"""
+
+LIBRARY = """package Library;
+open my $log, '>>', "$ENV{MXBACKUP_ROOT}/loaded" or die;
+print {$log} "library\n";
+"""
 
 
 def left(server: Scratch) -> list[str]:
@@ -51,6 +71,24 @@ def test_a_rendering_that_fails_lets_the_templates_end_by_themselves(server: Scr
     assert left(server) == ["lock"]
 
 
+def test_the_hosts_library_is_loaded_once_and_each_file_is_expanded_by_itself(server: Scratch) -> None:
+    server.write(EXPAND_TEMPLATE, IN_PERL).chmod(0o755)
+    server.write("/perl/Library.pm", LIBRARY)
+    files = [RCPTHOSTS, SMTPROUTES, QPSMTPD / "goodrcptto"]
+    with (
+        pytest.raises(HostError) as refused,
+        server.host.expansion_lock() as lock,
+        server.host.expanding(files, lock) as hand_over,
+    ):
+        hand_over({})
+    assert str(refused.value) == (
+        "Not expanded, the old file stays: /var/qmail/control/rcpthosts (no message); "
+        "/var/service/qpsmtpd/config/goodrcptto (no)."
+    )
+    assert server.read("/var/qmail/control/smtproutes") == f"{server.path('/var/qmail/control/smtproutes')}\n"
+    assert server.read("/loaded") == "library\n"
+
+
 def test_a_template_that_hangs_is_killed_and_named_and_the_others_are_done(
     server: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +117,7 @@ def test_a_template_that_hangs_ends_also_when_we_were_killed(server: Scratch, mo
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-    assert len(left(server)) == 3, "the lock, the list of processes, and FILE.PID"
+    assert len(left(server)) == 4, "the lock, the list of processes, what they said, and FILE.PID"
     with server.host.expansion_lock():
         assert left(server) == ["lock"]
 

@@ -8,7 +8,8 @@ because we did, and a daemon that one leaves behind keeps nobody waiting.
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Collection, Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,10 @@ class Running:
         *,
         stdin: IO[str] | None = None,
         inherited: Collection[int] = (),
-        before: Callable[[], object] | None = None,
     ) -> None:
         """Start it with nothing in its environment but COMMAND_PATH and what is given.
 
-        It inherits the descriptors `inherited`; `before` is called in the new process. Raises HostError when it is
-        not there.
+        It inherits the descriptors `inherited`. Raises HostError when it is not there.
         """
         words = [str(word) for word in command]
         clean = {"PATH": ":".join(COMMAND_PATH), "LC_ALL": "C", **environment}
@@ -54,16 +53,12 @@ class Running:
         try:
             self._process = subprocess.Popen(
                 words, env=clean, stdin=stdin or subprocess.DEVNULL, stdout=self._out, stderr=self._errors,
-                pass_fds=inherited, process_group=0, preexec_fn=before,
+                pass_fds=inherited, process_group=0,
             )  # fmt: skip
         except OSError as error:
             self._out.close()
             self._errors.close()
-            raise HostError(
-                "{command} cannot be run: {reason}. Is this an SME Server?",
-                command=words[0],
-                reason=error.strerror,
-            ) from error
+            raise cannot_run(words[0], error) from error
 
     def end(self, limit: float) -> Done:
         """Wait for its end, at most `limit` seconds, then kill it with all that it started."""
@@ -73,12 +68,27 @@ class Running:
         except subprocess.TimeoutExpired:
             status = self._kill()
             late = f"\nit took more than {limit:.0f} seconds and was killed"
-        return Done(status, _said(self._out), _said(self._errors) + late)
+        with self._out, self._errors:
+            return Done(status, tail(self._out), tail(self._errors) + late)
 
     def _kill(self) -> int:
+        """Kill the group, and give all of it the moment that they need to be gone."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        return self._process.wait()
+        status = self._process.wait()
+        end = time.monotonic() + 1
+        with suppress(ProcessLookupError):
+            while time.monotonic() < end:
+                os.killpg(self._process.pid, 0)
+                time.sleep(0.01)
+        return status
+
+
+def cannot_run(command: Path | str, error: OSError) -> HostError:
+    """Return what to say of a program that is not there."""
+    return HostError(
+        "{command} cannot be run: {reason}. Is this an SME Server?", command=command, reason=error.strerror
+    )
 
 
 def one_line(text: str) -> str:
@@ -86,8 +96,8 @@ def one_line(text: str) -> str:
     return " / ".join(line.strip() for line in text.splitlines() if line.strip()) or "no message"
 
 
-def _said(file: IO[bytes]) -> str:
-    with file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - KEPT))
-        return file.read().decode("utf-8", "replace")
+def tail(file: IO[bytes]) -> str:
+    """Return the last KEPT bytes of a file as text."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - KEPT))
+    return file.read().decode("utf-8", "replace")

@@ -3,8 +3,6 @@
 
 import os
 import shutil
-import signal
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,13 +10,13 @@ from typing import IO
 
 from mxbackup.errors import HostError
 from mxbackup.esmith import files
-from mxbackup.esmith.commands import Running, one_line
+from mxbackup.esmith.commands import Running, cannot_run, one_line, tail
 
 # Seconds. Who waits for the lock outlasts whoever holds it, even a template whose `mxbackup` was killed.
 EXPANSION_LIMIT = 120
 ORPHAN_LIMIT = 2 * EXPANSION_LIMIT
 LOCK_LIMIT = 3 * EXPANSION_LIMIT
-
+EXPAND_EACH = Path(__file__).with_name("expand-each.pl")
 
 class Expansion:
     """The expansions of one host, below a `root` that is put before every path.
@@ -66,7 +64,8 @@ class Expansion:
 
     def run(self, paths: Iterable[Path], lock: int) -> None:
         """Expand the files, while the lock of that descriptor is held. Raises HostError."""
-        _await(self._start(paths, lock))
+        paths = list(paths)
+        self._await(paths, self._start(paths, lock))
 
     @contextmanager
     def beside(self, paths: Iterable[Path], lock: int, variable: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
@@ -86,44 +85,51 @@ class Expansion:
             made.rename(rendered)
 
         reader, writer = os.pipe()
-        started: list[tuple[Path, Running]] = []
+        started = None
+        paths = list(paths)
         try:
             with os.fdopen(reader) as waiting, os.fdopen(writer, "w"):  # its end is what the templates wait for
                 started = self._start(paths, lock, waiting, {variable: str(rendered)})
                 yield hand_over
         except BaseException:
-            with suppress(HostError):  # they could not but fail
-                _await(started)
+            if started:
+                with suppress(HostError):  # they could not but fail
+                    self._await(paths, started)
             raise
-        _await(started)
+        self._await(paths, started)
 
     def _start(
         self, paths: Iterable[Path], lock: int, stdin: IO[str] | None = None, more: Mapping[str, str] | None = None
-    ) -> list[tuple[Path, Running]]:
-        """Start an expand-template for each file, all side by side."""
+    ) -> Running:
+        """Start expand-template for each file, all side by side."""
+        try:
+            self.command.stat()
+        except OSError as error:
+            raise cannot_run(self.command, error) from error
+        (self.directory / "said").mkdir()
+        program: list[Path | str] = ["perl", EXPAND_EACH, self.command, self.directory, str(ORPHAN_LIMIT)]
         environment = {"MXBACKUP_ROOT": str(self.root), **(more or {})}
-        with (self.directory / "started").open("ab", buffering=0) as started:
+        return Running([*program, *map(self._real, paths)], environment, stdin=stdin, inherited=(lock,))
 
-            def note(file: Path) -> Callable[[], None]:
-                def before() -> None:
-                    started.write(f"{os.getpid()} {file}\n".encode())
-                    signal.alarm(ORPHAN_LIMIT)
+    def _await(self, paths: Iterable[Path], started: Running) -> None:
+        """Wait for expand-template, which exits 0 even when it fails: its errors are lines that begin with ERROR."""
+        done = started.end(EXPANSION_LIMIT)
+        statuses = dict(line.split() for line in done.out.splitlines())
+        failures = []
+        for number, path in enumerate(paths):
+            said = self._said(number)
+            status = statuses.get(str(number))
+            if status != "0" or any(line.startswith("ERROR") for line in said.splitlines()):
+                failures.append(f"{path} ({one_line(said if status else said + done.errors)})")
+        if failures:
+            raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
 
-                return before
-
-            return [
-                (
-                    path,
-                    Running(
-                        [self.command, self._real(path)],
-                        environment,
-                        stdin=stdin,
-                        inherited=(lock,),
-                        before=note(self._real(path)),
-                    ),
-                )
-                for path in paths
-            ]
+    def _said(self, number: int) -> str:
+        try:
+            with (self.directory / "said" / str(number)).open("rb") as file:
+                return tail(file)
+        except FileNotFoundError:
+            return ""
 
     def _clear(self) -> None:
         """Remove what the expansion before left here, and beside its files where expand-template was killed.
@@ -136,7 +142,7 @@ class Expansion:
                 if not _runs(pid):
                     Path(f"{file}.{pid}").unlink(missing_ok=True)
             (self.directory / "started").unlink()
-        for name in ("made", "rendered"):
+        for name in ("made", "rendered", "said"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
 
     def _real(self, path: Path) -> Path:
@@ -151,15 +157,3 @@ def _runs(pid: str) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
         return bool(Path("/proc", pid, "cmdline").read_bytes())
     return False
-
-
-def _await(started: Iterable[tuple[Path, Running]]) -> None:
-    """Wait for expand-template, which exits 0 even when it fails: its errors are lines that begin with ERROR."""
-    end = time.monotonic() + EXPANSION_LIMIT
-    failures = []
-    for path, running in started:
-        done = running.end(max(0.0, end - time.monotonic()))
-        if done.status != 0 or any(line.startswith("ERROR") for line in done.errors.splitlines()):
-            failures.append(f"{path} ({one_line(done.errors)})")
-    if failures:
-        raise HostError("Not expanded, the old file stays: {failures}.", failures="; ".join(failures))
