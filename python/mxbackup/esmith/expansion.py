@@ -18,6 +18,7 @@ ORPHAN_LIMIT = 2 * EXPANSION_LIMIT
 LOCK_LIMIT = 3 * EXPANSION_LIMIT
 EXPAND_EACH = Path(__file__).with_name("expand-each.pl")
 
+
 class Expansion:
     """The expansions of one host, below a `root` that is put before every path.
 

@@ -1,36 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Our share of a file: the lines between two comments. How they are made, found again, and replaced."""
+"""Our share of a file: the lines between two comments. How they are found again, and replaced."""
 
 import re
-from functools import cache
-from typing import TYPE_CHECKING
 
-from mxbackup.errors import HostError, RenderError
-
-if TYPE_CHECKING:
-    import jinja2
+from mxbackup.errors import HostError
 
 BEGIN = "# BEGIN mxbackup: rules of the domains database"
 END = "# END mxbackup"
 
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}\n(.*?)^{re.escape(END)}$", re.MULTILINE | re.DOTALL)
-
-
-def render(template: str, **values: object) -> str:
-    """Return the lines that a template makes of these values. Raises RenderError.
-
-    Jinja2 is loaded at the first one: most commands and the other event actions need none.
-    """
-    import jinja2
-
-    try:
-        return _environment().get_template(f"{template}.j2").render(**values)
-    except jinja2.TemplateError as error:
-        raise RenderError(
-            "The fragment of {target} cannot be made: {reason}.",
-            target=template,
-            reason=f"{type(error).__name__}: {error}",
-        ) from error
 
 
 def inside(text: str) -> str:
@@ -57,17 +35,3 @@ def replace(content: str, block: str) -> str:
             end=END,
         )
     return "".join(line + "\n" for line in lines[: begins[0]]) + block + "\n".join(lines[ends[0] + 1 :])
-
-
-@cache
-def _environment() -> "jinja2.Environment":
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("mxbackup"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - these are configuration files; names and routes are validated
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )

@@ -12,7 +12,7 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
-from mxbackup.targets import block
+from mxbackup.targets import block, templates
 
 
 class Target:
@@ -38,7 +38,7 @@ class Target:
         `known` is what is known of recipients. Raises RenderError.
         """
         in_force = inventory.rules if inventory.settings.enabled else RuleSet()
-        lines = block.render(self.template or self.name, **self.values(in_force, inventory, known))
+        lines = templates.fill_in(self.template or self.name, **self.values(in_force, inventory, known))
         return f"{block.BEGIN}\n{lines}{self.end}\n"
 
     def values(self, in_force: RuleSet, inventory: Inventory, known: Known) -> Mapping[str, object]:
