@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from measure import SIZES, Cost, cost, fill
+from measure import SIZES, Cost, cost, fill, settle
 
 NATIVE = str(Path(__file__).with_name("native_fragment.pl"))
 
@@ -22,6 +22,7 @@ def main() -> None:
     print("  rules    native    render   ratio       add   ratio  native  render     add (MiB)")
     for size in SIZES:
         fill(size)
+        settle()
         native = cost(["/usr/bin/perl", NATIVE])
         rendered = cost(["/usr/bin/mxbackup", "render", "rcpthosts"])
         fill(size)
