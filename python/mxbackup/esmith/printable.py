@@ -9,18 +9,24 @@ paragraphs. They are shown as JSON writes them, `\\u202e`, so that JSON stays wh
 import re
 
 _TURNING = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}]")
-_IN_A_LINE = re.compile(f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff]")
+_IN_LINES = f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}]"
+_IN_A_LINE = f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff]"
 
 
 def line(text: str) -> str:
     """Return a text that others wrote as it may stand within one line."""
-    return _IN_A_LINE.sub(_escaped, text)
+    return _escape(_IN_A_LINE, text)
 
 
 def lines(text: str) -> str:
     """Return lines as they may be shown. Halves of surrogate pairs are left to the charset they are written in."""
-    return _IN_LINES.sub(_escaped, text)
+    return _escape(_IN_LINES, text)
+
+
+def _escape(unwanted: str, text: str) -> str:
+    """Compiling a pattern takes long, and most that is said is plain."""
+    plain = text.isascii() and text.replace("\n", "").isprintable() and (unwanted is _IN_LINES or "\n" not in text)
+    return text if plain else re.sub(unwanted, _escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:
