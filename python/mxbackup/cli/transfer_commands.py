@@ -141,7 +141,7 @@ def _print_remarks(heading: str, remarks: Sequence[Remark]) -> None:
 
 
 def _remark_line(remark: Remark) -> str:
-    return "  " + printable.line(f"{remark.line}: {remark.text}: {words.error(remark.reason)}")
+    return "  " + printable.line(f"{remark.line}: {remark.text}: {words.message(remark.reason)}")
 
 
 def _print_some(items: Sequence[Item], line: Callable[[Item], str], *, err: bool = False) -> None:

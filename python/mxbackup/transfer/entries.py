@@ -8,7 +8,7 @@ we take, and why. Lines count from 1.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mxbackup.errors import InvalidInput, MxBackupError
+from mxbackup.errors import InvalidInput, Message
 from mxbackup.rules import names
 from mxbackup.rules.names import Name
 
@@ -33,7 +33,7 @@ class Remark:
 
     line: int
     text: str
-    reason: MxBackupError
+    reason: Message
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Reading:
             return names.parse(text)
         except InvalidInput as reason:
             remarks = self.notes if names.is_local(text) else self.problems
-            remarks.append(Remark(line, whole or text, reason))
+            remarks.append(Remark(line, whole or text, reason.message))
             return None
 
 

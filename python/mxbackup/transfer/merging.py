@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput, InvalidRule, UnknownRule
+from mxbackup.errors import InvalidInput, InvalidRule, Message
 from mxbackup.esmith.database import Database, Record
 from mxbackup.rules import RECORD_TYPE, Kind, Rule, names
 from mxbackup.rules.localmail import LocalMail
@@ -48,7 +48,7 @@ def merge(
         try:
             _merge(domains, here, entry, merged)
         except InvalidInput as reason:
-            merged.problems.append(Remark(entry.line, entry.name, reason))
+            merged.problems.append(Remark(entry.line, entry.name, reason.message))
     return merged
 
 
@@ -106,16 +106,16 @@ def _rule(key: str, record: Record) -> Rule | None:
         return None
 
 
-def _local(entry: Entry) -> InvalidRule:
-    return InvalidRule("name", '"{name}" is a local domain of this server.', name=names.to_unicode(entry.name))
+def _local(entry: Entry) -> Message:
+    return Message('"{name}" is a local domain of this server.', name=names.to_unicode(entry.name))
 
 
-def _no_rule(entry: Entry) -> UnknownRule:
-    return UnknownRule(
+def _no_rule(entry: Entry) -> Message:
+    return Message(
         "{name} has a route but no rule, so its mail is not accepted here. To make the rule: mxbackup add {name}",
         name=names.to_unicode(entry.name),
     )
 
 
-def _contradiction(first: Entry) -> InvalidRule:
-    return InvalidRule("name", "Line {line} says something else of this name.", line=first.line)
+def _contradiction(first: Entry) -> Message:
+    return Message("Line {line} says something else of this name.", line=first.line)

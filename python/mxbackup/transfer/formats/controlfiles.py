@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput, InvalidRule
+from mxbackup.errors import InvalidInput, InvalidRule, Message
 from mxbackup.rules import Kind
 from mxbackup.rules.names import Name, parse_host
 from mxbackup.transfer.entries import Entry, Reading, Remark
@@ -70,7 +70,7 @@ def read_check_rules(lines: Iterable[tuple[int, str]]) -> Reading:
     for number, line in lines:
         patterns = _allowed_recipients(line)
         if not patterns:
-            reading.notes.append(Remark(number, line, InvalidRule("name", "This line is no backup MX's.")))
+            reading.notes.append(Remark(number, line, Message("This line is no backup MX's.")))
         for pattern in patterns:
             claims.add(number, pattern.removeprefix("*").removeprefix("@"))
     claims.settle()
@@ -97,9 +97,9 @@ def _settle_routes(reading: Reading, routes: dict[str, tuple[int, str]]) -> None
                 continue
             entry = Entry(line, parse_host(bare), {"Route": rules.parse_route(route) or None}, only_existing=True)
         except InvalidRule as reason:
-            reading.problems.append(Remark(line, text, reason))
+            reading.problems.append(Remark(line, text, reason.message))
         except InvalidInput as reason:
-            reading.notes.append(Remark(line, text, reason))
+            reading.notes.append(Remark(line, text, reason.message))
         else:
             below = routes.get(f".{bare}")
             if below is not None and (bare not in routes or below[1] != route):
@@ -108,22 +108,20 @@ def _settle_routes(reading: Reading, routes: dict[str, tuple[int, str]]) -> None
                 reading.entries.append(entry)
 
 
-def _lone(name: str) -> InvalidRule:
-    return InvalidRule(
-        "Kind",
+def _lone(name: str) -> Message:
+    return Message(
         '".{name}" alone accepts what lies below {name} but not {name} itself, and there is no such rule. '
         'Add a line "{name}" for a rule of kind domain, or take the line out.',
         name=name,
     )
 
 
-def _default_route() -> InvalidRule:
-    return InvalidRule("Route", "The route of all other mail belongs to no rule: it is the smart host of the server.")
+def _default_route() -> Message:
+    return Message("The route of all other mail belongs to no rule: it is the smart host of the server.")
 
 
-def _two_routes(name: str) -> InvalidRule:
-    return InvalidRule(
-        "Route",
+def _two_routes(name: str) -> Message:
+    return Message(
         'The routes of {name} and of what lies below it differ, and a rule has one. Make the lines "{name}:..." '
         'and ".{name}:..." equal, or take the second out.',
         name=name,

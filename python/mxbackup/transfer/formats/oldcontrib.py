@@ -8,7 +8,7 @@ Its record is `mxbackup=service|name|dom1,1,dom2,0|status|enabled`: names, each 
 from collections.abc import Collection
 from pathlib import Path
 
-from mxbackup.errors import InvalidRule
+from mxbackup.errors import Message
 from mxbackup.esmith.database import Database
 from mxbackup.esmith.settings import SERVICE_KEY
 from mxbackup.rules import Kind
@@ -65,5 +65,5 @@ def _pairs(value: str) -> list[str]:
     return [pair for pair in pairs if pair.strip(", \t")]
 
 
-def _no_kind(pair: str) -> InvalidRule:
-    return InvalidRule("Kind", 'In "{pair}" the name is followed by neither 1 (domain) nor 0 (host).', pair=pair)
+def _no_kind(pair: str) -> Message:
+    return Message('In "{pair}" the name is followed by neither 1 (domain) nor 0 (host).', pair=pair)

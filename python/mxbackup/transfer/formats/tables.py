@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from mxbackup.errors import InvalidInput, InvalidRule
+from mxbackup.errors import InvalidInput, Message
 from mxbackup.esmith import printable
 from mxbackup.rules import PROPERTIES, Rule
 from mxbackup.transfer.entries import Entry, Reading, Remark
@@ -54,10 +54,10 @@ def read_json(text: str) -> Reading:
     reading = Reading()
     for place, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not all(type(cell) in (str, int) for cell in row.values()):
-            reason = InvalidRule("name", "A rule must be an object whose values are texts or numbers.")
+            reason = Message("A rule must be an object whose values are texts or numbers.")
             reading.problems.append(Remark(place, json.dumps(row), reason))
         elif unknown := ", ".join(row.keys() - set(COLUMNS)):
-            reason = InvalidRule("name", "The key {unknown} is unknown.", unknown=unknown)
+            reason = Message("The key {unknown} is unknown.", unknown=unknown)
             reading.problems.append(Remark(place, json.dumps(row), reason))
         else:
             _take(reading, place, {prop: str(row.get(prop, "")) for prop in COLUMNS})
@@ -88,7 +88,7 @@ def read_csv(text: str) -> Reading:
             if columns is not PLAIN_COLUMNS:
                 continue
         if len(cells) > len(columns):
-            reason = InvalidRule("name", "There are more cells than columns ({count}).", count=len(columns))
+            reason = Message("There are more cells than columns ({count}).", count=len(columns))
             reading.problems.append(Remark(line, ",".join(cells), reason))
         else:
             _take(reading, line, {column: _typed(cell) for column, cell in zip(columns, cells, strict=False)})
