@@ -742,7 +742,7 @@ def test_what_could_not_be_checked_is_remembered_as_it_was(
     rules_in_force(server, f"{rule('ok')}|Route|prim.test:{hanging.getsockname()[1]}")
     error = {"check": ["error", ["nat"]], "checked": 1078866000, "since": 1078866000}
     rules = {"gone.test": {"check": ["fine", []]}, "ok.test": error}
-    server.write(OUTAGES, json.dumps({"version": 1, "open": False, "trouble": "", "rules": rules}))
+    server.write(OUTAGES, json.dumps({"version": 1, "open": False, "seen": 0, "trouble": "", "rules": rules}))
     words = ("check", "--nameserver", nameserver, "--limit", "0.5")
     status, out, err = mxbackup(*words, "--json")
     (report,) = json.loads(out)

@@ -282,7 +282,7 @@ def test_a_check_without_findings(server: Scratch, check: Check, said: str) -> N
 def test_the_list_tells_the_last_known_state_and_when(server: Scratch, admin: Administrator) -> None:
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
     state = {"check": ["error", ["nat"]], "checked": 1078866000}
-    states = {"version": 1, "open": False, "trouble": "", "rules": {"dupontnet.com": state}}
+    states = {"version": 1, "open": False, "seen": 0, "trouble": "", "rules": {"dupontnet.com": state}}
     server.write("/var/lib/mxbackup/outages.json", json.dumps(states))
     put_into_force(server)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(1078866000))

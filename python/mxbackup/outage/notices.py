@@ -28,7 +28,8 @@ class Notice:
     """What is to be told of some rules, which share a primary unless it is of the checks.
 
     since: when the outage began. messages: held now, or delivered when it is BACK. waited: for how long the first of
-    them, in seconds. expires: from when on the first may be sent back, 0 when none waits.
+    them, in seconds. expires: from when on the first may be sent back, 0 when none waits. refused: how many a primary
+    that is BACK refused for good.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Notice:
     waited: int = 0
     expires: int = 0
     reason: str = ""
+    refused: int = 0
 
 
 States = Mapping[str, State]
@@ -189,7 +191,9 @@ def _notice(kind: Kind, states: States, now: int) -> Notice:
     )
     if kind == Kind.BACK:
         oldest = min((outage.oldest for outage in outages if outage.messages), default=now)
-        return replace(notice, messages=sum(outage.messages for outage in outages), waited=max(0, now - oldest))
+        refused = sum(outage.refused for outage in outages)
+        delivered = max(0, sum(outage.messages for outage in outages) - refused)
+        return replace(notice, messages=delivered, refused=refused, waited=max(0, now - oldest))
     mails = [state.mail for state in states.values() if state.mail.messages]
     return replace(
         notice,

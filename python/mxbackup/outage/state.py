@@ -57,7 +57,8 @@ class Check(NamedTuple):
 class Seen(NamedTuple):
     """What was seen of a rule at one time; what was not looked at is None, a primary that was not asked UNKNOWN.
 
-    `asked` is whether it came to a dialogue with the primary, and not to a connection only.
+    `asked` is whether it came to a dialogue with the primary, and not to a connection only; `refused` how many messages
+    it has refused for good since it is back.
     """
 
     now: int
@@ -66,6 +67,7 @@ class Seen(NamedTuple):
     primary: tuple[str, ...] = ()
     asked: bool = False
     mail: Mail | None = None
+    refused: int = 0
     check: Check | None = None
 
 
@@ -74,8 +76,9 @@ class Outage:
     """One outage, from the first failed contact until nothing is held any more that came before the primary was back.
 
     failed: how many contacts in a row. back: the first good contact, 0 as long as it is away. messages: the most that
-    were held. oldest: when the first of them came. told: when admin was last told of it. stuck: whether it was told
-    that the mail does not drain. recorded: whether the history has its beginning.
+    were held. oldest: when the first of them came. refused: how many the primary refused for good when it
+    was back. told: when admin was last told of it. stuck: whether it was told that the mail does not drain. recorded:
+    whether the history has its beginning.
     """
 
     begun: int
@@ -85,6 +88,7 @@ class Outage:
     messages: int = 0
     oldest: int = 0
     told: int = 0
+    refused: int = 0
     stuck: bool = False
     recorded: bool = False
 

@@ -82,6 +82,8 @@ def _looked(state: State, seen: Seen, events: list[Event]) -> State:
         return state
     if not mail.messages or mail.oldest > state.flushed:
         state = replace(state, flushes=0)
+    if outage and seen.refused:
+        outage = replace(outage, refused=seen.refused)
     if outage and mail.messages:
         if outage.recorded and not outage.messages:
             events.append(Event(seen.now, Happening.HELD, messages=mail.messages))
@@ -109,5 +111,6 @@ def _closed(state: State, now: int, events: list[Event]) -> State:
         return state
     waited = max(0, now - outage.oldest) if outage.messages else 0
     if outage.recorded and outage.messages:
-        events.append(Event(now, Happening.DRAINED, messages=outage.messages, waited=waited))
+        delivered = max(0, outage.messages - outage.refused)
+        events.append(Event(now, Happening.DRAINED, messages=delivered, waited=waited))
     return replace(state, outage=None, ended=outage if outage.told else None)

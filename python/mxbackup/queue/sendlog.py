@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from mxbackup.errors import QueueError
 from mxbackup.queue.places import NotOurs, directory, file
@@ -36,6 +37,14 @@ class Deferral:
     when: int
 
 
+class Failure(NamedTuple):
+    """A message that was refused for good, for a recipient of a name, and when."""
+
+    when: int
+    message: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Delivery:
     message: int
@@ -46,10 +55,12 @@ class _Delivery:
 class SendLog:
     """What the log says. Addresses are in the form it has them in: ask for any through `deferral`.
 
-    tried: the last try of each message's remote recipients. running: the messages with a delivery that has not ended.
+    tried: the last try of each message's remote recipients. failures: what was refused for good. running: the
+    messages with a delivery that has not ended.
     """
 
     tried: dict[int, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
     _deferrals: dict[str, Deferral] = field(default_factory=dict)
     _by_name: dict[str, Deferral] = field(default_factory=dict)
     _running: dict[int, _Delivery] = field(default_factory=dict)
@@ -109,20 +120,23 @@ def _note(log: SendLog, when: int, text: bytes) -> None:
     elif end := _END.fullmatch(text):
         number, outcome, answer = end.groups()
         if delivery := log._running.pop(int(number), None):
-            _answer(log, delivery.address, outcome, Deferral(_words(answer), when))
+            _answer(log, delivery, outcome, Deferral(_words(answer), when))
     elif gone := _GONE.fullmatch(text):
         log.tried.pop(int(gone[1]), None)
     elif text == b"status: exiting" or (text.startswith(b"status: local 0/") and b" remote 0/" in text):
         log._running.clear()
 
 
-def _answer(log: SendLog, address: str, outcome: bytes, answer: Deferral) -> None:
+def _answer(log: SendLog, delivery: _Delivery, outcome: bytes, answer: Deferral) -> None:
+    address = delivery.address
     if outcome == b"deferral":
         log._deferrals[address] = log._by_name[_name(address)] = answer
     else:
         log._deferrals.pop(address, None)
         if outcome == b"success":
             log._by_name.pop(_name(address), None)
+        else:
+            log.failures.append(Failure(answer.when, delivery.message, _name(address)))
 
 
 def _name(address: str) -> str:

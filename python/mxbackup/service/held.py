@@ -86,13 +86,16 @@ def look(host: Host, inventory: Inventory) -> HeldMail:
         return HeldMail(trouble=trouble)
 
 
-def read(host: Host, inventory: Inventory) -> Reading:
-    """Return the queue as it is now; without a log there are no reasons. Raises QueueError."""
+def read(host: Host, inventory: Inventory, *, with_log: bool = False) -> Reading:
+    """Return the queue as it is now, with the log if anything is in it; without a log there are no reasons.
+
+    Raises QueueError.
+    """
     if inventory.settings.postfix:
         raise QueueError("The mail of this server is held by Postfix, whose queue is not read here.")
     messages = kind_of(host).queued()
     log, silent = SendLog(), None
-    if messages:
+    if messages or with_log:
         try:
             log = queue.read_log(host.path(queue.LOGS))
         except QueueError as error:

@@ -38,10 +38,14 @@ States = dict[str, State]
 
 @dataclass(frozen=True)
 class Known:
-    """The states by the rule's name, why the queue could not be read at the last look, and what is damaged here."""
+    """The states by the rule's name, why the queue could not be read at the last look, and what is damaged here.
+
+    seen: the time of the database of rules that was last compared with them, in nanoseconds.
+    """
 
     states: States = field(default_factory=dict)
     trouble: str = ""
+    seen: int = 0
     damage: HostError | None = None
 
 
@@ -55,11 +59,12 @@ class Past:
 
 @dataclass(frozen=True)
 class Turn:
-    """What a change makes of the states: these, what happened by it, and why the queue cannot be read."""
+    """What a change makes of the states: these, what happened by it, why the queue cannot be read, and `Known.seen`."""
 
     states: States
     events: list[Event] = field(default_factory=list)
     trouble: str = ""
+    seen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,8 +160,8 @@ class Outages:
                     self._set_aside()
                 turn = change(known)
                 self._append(turn.events)
-                content = _content(turn)
-                if not self._states.exists() or content != _content(Turn(known.states, [], known.trouble)):
+                content = _content(turn, known)
+                if not self._states.exists() or content != _content(Turn(known.states, [], known.trouble), known):
                     self._remove_left_over()
                     files.replace(self._states, content, mode=_MODE, group="root")
                 return turn.states
@@ -176,12 +181,6 @@ class Outages:
                     self._rewrite(event for event in self.past().events if event.name not in gone)
             except OSError as error:
                 raise _unusable(self._history, error) from error
-
-    def seen(self, database: Path) -> None:
-        """Note that the states were compared with this database as it is now: see `hooks.idle`."""
-        with suppress(FileNotFoundError):
-            if database.stat().st_mtime_ns > self._states.stat().st_mtime_ns:
-                os.utime(self._states)
 
     def past(self, name: str = "") -> Past:
         """Return what has happened to a rule, or to all. Raises HostError when it cannot be read."""
@@ -251,16 +250,25 @@ def _parse(content: bytes) -> Known:
     told = json.loads(content)
     if told["version"] != VERSION:
         raise ValueError(told["version"])
-    return Known({str(name): State.from_json(state) for name, state in told["rules"].items()}, str(told["trouble"]))
+    states = {str(name): State.from_json(state) for name, state in told["rules"].items()}
+    return Known(states, str(told["trouble"]), int(told["seen"]))
 
 
-def _content(turn: Turn) -> bytes:
+def stamp(database: Path) -> int:
+    """Return what `Known.seen` is of a database as it is now, 0 where there is none: see `hooks.idle`."""
+    with suppress(FileNotFoundError):
+        return database.stat().st_mtime_ns
+    return 0
+
+
+def _content(turn: Turn, known: Known) -> bytes:
     """Return the file; its beginning tells `hooks.idle` whether anything is going on."""
     states: Mapping[str, State] = turn.states
     busy = any(state.open or state.mail.messages for state in states.values())
     told = {
         "version": VERSION,
         "open": busy,
+        "seen": known.seen if turn.seen is None else turn.seen,
         "trouble": turn.trouble,
         "rules": {name: states[name].to_json() for name in sorted(states)},
     }

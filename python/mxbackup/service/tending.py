@@ -19,7 +19,7 @@ from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.outage import Contact, Event, Mail, Notice, Seen, State, after, due, pace
 from mxbackup.queue import Message
-from mxbackup.service import contacting, draining, held
+from mxbackup.service import contacting, draining, held, outages
 from mxbackup.service.context import Context
 from mxbackup.service.held import Reading
 from mxbackup.service.outages import Known, Outages, States, Turn
@@ -97,8 +97,9 @@ class _Look:
 
     def tend(self) -> Tended:
         """Do all that is due."""
+        seen = outages.stamp(self.context.domains.path)
         inventory = self.context.inventory()
-        self._forget(inventory)
+        self._forget(inventory, seen)
         before = self.outages.read()
         reading, trouble = self._read(inventory, before)
         renewed = self._renew(reading, inventory) if reading else 0
@@ -111,7 +112,8 @@ class _Look:
 
         def turn(known: Known) -> Turn:
             nonlocal states, unsaid
-            turned, events = self._turned(known.states, mails, found, flushed)
+            refused = _refused(reading, inventory, known.states) if reading else {}
+            turned, events = self._turned(known.states, mails, found, refused, flushed)
             unsaid = turned
             states, due_now = due(turned, self.now)
             notices[:] = due_now
@@ -137,16 +139,20 @@ class _Look:
         found = sorted({IPv4Address(address) for address in addresses})
         return queue.make_due(host.path(queue.QUEUE), found, lambda: host.alarm(QMAIL))
 
-    def _forget(self, inventory: Inventory) -> None:
+    def _forget(self, inventory: Inventory, seen: int) -> None:
         """Forget rules that are gone, as soon as the database was changed: a new one of the name has no past."""
-        known = {rule.name for rule in inventory.with_draining} | {record.key for record in inventory.invalid}
-        if gone := self.outages.read().states.keys() - known:
-            self.outages.forget(gone)
-        self.outages.seen(self.context.domains.path)
+        known = self.outages.read()
+        if known.seen == seen and not known.damage:
+            return
+        there = {str(rule.name) for rule in inventory.with_draining} | {record.key for record in inventory.invalid}
+        past = {event.name for event in self.outages.past().events}
+        self.outages.forget((known.states.keys() | past) - there)
+        self.outages.update(lambda known: Turn(known.states, [], known.trouble, seen))
 
     def _read(self, inventory: Inventory, before: Known) -> tuple[Reading | None, str]:
         try:
-            return held.read(self.context.host, inventory), ""
+            with_log = any(map(_is_back, before.states.values()))
+            return held.read(self.context.host, inventory, with_log=with_log), ""
         except QueueError as error:
             if str(error) != before.trouble and not inventory.settings.postfix:
                 self.log([f"tend: {error}"])
@@ -190,6 +196,7 @@ class _Look:
         states: States,
         mails: Mapping[str, Mail] | None,
         found: Mapping[str, contacting.Found],
+        refused: Mapping[str, int],
         flushed: set[str],
     ) -> tuple[States, list[Event]]:
         turned: States = {}
@@ -198,7 +205,9 @@ class _Look:
         for name in sorted({*states, *(mails or {}), *found}):
             answer = found.get(name, contacting.Found())
             mail = None if mails is None else mails.get(name, Mail())
-            seen = Seen(self.now, answer.contact, answer.reason, answer.primary, answer.asked, mail)
+            seen = Seen(
+                self.now, answer.contact, answer.reason, answer.primary, answer.asked, mail, refused.get(name, 0)
+            )
             state, happened = after(states.get(name, State()), seen)
             if answer.contact == Contact.ANSWERS and pace.flush_due(state, self.now):
                 state = replace(state, flushed=self.now, flushes=state.flushes + 1)
@@ -242,6 +251,21 @@ class _Look:
 def _nothing(state: State) -> State:
     """The state of a rule of which nothing is to be remembered but when it was seen."""
     return State(since=state.since, primary=state.primary)
+
+
+def _is_back(state: State) -> bool:
+    return state.outage is not None and state.outage.back > 0
+
+
+def _refused(reading: Reading, inventory: Inventory, states: States) -> dict[str, int]:
+    """Return how many messages of each rule its primary refused for good since it is back, as the log tells."""
+    found: dict[str, set[int]] = {}
+    for failure in reading.log.failures:
+        rule = inventory.with_draining.nearest(failure.name)
+        outage = states[rule.name].outage if rule and rule.name in states else None
+        if rule and outage and 0 < outage.back <= failure.when:
+            found.setdefault(str(rule.name), set()).add(failure.message)
+    return {name: len(messages) for name, messages in found.items()}
 
 
 def _mails(reading: Reading, inventory: Inventory) -> dict[str, Mail]:

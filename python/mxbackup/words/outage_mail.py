@@ -32,6 +32,7 @@ _ANSWERS: Sentence = "The primary of {names} ({primary}) answers again, and mail
 _IS_BACK: Sentence = "The primary of {names} ({primary}), which was away since {since}, is back."
 _WAITS: Sentence = "Messages that wait: {messages}; the oldest for {waited}."
 _DELIVERED: Sentence = "Messages delivered: {messages}; the longest waited {waited}."
+_REFUSED: Sentence = "Messages that it refused for good, and that went back to their senders: {refused}."
 _LATER: Sentence = "They are delivered as soon as it is back. To see them: mxbackup queue"
 _GO_BACK: Sentence = "What is not delivered by {expires} goes back to its senders from then on."
 _HOW: Sentence = "To see why: mxbackup queue. To have it tried now: mxbackup flush"
@@ -59,7 +60,8 @@ _OWNERS: Mapping[Kind, tuple[Sentence, Sentence]] = {
 def of_outage(notice: Notice, settings: Settings, words: Lexicon) -> EmailMessage:
     """Return the mail to `admin` about one outage."""
     said = _params(notice, settings, words)
-    lines = [words.text(sentence, **said) for sentence in _BODIES[notice.kind]]
+    sentences = (*_BODIES[notice.kind], *((_REFUSED,) if notice.refused else ()))
+    lines = [words.text(sentence, **said) for sentence in sentences]
     to = _admin(settings)
     return _message(to, to, words.text(SUBJECTS[notice.kind], **said), "\n".join(lines) + "\n", settings)
 
@@ -102,6 +104,7 @@ def _params(notice: Notice, settings: Settings, words: Lexicon) -> dict[str, obj
         "primary": ", ".join(notice.primary[:NAMED]),
         "since": spans.moment(notice.since),
         "messages": notice.messages,
+        "refused": notice.refused,
         "waited": spans.span(notice.waited, words),
         "expires": spans.moment(notice.expires),
         "reason": notice.reason,
