@@ -29,7 +29,7 @@ from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
 from mxbackup.panel import checking
 from mxbackup.routing import qmail_remote
-from mxbackup.routing.qmail_remote import Delivery, Route, Target, Verdict
+from mxbackup.routing.verdict import Delivery, Route, Target, Verdict
 from mxbackup.rules import RuleSet
 from mxbackup.service import applying
 from mxbackup.smtp import client

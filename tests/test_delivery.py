@@ -10,20 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Lookup, Outcome, literal
-from mxbackup.routing.qmail_remote import (
-    KINDS,
-    LATER,
-    UNPATCHED,
-    Delivery,
-    Qmail,
-    Route,
-    Target,
-    Verdict,
-    outcomes,
-    parse_routes,
-    route,
-    worst,
-)
+from mxbackup.routing.qmail_remote import KINDS, LATER, UNPATCHED, Qmail, outcomes, parse_routes, route
+from mxbackup.routing.verdict import Delivery, Route, Target, Verdict, worst
 from tests.recorded import DATA, RECORDED, Case
 
 SELF, PRIMARY, DEAD = "127.0.0.1", "127.0.0.2", "127.0.0.9"

@@ -15,7 +15,8 @@ from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Server, Status
-from mxbackup.routing.qmail_remote import NOBODY_ANSWERS, PATCHED, UNPATCHED, Delivery, Route, Target, Verdict
+from mxbackup.routing.qmail_remote import PATCHED, UNPATCHED
+from mxbackup.routing.verdict import NOBODY_ANSWERS, Delivery, Route, Target, Verdict
 from mxbackup.rules import Recipients, SmartHostUse
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.smtp.client import Dialogue, Trouble

@@ -9,7 +9,8 @@ import pytest
 
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
-from mxbackup.routing.qmail_remote import LATER, UNPATCHED, Target, Verdict, outcomes, parse_routes
+from mxbackup.routing.qmail_remote import LATER, UNPATCHED, outcomes, parse_routes
+from mxbackup.routing.verdict import Target, Verdict
 from tests.nameserver import Knot, free_port
 from tests.recorded import DATA
 

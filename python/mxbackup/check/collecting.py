@@ -24,7 +24,7 @@ from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import Dns, TooMany
 from mxbackup.lookup.query import Server, system_resolvers
 from mxbackup.routing import entries, qmail_remote
-from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
+from mxbackup.routing.verdict import Delivery, Target, Verdict
 from mxbackup.rules import Rule, RuleSet
 
 AT_ONCE = 16

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mxbackup.lookup.clock import Clock
-from mxbackup.routing.qmail_remote import Target
+from mxbackup.routing.verdict import Target
 from mxbackup.smtp.client import Dialogue, Question, probe
 from mxbackup.smtp.replies import Outcome
 

@@ -15,7 +15,8 @@ from mxbackup.lookup.interfaces import Own
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Status
-from mxbackup.routing.qmail_remote import KINDS, Delivery, Qmail, Route, Target, leads_to_us
+from mxbackup.routing.qmail_remote import KINDS, Qmail
+from mxbackup.routing.verdict import Delivery, Route, Target, leads_to_us
 from mxbackup.rules import Rule
 from mxbackup.smtp.client import Dialogue
 

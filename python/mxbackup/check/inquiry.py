@@ -11,7 +11,8 @@ from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import UNKNOWN, Status
 from mxbackup.routing import qmail_remote
-from mxbackup.routing.qmail_remote import Delivery, Qmail, Target, Verdict
+from mxbackup.routing.qmail_remote import Qmail
+from mxbackup.routing.verdict import Delivery, Target, Verdict, worst
 from mxbackup.rules import Rule
 from mxbackup.smtp.client import Dialogue, Question
 from mxbackup.smtp.replies import Outcome
@@ -50,7 +51,7 @@ class Inquiry:
         return Facts(
             name=self.name,
             us=self.us,
-            delivery=qmail_remote.worst(found for kind in outcomes.values() for found in kind),
+            delivery=worst(found for kind in outcomes.values() for found in kind),
             outcomes=outcomes,
             rule=self.rule,
             mx=answer.status,

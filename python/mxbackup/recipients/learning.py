@@ -25,7 +25,7 @@ from mxbackup.recipients.journal import Note
 from mxbackup.recipients.memory import TEST_EVERY, Contact, Memory, Met, pause
 from mxbackup.recipients.policies import NOWHERE, Answer, Primary, primary_key
 from mxbackup.routing import qmail_remote
-from mxbackup.routing.qmail_remote import Verdict
+from mxbackup.routing.verdict import Verdict, worst
 from mxbackup.rules import Recipients, Rule, RuleSet
 from mxbackup.rules.names import Name
 from mxbackup.smtp import rcpt
@@ -83,7 +83,7 @@ class Surroundings:
     def target(self, rule: Rule, host: str) -> str | None:
         """Return where mail for `host`, which the rule decides about, goes, as `address:port`; None if nowhere now."""
         routes = {key: rule.route for key in (str(rule.name), f".{rule.name}") if rule.route}
-        found = qmail_remote.worst(qmail_remote.outcomes(host, routes, self._in_order, self.own))
+        found = worst(qmail_remote.outcomes(host, routes, self._in_order, self.own))
         return str(found.to[0]) if found.verdict == Verdict.DELIVER and found.to[0].address not in self.own else None
 
     def _in_order(self, name: str, kind: str) -> answers.Answer:

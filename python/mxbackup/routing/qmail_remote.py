@@ -8,19 +8,16 @@ of qmail do otherwise is in `Qmail`.
 import string
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple
 
 from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Lookup, Outcome, literal, scan_number
+from mxbackup.routing.verdict import ANY_ADDRESS, NOBODY_ANSWERS, Delivery, Route, Target, Verdict, leads_to_us
 from mxbackup.smtp import SMTP_PORT
 
 # dns.c: the room for an answer, PACKETSZ of <arpa/nameser.h>, in bytes.
 ROOM_FOR_ANSWER = 512
 CNAME_LIMIT = 10
-NOBODY_ANSWERS = "4.4.1"
-# ipme.c: "this host, this network" (RFC 1122 section 3.2.1.3) is always ourselves.
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -43,51 +40,6 @@ UNPATCHED = Qmail("qmail 1.03, netqmail 1.06, notqmail 1.08", True, False, False
 LATER = Qmail("notqmail 1.09", False, True, False)
 PATCHED = Qmail("SME Server", True, True, True)
 KINDS = (UNPATCHED, LATER, PATCHED)
-
-
-class Target(NamedTuple):
-    """Where a connection goes."""
-
-    address: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
-
-
-class Verdict(StrEnum):
-    """What becomes of the message, the best first. UNKNOWN is for who could not find out.
-
-    LOCAL is for qmail-send, which does not hand it to qmail-remote.
-    """
-
-    UNKNOWN = "unknown"
-    LOCAL = "local"
-    DELIVER = "deliver"
-    DEFER = "defer"
-    LOOP = "loop"
-    BOUNCE = "bounce"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """The verdict, its enhanced status code (RFC 3463; empty where mail gets through), the targets as tried.
-
-    Those of equal preference are in the order of the answers; chance decides in which they are tried.
-    """
-
-    verdict: Verdict
-    code: str = ""
-    to: tuple[Target, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What smtproutes says of a name: the entry's key, and the relay, whose host is None to deliver by MX."""
-
-    key: str
-    host: str | None = None
-    port: int = SMTP_PORT
 
 
 class Hop(NamedTuple):
@@ -172,17 +124,6 @@ def tiers(
         return hops
     usable = hops if alias else _better_than_ours(hops, own)
     return _targets(usable, SMTP_PORT) if usable else Delivery(Verdict.BOUNCE, "5.4.6")
-
-
-def leads_to_us(target: Target, own: Container[str], public: Container[str]) -> bool:
-    """Whether a message for this target comes back to us: on port 25 of one of our own addresses."""
-    address = target.address
-    return target.port == SMTP_PORT and (address in own or address in public or address == ANY_ADDRESS)
-
-
-def worst(deliveries: Iterable[Delivery]) -> Delivery:
-    """Return the worst of some deliveries, which is what counts where it is not known which of them it will be."""
-    return max(deliveries, key=lambda delivery: list(Verdict).index(delivery.verdict))
 
 
 def _follows_alias(lookup: Lookup, name: str, qmail: Qmail) -> bool | Delivery:

@@ -8,7 +8,7 @@ from mxbackup.check.collecting import Checker
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import TooMany
 from mxbackup.outage import Contact
-from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
+from mxbackup.routing.verdict import Delivery, Target, Verdict
 from mxbackup.smtp import client, reach
 from mxbackup.smtp.client import Dialogue, Question
 from mxbackup.smtp.replies import Outcome

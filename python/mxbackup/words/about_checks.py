@@ -6,7 +6,7 @@ from typing import Any
 
 from mxbackup.check.collecting import Report
 from mxbackup.errors import Finding, Message, Sentence, Severity
-from mxbackup.routing.qmail_remote import Delivery, Target, Verdict
+from mxbackup.routing.verdict import Delivery, Target, Verdict
 from mxbackup.rules import names
 from mxbackup.words.lexicon import Lexicon
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from mxbackup.check.facts import Check, Facts
 from mxbackup.errors import Finding, FindingKind, Severity
-from mxbackup.routing.qmail_remote import NOBODY_ANSWERS
+from mxbackup.routing.verdict import NOBODY_ANSWERS
 from mxbackup.smtp.replies import Outcome
 
 NOT_ALL_TRIED = FindingKind(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from mxbackup.check.facts import Check, Facts
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.routing.entries import Way, meant_way
-from mxbackup.routing.qmail_remote import Qmail, Verdict, worst
+from mxbackup.routing.qmail_remote import Qmail
+from mxbackup.routing.verdict import Verdict, worst
 
 DIFFERS = FindingKind(
     "qmail-differs", Severity.WARNING,
