@@ -143,8 +143,8 @@ def test_an_invalid_record_is_told_and_stops_no_other(server: Sandbox) -> None:
     [
         ("cd /usr/share/mxbackup/mxbackup/targets; mv registry.py /tmp; rm -r __pycache__",
          "mv /tmp/registry.py /usr/share/mxbackup/mxbackup/targets"),
-        ("mv /usr/share/mxbackup/mxbackup/templates/rcpthosts.j2 /tmp",
-         "mv /tmp/rcpthosts.j2 /usr/share/mxbackup/mxbackup/templates"),
+        ("mv /usr/share/mxbackup/mxbackup/templates/rcpthosts.* /tmp",
+         "mv /tmp/rcpthosts.* /usr/share/mxbackup/mxbackup/templates"),
         ("mv /home/e-smith/db/domains /tmp; mkdir /home/e-smith/db/domains",
          "rmdir /home/e-smith/db/domains; mv /tmp/domains /home/e-smith/db"),
         ("chmod a-x /usr/bin/mxbackup", "chmod a+x /usr/bin/mxbackup"),
