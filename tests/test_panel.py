@@ -15,6 +15,7 @@ from mxbackup.panel.checking import Check, Checking, Found
 from mxbackup.panel.forms import MAX_BODY
 from mxbackup.rules import Rule
 from mxbackup.service import applying
+from mxbackup.words import spans
 from tests.heldmail import hold
 from tests.scratch import Scratch
 
@@ -77,7 +78,7 @@ def reason(response: TestResponse) -> str:
 
 def rows(response: TestResponse) -> list[list[str]]:
     cells = (re.findall(r"<td.*?>(.*?)</td>", row) for row in re.findall(r"<tr>\s*(<td.*?)</tr>", response.text, re.S))
-    return [[re.sub("<.*?>", "", cell.replace("<br>", " ")) for cell in row] for row in cells if row]
+    return [[re.sub("<.*?>", "", cell.replace("<br>", " ")).strip() for cell in row] for row in cells if row]
 
 
 def hidden(response: TestResponse) -> dict[str, str]:
@@ -104,6 +105,12 @@ def put_into_force(server: Scratch) -> None:
         server.write(f"/var/qmail/control/{target}", applying.fragment(server.context, target))
 
 
+def remember(server: Scratch, states: dict[str, object]) -> None:
+    """Have these states been found at the last look."""
+    known = {"version": 1, "open": False, "seen": 0, "trouble": "", "rules": states}
+    server.write("/var/lib/mxbackup/outages.json", json.dumps(known))
+
+
 def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> None:
     review = admin.post(do="review", name=" DupontNet.com. ", kind="domain", description="Jean")
     assert rows(review) == samples("yes", "yes")
@@ -115,11 +122,12 @@ def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> N
     assert said(front) == "success: Added dupontnet.com."
     assert rows(front) == [
         [
+            "not checked",
             "dupontnet.com",
             "Domain",
             "MX",
-            "Jean",
-            "active",
+            "",
+            "",
             "Modify dupontnet.com Check dupontnet.com Remove dupontnet.com",
         ]
     ]
@@ -281,12 +289,11 @@ def test_a_check_without_findings(server: Scratch, check: Check, said: str) -> N
 
 def test_the_list_tells_the_last_known_state_and_when(server: Scratch, admin: Administrator) -> None:
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
-    state = {"check": ["error", ["nat"]], "checked": 1078866000}
-    states = {"version": 1, "open": False, "seen": 0, "trouble": "", "rules": {"dupontnet.com": state}}
-    server.write("/var/lib/mxbackup/outages.json", json.dumps(states))
+    remember(server, {"dupontnet.com": {"check": ["error", ["nat"]], "checked": 1078866000}})
     put_into_force(server)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(1078866000))
-    assert rows(admin.get())[0][4].split() == ["active", "error", *when.split()]
+    [row] = rows(admin.get())
+    assert (row[0].partition(",")[0], row[5]) == ("misconfigured", when)
 
 
 def test_a_recipients_policy_is_kept_where_there_is_no_qpsmtpd_and_set_where_there_is(
@@ -297,26 +304,28 @@ def test_a_recipients_policy_is_kept_where_there_is_no_qpsmtpd_and_set_where_the
     edit = "?page=edit&rule=dupontnet.com"
     admin.post(do="save", **hidden(admin.get(edit)) | {"description": "Jean"})
     assert server.records("domains") == [record.replace("|Kind", "|Description|Jean|Kind")]
-    assert "recipients are to be learnt; no answer yet" in admin.get().text
+    assert "recipients are to be learnt; no answer yet" in admin.get("?page=rule&rule=dupontnet.com").text
     assert "Those that the primary knows" not in admin.get(edit).text
     server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
     assert 'value="learn" checked' in admin.get(edit).text
 
 
-GREEN, AMBER, RED = "#1f9d3a", "#e6a100", "#cc2222"
+GREEN, AMBER, RED, GREY = "#1f9d3a", "#e6a100", "#cc2222", "#7a8a99"
 
 
 def state(response: TestResponse) -> tuple[str, str, str]:
     """The light, what stands beside it, and the state of the first rule."""
     light, said = re.findall(r'cy="11" r="7.5" fill="(.*?)".*?<strong>(.*?)</strong>', response.text, re.S)[0]
-    return light, said, rows(response)[0][4]
+    return light, said, rows(response)[0][0]
 
 
 def test_the_light_is_green_only_while_the_rules_are_in_force(server: Scratch, admin: Administrator) -> None:
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
     assert state(admin.get()) == (AMBER, "MX backup is enabled, but not in force.", "not in force")
     put_into_force(server)
-    assert state(admin.get()) == (GREEN, "MX backup is enabled.", "active")
+    assert state(admin.get()) == (GREY, "MX backup is enabled.", "not checked")
+    remember(server, {"dupontnet.com": {"check": ["fine", []], "checked": 1078866000}})
+    assert state(admin.get()) == (GREEN, "MX backup is enabled.", "no problem found")
     server.path("/var/qmail/control/rcpthosts").unlink()
     assert state(admin.get())[1:] == ("MX backup is enabled, but not in force.", "not in force")
     admin.post(do="disable")
@@ -327,13 +336,13 @@ def test_a_rule_below_a_domain_rule(server: Scratch, admin: Administrator) -> No
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
     same = "It is covered by the domain rule dupontnet.com, and adds nothing to it."
     other = "It lies below the domain rule dupontnet.com, and what it says counts instead."
-    for route, said, listed in (("", same, "covered by dupontnet.com"), ("mail.dupontnet.com", other, "active")):
+    for route, said, listed in (("", same, "covered by dupontnet.com"), ("mail.dupontnet.com", other, "not checked")):
         review = admin.post(do="review", name="www.dupontnet.com", route=route)
         assert f"<p>{said}</p>" in review.text
         admin.post(do="save", **hidden(review))
         assert admin.message() == f"success: Added www.dupontnet.com. {said}"
         put_into_force(server)
-        assert rows(admin.get())[1][4] == listed
+        assert rows(admin.get())[1][0] == listed
         removal = admin.get("?page=remove&rule=www.dupontnet.com")
         stays = "Mail for www.dupontnet.com stays accepted by the domain rule dupontnet.com."
         assert f"<p>{stays}</p>" in removal.text
@@ -396,7 +405,10 @@ def test_a_failed_event_is_told(server: Scratch, admin: Administrator) -> None:
 def test_invalid_records_are_listed_apart_and_can_be_removed(server: Scratch, admin: Administrator) -> None:
     server.database("domains", "bad_name.example=mxbackup|Kind|domain", "dupontnet.com=mxbackup|Kind|domain")
     page = admin.get()
-    assert [row[0] for row in rows(page)] == ["dupontnet.com", "bad_name.example"]
+    assert [row[1] for row in rows(page)[:1]] + [row[0] for row in rows(page)[1:]] == [
+        "dupontnet.com",
+        "bad_name.example",
+    ]
     assert "holds the character" in rows(page)[1][1]
     admin.post(do="remove", **hidden(admin.get("?page=remove&rule=bad_name.example")))
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
@@ -406,7 +418,7 @@ def test_bytes_of_an_old_server_are_shown_as_it_meant_them(server: Scratch, admi
     server.write(
         "/home/e-smith/db/domains", b"dupontnet.com=mxbackup|Description|caf\xe9|Kind|domain\n\xe9.fr=mxbackup\n"
     )
-    assert rows(admin.get())[0][3] == "café"
+    assert summary(admin.get("?page=rule&rule=dupontnet.com"))["Description"] == "café"
     assert "<strong>é.fr</strong>" in admin.get().text
 
 
@@ -415,8 +427,8 @@ def test_without_root_everything_is_shown_and_nothing_changed(server: Scratch) -
     visitor = Administrator(server, privileged=False)
     page = visitor.get()
     assert said(page).startswith("error: The server-manager does not run this page as root")
-    assert rows(page) == [["dupontnet.com", "Domain", "MX", "", "not in force"]]
-    assert "<button" not in page.text
+    assert rows(page) == [["not in force", "dupontnet.com", "Domain", "MX", "", ""]]
+    assert "<button" not in page.text + visitor.get("?page=rule&rule=dupontnet.com").text
     assert visitor.post(token="", do="remove", rule="dupontnet.com").status_code == 403
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
     assert not server.path("/var/lib/mxbackup").exists()
@@ -620,12 +632,14 @@ def test_both_charsets_byte_by_byte(server: Scratch, charset: str, description: 
     body = urlencode(form, encoding=sent, errors="xmlcharrefreplace").encode()
     admin.client.post("/", data=body, content_type="application/x-www-form-urlencoded", environ_overrides=admin.environ)
     put_into_force(server)
-    page = admin.get(f"?{urlencode({'q': 'société'}, encoding=sent)}")
+    found = admin.get(f"?{urlencode({'q': 'société'}, encoding=sent)}")
+    assert "<strong>café.<wbr>example</strong>".encode(charset) in found.data
+    page = admin.get("?page=rule&rule=xn--caf-dma.example")
     assert page.headers["Content-Type"] == f"text/html; charset={charset}"
-    assert b'<td class="sme-border" data-label="Description">' + description + b"</td>" in page.data
+    assert b"<dd>" + description + b"</dd>" in page.data
     assert f'<meta charset="{charset}">'.encode() in page.data
-    assert "Le MX-Backup est activé.".encode(charset) in page.data
-    assert "La règle pour café.example a été ajoutée.".encode(charset) in page.data
+    assert "Règle pour café.example".encode(charset) in page.data
+    assert "La règle pour café.example a été ajoutée.".encode(charset) in found.data
     assert server.records("domains") == [
         "xn--caf-dma.example=mxbackup|Description|Société « Dupont » à 5 € 日本|Kind|domain"
     ]
@@ -650,3 +664,80 @@ def test_who_removes_or_disables_is_told_what_waits(server: Scratch, admin: Admi
         "<li>dupontnet.com is removed, and its mail in the queue is still delivered (192.0.2.25; messages: 1).</li>"
         in unescape(front.text)
     )
+
+
+def test_the_page_of_a_rule_tells_all_of_it(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Contact|jean@martin.fr|Description|Jean|Kind|domain")
+    hold(server.path("/var/qmail/queue"), 7, ["Tjean@www.dupontnet.com"], int(time.time()) - 9 * 3600)
+    now = int(time.time())
+    remember(server, {"dupontnet.com": {"contact": "unreachable", "since": now - 9 * 3600, "reason": "<silent>"}})
+    events = [
+        {"time": now - 48 * 3600, "name": "dupontnet.com", "event": "begun", "reason": "silent"},
+        {"time": now - 24 * 3600, "name": "dupontnet.com", "event": "back"},
+        {"time": now - 24 * 3600, "name": "dupontnet.com", "event": "drained", "messages": 17, "waited": 86400},
+        {"time": now - 9 * 3600, "name": "dupontnet.com", "event": "begun", "reason": "<silent>"},
+        {"time": now - 9 * 3600, "name": "other.com", "event": "begun", "reason": "none of ours"},
+    ]
+    server.write("/var/lib/mxbackup/history", "".join(json.dumps(event) + "\n" for event in events))
+    page = admin.get("?page=rule&rule=dupontnet.com").text
+    text = unescape(re.sub(r"<.*?>", "", page))
+    assert f"the primary cannot be reached since {spans.moment(now - 9 * 3600)} (<silent>)" in text
+    assert "messages: 1 (100 bytes); the oldest waits for 9 h" in text
+    assert summary(admin.get("?page=rule&rule=dupontnet.com")) == {
+        "Kind": "Domain",
+        "Its mail goes to": "MX",
+        "Owner"Owner": "jean@martin.fr"#39;s address": "jean@martin.fr",
+        "Description": "Jean",
+        "Known recipients": "every recipient is accepted",
+    }
+    assert page.count('height="20" fill="#cc2222"') == 2
+    assert '<rect x="672.0" y="4" width="24.0" height="20" fill="#cc2222"/>' in page
+    assert "24 h (silent)" in text
+    assert "all is delivered, messages: 17; the longest waited 24 h" in text
+    assert "&lt;silent&gt;" in page
+    assert "none of ours" not in text
+
+
+def test_the_page_of_a_rule_that_nothing_is_known_of(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    text = admin.get("?page=rule&rule=dupontnet.com").text
+    for said in ("not checked", "Nothing waits.", "None is known of.", "Not checked yet."):
+        assert said in text
+    assert "Deliver now" not in text
+    assert admin.get("?page=rule&rule=other.com").status_code == 303
+
+
+def test_the_front_page_tells_what_matters_now(server: Scratch, admin: Administrator) -> None:
+    now = int(time.time())
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain", "martin.fr=mxbackup|Kind|domain")
+    put_into_force(server)
+    hold(server.path("/var/qmail/queue"), 7, ["Tjean@dupontnet.com", "Tanne@dupontnet.com"], now - 9 * 3600)
+    remember(
+        server,
+        {
+            "dupontnet.com": {"contact": "unreachable", "since": now - 9 * 3600, "check": ["fine", []], "checked": now},
+            "martin.fr": {"check": ["fine", []], "checked": now},
+        },
+    )
+    page = admin.get()
+    assert state(page) == (RED, "MX backup is enabled.", "the primary cannot be reached, since 9 h")
+    assert "<span>Primaries that cannot be reached or refuse mail: 1.</span>" in page.text
+    assert "<span>Messages that wait: 1, the oldest since 9 h.</span>" in page.text
+    assert [row[4] for row in rows(page)] == ["messages: 1, since 9 h", ""]
+
+
+def test_what_waits_is_tried_at_a_click(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain|Route|127.0.0.1:9")
+    answer = admin.post(do="flush", rule="dupontnet.com")
+    assert answer.headers["Location"] == f"{HERE}?page=rule&rule=dupontnet.com"
+    assert admin.message() == "success: No mail is held."
+    hold(server.path("/var/qmail/queue"), 7, ["Tjean@dupontnet.com"], int(time.time()) - 9 * 3600)
+    admin.post(do="flush", rule="dupontnet.com")
+    assert admin.message().startswith("error: ")  # no supervisor here
+
+
+def test_without_root_the_states_are_not_known_and_that_is_said(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    server.path("/var/lib/mxbackup/outages.json").mkdir(parents=True)
+    assert "/var/lib/mxbackup/outages.json cannot be used: Is a directory." in admin.get().text
+    assert "/var/lib/mxbackup/outages.json cannot be used" in admin.get("?page=rule&rule=dupontnet.com").text

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of rules: which rows, in which order, on which page, and the links between."""
 
+import time
 from urllib.parse import parse_qs
 
 import pytest
 
 from mxbackup import rules
-from mxbackup.outage import Check, State
+from mxbackup.outage import Check, Contact, State
 from mxbackup.panel.forms import decode
-from mxbackup.panel.listing import PAGE_ROWS, Listing, View, listing
+from mxbackup.panel.listing import PAGE_ROWS, Listing, Row, View, listing
+from mxbackup.queue import Held, Summary
 from mxbackup.service import changing, inspecting
+from mxbackup.service.held import HeldMail
 from mxbackup.words import lexicon
+from mxbackup.words.overview import Light
 from tests.scratch import Scratch
 
 RULES = (
@@ -22,7 +26,7 @@ RULES = (
 
 
 def shown(server: Scratch, view: View) -> Listing:
-    return listing(inspecting.status(server.context), {}, view, lexicon.load("en-us"))
+    return listing(inspecting.status(server.context), {}, HeldMail(), view, lexicon.load("en-us"))
 
 
 def names(found: Listing) -> list[str]:
@@ -34,7 +38,6 @@ def names(found: Listing) -> list[str]:
     [
         (View(), ["dupontnet.com", "www.dupontnet.com", "martin.example", "café.example"]),
         (View(descending=True), ["café.example", "martin.example", "www.dupontnet.com", "dupontnet.com"]),
-        (View(sort="description"), ["www.dupontnet.com", "martin.example", "dupontnet.com", "café.example"]),
         (View(sort="kind"), ["dupontnet.com", "martin.example", "www.dupontnet.com", "café.example"]),
         (View(sort="destination"), ["café.example", "dupontnet.com", "www.dupontnet.com", "martin.example"]),
         (View(text="dupont"), ["dupontnet.com", "www.dupontnet.com"]),
@@ -53,11 +56,34 @@ def test_filter_and_order(server: Scratch, view: View, expected: list[str]) -> N
 
 def test_a_row_tells_all_of_a_rule(server: Scratch) -> None:
     server.database("domains", *RULES)
-    states = {"www.dupontnet.com": State(check=Check("warning"))}
-    rows = listing(inspecting.status(server.context), states, View(text="www"), lexicon.load("fr")).rows
-    assert [(r.key, r.kind, r.destination, r.covered_by, r.recipients, r.checked) for r in rows] == [
-        ("www.dupontnet.com", "Ordinateur", "MX", "dupontnet.com", "", "warning")
-    ]
+    states = {"www.dupontnet.com": State(check=Check("warning"), checked=1078866000)}
+    held = HeldMail(Summary((Held("www.dupontnet.com", 2, 3, 100, int(time.time()) - 7200, None, 0, ""),)))
+    [row] = listing(inspecting.status(server.context), states, held, View(text="www"), lexicon.load("fr")).rows
+    assert row == Row(
+        key="www.dupontnet.com",
+        name="www.dupontnet.com",
+        kind="Ordinateur",
+        destination="MX",
+        light=Light.WARNING,
+        standing="",
+        covered_by="dupontnet.com",
+        held="messages\u00a0: 2, depuis 2 h",
+        when=time.strftime("%Y-%m-%d %H:%M", time.localtime(1078866000)),
+    )
+
+
+def test_the_worst_and_the_most_come_first(server: Scratch) -> None:
+    server.database("domains", *RULES)
+    states = {
+        "www.dupontnet.com": State(check=Check("error", ("nat",))),
+        "martin.example": State(contact=Contact.UNREACHABLE),
+        "dupontnet.com": State(check=Check("fine")),
+    }
+    held = HeldMail(Summary((Held("xn--caf-dma.example", 2, 3, 100, 1000, None, 0, ""),)))
+    found = listing(inspecting.status(server.context), states, held, View(sort="state"), lexicon.load("en-us"))
+    assert [row.light for row in found.rows] == [Light.ERROR, Light.ERROR, Light.WARNING, Light.FINE]
+    found = listing(inspecting.status(server.context), states, held, View(sort="held"), lexicon.load("en-us"))
+    assert names(found)[0] == "café.example"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +120,7 @@ def test_what_cannot_be_asked_for_is_the_default(asked: dict[str, str], view: Vi
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1"])
 def test_a_link_leads_to_its_view(charset: str) -> None:
-    view = View("café & 5 € 日本", "description", True, 7)
+    view = View("café & 5 € 日本", "destination", True, 7)
     link = view.link(charset)
     assert link.isascii()
     assert View.of(decode(link.removeprefix("?").encode(), charset)) == view

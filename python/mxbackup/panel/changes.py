@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from urllib.parse import quote
 
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
@@ -84,6 +85,22 @@ def remove(visit: Visit) -> Redirect:
     return Redirect(Notice(True, f"{said} {about_draining.removed(done.key, done.waiting, visit.words)}".rstrip()))
 
 
+def flush(visit: Visit) -> Redirect:
+    """Have the mail that waits for a rule tried now."""
+    from mxbackup.service import tending  # brings the DNS library, which no other form needs
+
+    name = visit.parameter("rule")
+    query = f"?page=rule&rule={quote(name)}"
+    try:
+        flushed, _ = tending.flush(visit.context, [name])
+    except MxBackupError as error:
+        return failed(visit, error, query)
+    if not flushed:
+        return Redirect(Message(True, visit.words.text("No mail is held.")), query)
+    said = visit.words.text("The mail for {name} is tried now. Look again in a minute.", name=names.to_unicode(name))
+    return Redirect(Message(True, said), query)
+
+
 def enable(visit: Visit) -> Redirect:
     """Switch MX backup on; where it is on, put the rules into force again."""
     changing.enable(visit.context, True)
@@ -129,5 +146,13 @@ def _nothing(visit: Visit) -> Redirect:
 
 
 _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
-    {"review": review, "revise": revise, "save": save, "remove": remove, "enable": enable, "disable": disable}
+    {
+        "review": review,
+        "revise": revise,
+        "save": save,
+        "remove": remove,
+        "flush": flush,
+        "enable": enable,
+        "disable": disable,
+    }
 )

@@ -3,15 +3,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from mxbackup import rules
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.outage import State
-from mxbackup.rules import Recipients, Rule
+from mxbackup.rules import Rule
+from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
-from mxbackup.words import about_rules, spans
+from mxbackup.words import about_rules, overview, spans
 from mxbackup.words.lexicon import Lexicon
+from mxbackup.words.overview import Light
 
 PAGE_ROWS = 100
 
@@ -20,18 +23,18 @@ PAGE_ROWS = 100
 class Row:
     """One rule as the table shows it.
 
-    `covered_by` is the domain rule that it adds nothing to, `recipients` what is known of them, `checked` what the
-    last check found (fine, warning or error) and `when`, in local time; each is empty when there is nothing to say.
+    `standing` is how it stands where that is no good news, `covered_by` the domain rule that it adds nothing to, `held`
+    what waits for it, `when` the time of the last check; each is empty when there is nothing to say.
     """
 
     key: str
     name: str
     kind: str
     destination: str
-    description: str
+    light: Light
+    standing: str
     covered_by: str
-    recipients: str
-    checked: str
+    held: str
     when: str
 
 
@@ -73,49 +76,72 @@ class Listing:
     pages: int
 
 
-def listing(status: Status, states: Mapping[str, State], view: View, words: Lexicon) -> Listing:
+def listing(status: Status, states: Mapping[str, State], held: HeldMail, view: View, words: Lexicon) -> Listing:
     """Return the rows that the view shows; a page beyond the last is the last."""
-    inventory = status.inventory
-    found = list(inventory.rules)
+    table = _Table(status.inventory, states, held, words)
+    found = list(status.inventory.rules)
     if view.text:
         text = view.text.lower()
-        found = [rule for rule in found if text in _searched(rule, inventory, words)]
+        found = [rule for rule in found if text in table.searched(rule)]
     if view.sort != "name":
-        found = sorted(found, key=lambda rule: _COLUMNS[view.sort](rule, inventory, words).lower())
+        found = sorted(found, key=lambda rule: _COLUMNS[view.sort](table, rule))
     if view.descending:
         found = found[::-1]
     pages = max(1, -(-len(found) // PAGE_ROWS))
     page = min(max(view.page, 1), pages)
     shown = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     view = View(view.text, view.sort, view.descending, page)
-    return Listing(view, [_row(rule, status, states.get(rule.name), words) for rule in shown], len(found), pages)
+    return Listing(view, [table.row(rule) for rule in shown], len(found), pages)
 
 
-def _row(rule: Rule, status: Status, last: State | None, words: Lexicon) -> Row:
-    inventory = status.inventory
-    cover = inventory.rules.covering(rule.name)
-    return Row(
-        key=rule.name,
-        name=rules.shown(rule),
-        kind=about_rules.kind(rule, words),
-        destination=about_rules.destination(rule, inventory.settings, words),
-        description=rule.description,
-        covered_by=rules.shown(cover) if cover and rules.adds_nothing(rule, cover) else "",
-        recipients=about_rules.recipients(rule, status.knowledge[rule.name], words)
-        if rule.recipients != Recipients.ANY
-        else "",
-        checked=last.check.state if last and last.check else "",
-        when=spans.moment(last.checked) if last and last.check else "",
-    )
+@dataclass(frozen=True)
+class _Table:
+    """What is known of the rules, in the user's language."""
+
+    inventory: Inventory
+    states: Mapping[str, State]
+    held: HeldMail
+    words: Lexicon
+
+    def row(self, rule: Rule) -> Row:
+        inventory, words = self.inventory, self.words
+        state, waiting = self.states.get(rule.name), self.held.of(rule.name)
+        cover = inventory.rules.covering(rule.name)
+        return Row(
+            key=rule.name,
+            name=rules.shown(rule),
+            kind=self.kind(rule),
+            destination=self.destination(rule),
+            light=self.light(rule),
+            standing=overview.standing(state, words),
+            covered_by=rules.shown(cover) if cover and rules.adds_nothing(rule, cover) else "",
+            held=overview.mail(waiting, words) if waiting else "",
+            when=spans.moment(state.checked) if state and state.check else "",
+        )
+
+    def light(self, rule: Rule) -> Light:
+        return overview.light(self.states.get(rule.name), waits=self.held.of(rule.name) is not None)
+
+    def kind(self, rule: Rule) -> str:
+        return about_rules.kind(rule, self.words)
+
+    def destination(self, rule: Rule) -> str:
+        return about_rules.destination(rule, self.inventory.settings, self.words)
+
+    def messages(self, rule: Rule) -> int:
+        waiting = self.held.of(rule.name)
+        return waiting.messages if waiting else 0
+
+    def searched(self, rule: Rule) -> str:
+        shown = (rule.name, rules.shown(rule), self.kind(rule), self.destination(rule), rule.description)
+        return "\n".join(shown).lower()
 
 
-def _searched(rule: Rule, inventory: Inventory, words: Lexicon) -> str:
-    return "\n".join([rule.name, *(column(rule, inventory, words) for column in _COLUMNS.values())]).lower()
-
-
-_COLUMNS: Mapping[str, Callable[[Rule, Inventory, Lexicon], str]] = {
-    "name": lambda rule, inventory, words: rules.shown(rule),
-    "kind": lambda rule, inventory, words: about_rules.kind(rule, words),
-    "destination": lambda rule, inventory, words: about_rules.destination(rule, inventory.settings, words),
-    "description": lambda rule, inventory, words: rule.description,
+# What a column is sorted by; the worst and the most come first.
+_COLUMNS: Mapping[str, Callable[[_Table, Rule], Any]] = {
+    "state": lambda table, rule: -overview.rank(table.light(rule)),
+    "name": lambda table, rule: rules.shown(rule),
+    "kind": lambda table, rule: table.kind(rule).lower(),
+    "destination": lambda table, rule: table.destination(rule).lower(),
+    "held": lambda table, rule: -table.messages(rule),
 }

@@ -1,38 +1,65 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pages that are only looked at: the list of rules, an empty or filled form, the question before a removal."""
+"""The pages that are only looked at: the list of rules, one of them, a form, the question before a removal."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput, Severity, UnknownRule
+from mxbackup.errors import InvalidInput, MxBackupError, Severity, UnknownRule
+from mxbackup.outage import State
+from mxbackup.panel.details import details
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
 from mxbackup.service import changing, checking, inspecting
-from mxbackup.words import about_draining, about_rules
+from mxbackup.service import held as mail
+from mxbackup.service.held import HeldMail
+from mxbackup.service.inspecting import Status
+from mxbackup.words import about_draining, about_rules, overview
+from mxbackup.words.lexicon import Lexicon
+from mxbackup.words.overview import Light, Overview
 
 
 def front(visit: Visit) -> Page:
-    """What MX backup is, whether it is on, the rules, and what is wrong."""
+    """What matters now, whether MX backup is on, the rules, and what is wrong."""
     status = inspecting.status(visit.context)
-    enabled = status.inventory.settings.enabled
+    inventory = status.inventory
+    enabled = inventory.settings.enabled
+    held = mail.look(visit.context.host, inventory)
+    states, unknown = checking.remembered_or_why_not(visit.context)
+    mistakes = [finding for finding in status.findings if finding.severity != Severity.NOTE]
     outdated = [target for target in status.targets if target.outdated]
     return Page(
         "front.html",
         {
-            "inventory": status.inventory,
-            "listing": listing(status, checking.remembered(visit.context), View.of(visit.parameters), visit.words),
+            "inventory": inventory,
+            "listing": listing(status, states, held, View.of(visit.parameters), visit.words),
+            "now": _now(status, states, held, held.trouble or unknown, visit.words),
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
             "draining": [
-                about_draining.state(rule, waiting, status.inventory.settings, visit.words)
+                about_draining.state(rule, waiting, inventory.settings, visit.words)
                 for rule, waiting in status.draining.items()
             ],
-            "faults": [found.finding for found in status.inventory.faults],
-            "mistakes": [finding for finding in status.findings if finding.severity != Severity.NOTE],
+            "faults": [found.finding for found in inventory.faults],
+            "mistakes": mistakes,
         },
+    )
+
+
+def _now(
+    status: Status, states: Mapping[str, State], held: HeldMail, trouble: MxBackupError | None, words: Lexicon
+) -> Overview:
+    """What matters now. What is wrong beside the rules is told above them, and is no green either."""
+    inventory = status.inventory
+    errors = [not inventory.settings.enabled, *(finding.severity == Severity.ERROR for finding in status.findings)]
+    besides = [
+        Light.ERROR if any(errors) else Light.FINE,
+        Light.FINE if status.sound else Light.WARNING,
+    ]
+    return overview.overview(
+        [rule.name for rule in inventory.rules], states, held.summary, trouble, words, overview.worst(besides)
     )
 
 
@@ -101,5 +128,5 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
 
 
 PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
-    {"": front, "new": new, "edit": edit, "remove": removal, "check": examine}
+    {"": front, "new": new, "edit": edit, "remove": removal, "check": examine, "rule": details}
 )

@@ -55,3 +55,13 @@ def line(event: Event, words: Lexicon) -> str:
     """Return what happened, when and to what, in a line."""
     name = printable.line(names.to_unicode(event.name))
     return f"{spans.moment(event.time)}  {name}  {happening(event, words)}"
+
+
+def outage(begin: int, end: int | None, reason: str, words: Lexicon) -> str:
+    """Return from when to when a primary was away, and why; `end` is None while it is."""
+    if end is None:
+        said = words.text("since {begin}: {age}", begin=spans.moment(begin), age=spans.since(begin, words))
+    else:
+        lasted = spans.span(end - begin, words)
+        said = words.text("{begin} to {end}: {lasted}", begin=spans.moment(begin), end=spans.moment(end), lasted=lasted)
+    return f"{said} ({printable.line(reason)})" if reason else said

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page of one rule: what waits for it, its outages, its last check."""
+
+import time
+
+from mxbackup import rules
+from mxbackup.errors import InvalidInput, UnknownRule
+from mxbackup.outage import Condition, Event, State
+from mxbackup.panel import strip
+from mxbackup.panel.visit import Page, Redirect, Visit, failed
+from mxbackup.rules import PROPERTIES
+from mxbackup.service import changing, checking, knowing
+from mxbackup.service import held as mail
+from mxbackup.words import about_outages, about_queue, about_rules, overview, spans
+from mxbackup.words.lexicon import Lexicon
+
+EVENTS = 20  # of the history that are shown
+
+
+def details(visit: Visit) -> Page | Redirect:
+    """All that is known of a rule."""
+    context, words = visit.context, visit.words
+    try:
+        rule = changing.get(context, visit.parameter("rule"))
+    except (UnknownRule, InvalidInput) as error:
+        return failed(visit, error)
+    inventory = context.inventory()
+    held = mail.look(context.host, inventory)
+    waiting = held.of(rule.name)
+    states, unknown = checking.remembered_or_why_not(context)
+    state = states.get(rule.name)
+    cover = inventory.rules.covering(rule.name)
+    return Page(
+        "rule.html",
+        {
+            "rule": rule,
+            "name": rules.shown(rule),
+            "shown": overview.light(state, waits=waiting is not None),
+            "standing": _standing(state, words),
+            "kind": about_rules.kind(rule, words),
+            "destination": about_rules.destination(rule, inventory.settings, words),
+            "properties": about_rules.properties(rule, PROPERTIES, words),
+            "recipients": about_rules.recipients(rule, knowing.knowledge(context, inventory.rules)[rule.name], words),
+            "covered": about_rules.covered(rule, cover, words) if cover else "",
+            "held": about_queue.held(waiting, words) if waiting else "",
+            "troubles": [words.error(trouble) for trouble in (held.trouble, unknown) if trouble],
+            "checked": state.check.state if state and state.check else "",
+            "when": spans.moment(state.checked) if state and state.check else "",
+            **_past([] if unknown else checking.past(context, rule.name), words),
+        },
+    )
+
+
+def _standing(state: State | None, words: Lexicon) -> str:
+    """How the rule stands, since when and why; empty when all is well."""
+    if state is None or state.condition == Condition.FINE:
+        return ""
+    return about_outages.state(state.condition, state.since, state.reason, words)
+
+
+def _past(events: list[Event], words: Lexicon) -> dict[str, object]:
+    """The outages as a picture and in words, and the newest of what happened, that first."""
+    now = int(time.time())
+    away = strip.outages(events, now)
+    return {
+        "bars": strip.bars(away, now),
+        "ticks": strip.ticks(now),
+        "outages": [about_outages.outage(one.begin, one.end, one.reason, words) for one in reversed(away)],
+        "events": [
+            (spans.moment(event.time), about_outages.happening(event, words)) for event in events[: -EVENTS - 1 : -1]
+        ],
+    }

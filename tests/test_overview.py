@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What matters now: the lights, and why they are not green."""
+
+import time
+
+import pytest
+
+from mxbackup.errors import QueueError
+from mxbackup.outage import Check, Contact, Outage, State
+from mxbackup.queue import Held, Summary
+from mxbackup.words import lexicon, overview
+from mxbackup.words.overview import Light, Overview
+
+ENGLISH = lexicon.load("en-us")
+NOW = int(time.time())
+FINE = State(check=Check("fine"))
+AWAY = State(contact=Contact.UNREACHABLE, check=Check("fine"), since=NOW - 3600, primary=("192.0.2.25:25",))
+
+
+@pytest.mark.parametrize(
+    ("state", "waits", "expected"),
+    [
+        (None, False, Light.UNCHECKED),
+        (State(), False, Light.UNCHECKED),
+        (FINE, False, Light.FINE),
+        (FINE, True, Light.WARNING),
+        (State(check=Check("warning")), False, Light.WARNING),
+        (State(check=Check("error", ("nat",))), False, Light.ERROR),
+        (AWAY, False, Light.ERROR),
+        (State(contact=Contact.REFUSES), True, Light.ERROR),
+        (State(contact=Contact.ANSWERS, outage=Outage(1, back=2), check=Check("fine")), False, Light.WARNING),
+        (None, True, Light.WARNING),
+    ],
+)
+def test_only_what_was_checked_and_is_fine_is_green(state: State | None, waits: bool, expected: Light) -> None:
+    assert overview.light(state, waits=waits) == expected
+
+
+def held(*names: str) -> Summary:
+    rules = tuple(Held(name, 7, 7, 700, NOW - 9 * 3600, None, NOW, "") for name in names)
+    return Summary(rules, messages=7 * len(rules))
+
+
+@pytest.mark.parametrize(
+    ("states", "waiting", "expected"),
+    [
+        ({}, held(), Overview(Light.FINE, ())),
+        (
+            {"a.com": FINE},
+            held(),
+            Overview(Light.FINE, ("All is well: every primary can be reached, and no mail waits.",)),
+        ),
+        (
+            {"a.com": AWAY, "b.com": AWAY, "c.com": State(contact=Contact.REFUSES), "d.com": FINE},
+            held("a.com", "c.com"),
+            Overview(
+                Light.ERROR,
+                (
+                    "Primaries that cannot be reached or refuse mail: 2.",
+                    "Messages that wait: 14, the oldest since 9 h.",
+                ),
+            ),
+        ),
+        (
+            {"a.com": State(check=Check("error", ("nat",))), "b.com": None, "c.com": State(check=Check("warning"))},
+            held(),
+            Overview(Light.ERROR, ("Rules with errors: 1.", "Rules with warnings: 1.", "Rules not checked yet: 1.")),
+        ),
+    ],
+)
+def test_what_matters_now(states: dict[str, State | None], waiting: Summary, expected: Overview) -> None:
+    known = {name: state for name, state in states.items() if state}
+    assert overview.overview(states, known, waiting, None, ENGLISH) == expected
+
+
+def test_what_is_not_known_is_no_green() -> None:
+    trouble = QueueError("The mail queue {path} cannot be read: {reason}.", path="/q", reason="no")
+    found = overview.overview(["a.com"], {"a.com": FINE}, Summary(), trouble, ENGLISH)
+    assert found == Overview(Light.WARNING, ("The mail queue /q cannot be read: no.",))
+
+
+def test_what_is_wrong_beside_the_rules_is_no_green() -> None:
+    assert overview.overview(["a.com"], {"a.com": FINE}, Summary(), None, ENGLISH, Light.ERROR) == Overview(
+        Light.ERROR, ()
+    )
