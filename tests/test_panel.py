@@ -686,7 +686,7 @@ def test_the_page_of_a_rule_tells_all_of_it(server: Scratch, admin: Administrato
     assert summary(admin.get("?page=rule&rule=dupontnet.com")) == {
         "Kind": "Domain",
         "Its mail goes to": "MX",
-        "Owner"Owner": "jean@martin.fr"#39;s address": "jean@martin.fr",
+        "Owner's address": "jean@martin.fr",
         "Description": "Jean",
         "Known recipients": "every recipient is accepted",
     }

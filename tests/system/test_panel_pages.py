@@ -29,6 +29,22 @@ db domains set bad_name.example mxbackup Kind domain
 db configuration set SMTPSmartHost smtp.provider.net
 signal-event mxbackup-update
 """
+# The primary of martin.example.org has been away for nine hours, and was for a day two weeks ago.
+OUTAGE = """
+import json, time
+now = int(time.time())
+checked = {"check": ["fine", []], "checked": now - 30000}
+names = ("dupontnet.com", "www.dupontnet.com", "xn--caf-dma.example.net")
+away = {"contact": "unreachable", "reason": "mail.martin.example.org: timed out", "since": now - 32400}
+states = {"martin.example.org": {**checked, **away}} | {name: checked for name in names}
+events = [(-1300000, "begun"), (-1213600, "back"), (-1213500, "drained"), (-32400, "begun"), (-30000, "held")]
+told = {"begun": {"reason": "timed out"}, "drained": {"messages": 17, "waited": 86400}, "held": {"messages": 1}}
+lines = [{"time": now + at, "name": "martin.example.org", "event": e} | told.get(e, {}) for at, e in events]
+with open("/var/lib/mxbackup/history", "w") as file:
+    file.writelines(json.dumps(line) + "\\n" for line in lines)
+with open("/var/lib/mxbackup/outages.json", "w") as file:
+    json.dump({"version": 1, "open": True, "trouble": "", "rules": states}, file)
+"""
 NS = "@ NS dns1.example.net.\n@ NS dns2.example.net.\n"
 # All is well with the first, and of the second, which has no rule yet, we are the best MX.
 ZONES = {
@@ -51,6 +67,11 @@ def address(server: Sandbox) -> Iterator[str]:
     parent = {"com": delegations("com"), "net": delegations("net") + glue}
     Internet(server).serve(parent, ZONES, ZONES)
     server.sh(RULES)
+    server.smtp(
+        "HELO out.example", "MAIL FROM:<a@out.example>", "RCPT TO:<jean@martin.example.org>", "DATA", "Subject: Test", "",
+        "yes", ".", "QUIT",
+    )  # fmt: skip
+    server.run(["python3", "-c", OUTAGE])
     with published(server) as address:
         yield address
 
@@ -89,6 +110,9 @@ def pages(browser: Browser, language: str) -> Iterator[str]:
     yield "confirm"
     browser.open("?page=edit&rule=martin.example.org")
     yield "modify"
+    browser.open("?page=rule&rule=martin.example.org")
+    assert say("Deliver now") in browser.driver.page_source
+    yield "rule"
     browser.open("?page=check&rule=dupontnet.com")
     yield "check"
     browser.open("?page=remove&rule=dupontnet.com")

@@ -96,9 +96,9 @@ def flush(visit: Visit) -> Redirect:
     except MxBackupError as error:
         return failed(visit, error, query)
     if not flushed:
-        return Redirect(Message(True, visit.words.text("No mail is held.")), query)
+        return Redirect(Notice(True, visit.words.text("No mail is held.")), query)
     said = visit.words.text("The mail for {name} is tried now. Look again in a minute.", name=names.to_unicode(name))
-    return Redirect(Message(True, said), query)
+    return Redirect(Notice(True, said), query)
 
 
 def enable(visit: Visit) -> Redirect:
