@@ -128,7 +128,7 @@ def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> N
             "MX",
             "",
             "",
-            "Modify dupontnet.com Check dupontnet.com Remove dupontnet.com",
+            "Modify dupontnet.com Remove dupontnet.com",
         ]
     ]
     assert said(admin.get()) == ""
