@@ -43,7 +43,7 @@ lines = [{"time": now + at, "name": "martin.example.org", "event": e} | told.get
 with open("/var/lib/mxbackup/history", "w") as file:
     file.writelines(json.dumps(line) + "\\n" for line in lines)
 with open("/var/lib/mxbackup/outages.json", "w") as file:
-    json.dump({"version": 1, "open": True, "trouble": "", "rules": states}, file)
+    json.dump({"version": 1, "open": True, "seen": 0, "trouble": "", "rules": states}, file)
 """
 NS = "@ NS dns1.example.net.\n@ NS dns2.example.net.\n"
 # All is well with the first, and of the second, which has no rule yet, we are the best MX.
@@ -68,8 +68,8 @@ def address(server: Sandbox) -> Iterator[str]:
     Internet(server).serve(parent, ZONES, ZONES)
     server.sh(RULES)
     server.smtp(
-        "HELO out.example", "MAIL FROM:<a@out.example>", "RCPT TO:<jean@martin.example.org>", "DATA", "Subject: Test", "",
-        "yes", ".", "QUIT",
+        "HELO out.example", "MAIL FROM:<a@out.example>", "RCPT TO:<jean@martin.example.org>", "DATA",
+        "Subject: Test", "", "yes", ".", "QUIT",
     )  # fmt: skip
     server.run(["python3", "-c", OUTAGE])
     with published(server) as address:
