@@ -448,6 +448,29 @@ def test_nothing_is_to_be_done_where_nothing_is_held(outage: Scratch, primary: P
     assert idle.is_idle(root)
 
 
+def test_a_queue_that_is_not_there_is_said_once_and_its_return_is_seen(outage: Scratch) -> None:
+    tend(outage)
+    outage.path(QUEUE).rename(outage.path("/var/qmail/away"))
+    assert not idle.is_idle(str(outage.root)), "nobody said it yet"
+    assert len(tend(outage).troubles) == 1
+    assert idle.is_idle(str(outage.root))
+    outage.path("/var/qmail/away").rename(outage.path(QUEUE))
+    assert not idle.is_idle(str(outage.root)), "it is back"
+    tend(outage)
+    assert idle.is_idle(str(outage.root))
+
+
+def test_ten_thousand_held_are_one_flush(outage: Scratch, primary: Primary) -> None:
+    arrival = int(time.time()) - HOUR
+    for ident in range(1, 10_001):
+        hold(outage.path(QUEUE), ident, [f"Tu{ident}@dupontnet.com"], arrival)
+    primary.up()
+    assert tend(outage).flushed == ("dupontnet.com",)
+    assert (len(signals(outage)), primary.dialogues) == (1, 1)
+    assert state(outage).mail.messages == 10_000
+    assert outage.path("/var/lib/mxbackup/outages.json").stat().st_size < 1000
+
+
 def test_a_look_at_nothing_loads_nothing(outage: Scratch) -> None:
     tend(outage)
     code = (

@@ -268,8 +268,8 @@ def test_one_mail_when_it_breaks_and_one_when_it_is_well_again(internet: Interne
     server = internet.server
     server.write("/usr/sbin/sendmail", '#!/bin/sh\necho "$*" >> /var/log/sent\ncat >> /var/log/sent\n', "755")
     server.sh("config set sysconfig configuration Language fr_FR.UTF-8; : > /var/log/sent")
-    cron = (CHECKOUT / "root/etc/cron.d/mxbackup").read_text().splitlines()[-1]
-    command = cron.split(" root ", 1)[1]
+    lines = (CHECKOUT / "root/etc/cron.d/mxbackup").read_text().splitlines()
+    [command] = [line.split(" root ", 1)[1] for line in lines if "check --all" in line]
 
     def mails_after_a_night() -> list[str]:
         server.sh(command, check=False)
@@ -285,4 +285,5 @@ def test_one_mail_when_it_breaks_and_one_when_it_is_well_again(internet: Interne
     serve(internet, broken=False)
     assert mails_after_a_night() == ["MX-Backup : de nouveau en ordre : dupontnet.com"]
     assert mails_after_a_night() == []
-    assert re.search("^dupontnet.com=fine", server.read("/home/e-smith/db/mxbackup_checks"), re.MULTILINE)
+    states = json.loads(server.read("/var/lib/mxbackup/outages.json"))["rules"]
+    assert states["dupontnet.com"]["check"] == ["fine", []]

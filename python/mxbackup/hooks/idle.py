@@ -15,11 +15,14 @@ DATABASES = ("/home/e-smith/db/domains", "/etc/mxbackup/domains")
 def is_idle(root: str) -> bool:
     """Whether the queue holds nothing for elsewhere, no outage lasts, and no rule came or went since the last look.
 
-    When anything cannot be read, that is for somebody else to say.
+    Or there is no queue, and the last look has said so. When anything cannot be read, that is for others to say.
     """
     root = root.rstrip("/")
     try:
-        return _no_mail(root + QUEUE) and _no_outage(root + STATES, [root + path for path in DATABASES])
+        there = os.path.exists(root + QUEUE)
+        if there and not _no_mail(root + QUEUE):
+            return False
+        return _closed(root + STATES, [root + path for path in DATABASES], troubled=not there)
     except OSError:
         return False
 
@@ -32,11 +35,12 @@ def _no_mail(queue: str) -> bool:
     return True
 
 
-def _no_outage(states: str, databases: list[str]) -> bool:
+def _closed(states: str, databases: list[str], *, troubled: bool) -> bool:
     with open(states, "rb") as file:
-        begin = file.read(len(CLOSED) + 30)
+        begin = file.read(len(CLOSED) + 60)
     now = [os.stat(path).st_mtime_ns for path in databases if os.path.exists(path)]
-    return begin.startswith(b"%b%d," % (CLOSED, now[0] if now else 0))
+    expected = b'%b%d, "trouble": "' % (CLOSED, now[0] if now else 0)
+    return begin.startswith(expected) and begin.startswith(expected + b'"') != troubled
 
 
 def root() -> str:
