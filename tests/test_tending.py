@@ -279,6 +279,21 @@ def test_two_at_once(outage: Scratch) -> None:
         assert tending.tend(outage.context) is None
 
 
+@pytest.mark.parametrize("failure", [ZeroDivisionError("x"), TimeoutError("x"), HostError("x")])
+def test_what_goes_wrong_altogether_is_in_the_log(
+    outage: Scratch, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(held, "read", fail)
+    lines: list[str] = []
+    with pytest.raises(type(failure)):
+        tending.tend(outage.context, lines.extend)
+    assert lines
+    assert all(line.startswith("tend: ") for line in lines)
+
+
 def test_a_mail_that_cannot_be_sent_is_sent_the_next_time_and_one_without_sendmail_is_left_out(outage: Scratch) -> None:
     put(outage)
     tend(outage)

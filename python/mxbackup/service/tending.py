@@ -6,8 +6,9 @@ Each look saves what it found before it acts on that, so that one that is killed
 
 import re
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -46,11 +47,21 @@ class Tended:
 def tend(context: Context, log: Log = log_to_syslog) -> Tended | None:
     """Look after held mail once; None when another one is at it. What went wrong goes to the log, and is returned.
 
-    Raises DatabaseError, HostError: nothing was done.
+    Raises DatabaseError, HostError, OSError: nothing was done. That goes to the log too, as cron tells nobody.
     """
-    with suppress(TimeoutError), files.alone(context.host.path(LOCK)):
-        return _Look(context, log).tend()
-    return None
+    with ExitStack() as alone:
+        try:
+            alone.enter_context(files.alone(context.host.path(LOCK)))
+        except TimeoutError:
+            return None
+        try:
+            return _Look(context, log).tend()
+        except (MxBackupError, OSError) as error:
+            log([f"tend: {printable.line(str(error))}"])
+            raise
+        except Exception:
+            log([f"tend: {line}" for line in traceback.format_exc().splitlines()])
+            raise
 
 
 def flush(context: Context, wanted: Collection[str] = ()) -> tuple[tuple[str, ...], str]:
