@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The kinds of server: what each answers."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from mxbackup.errors import QueueError
+from mxbackup.errors import HostError, QueueError
 from mxbackup.hosts import kind_of
 from mxbackup.hosts.esmith_qmail import EsmithQmail
 from mxbackup.hosts.plain_qmail import PlainQmail
@@ -53,3 +54,22 @@ def test_the_queue_of_a_kind(tmp_path: Path) -> None:
     assert kind_of(plain_qmail(tmp_path / "plain").host).queued() == []
     with pytest.raises(QueueError, match="/var/qmail/queue"):
         kind_of(Scratch(tmp_path / "empty").host).queued()
+
+
+@pytest.mark.parametrize("service", ["qmail", "qmail-send"])
+def test_without_e_smith_qmail_send_is_found_by_either_name(tmp_path: Path, service: str) -> None:
+    server = plain_qmail(tmp_path)
+    control = server.path(f"/service/{service}/supervise/control")
+    control.parent.mkdir(parents=True)
+    os.mkfifo(control)
+    heard = os.open(control, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert kind_of(server.host).alarm() == f"/service/{service}/supervise/control"
+        assert os.read(heard, 9) == b"a"
+    finally:
+        os.close(heard)
+
+
+def test_without_a_supervisor_the_usual_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="Nothing supervises qmail-send on this server"):
+        kind_of(plain_qmail(tmp_path).host).alarm()

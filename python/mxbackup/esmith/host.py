@@ -212,6 +212,10 @@ class Host:
             raise HostError("Nothing supervises {service} on this server, so no signal can reach it.", service=service)
         return used
 
+    def supervises(self, service: str) -> bool:
+        """Whether something here supervises a service of this name."""
+        return any(True for _ in self._ways_to_signal(service, "a"))
+
     def _is_down(self, service: str) -> bool:
         try:
             return not any(self.path(SERVICES / service / "supervise/status").read_bytes()[_PID])

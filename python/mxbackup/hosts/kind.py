@@ -34,6 +34,7 @@ class HostKind(ABC):
 
     command: ClassVar[str]
     by_events: ClassVar[bool]
+    queue_services: ClassVar[tuple[str, ...]] = ("qmail",)  # what the supervisor may call qmail-send
     qpsmtpd_signs: ClassVar[tuple[Path, ...]]  # what is there where qpsmtpd takes the mail in
 
     def __init__(self, host: Host) -> None:
@@ -89,6 +90,14 @@ class HostKind(ABC):
         from mxbackup import queue
 
         return queue.read(self.host.path(queue.QUEUE))
+
+    def alarm(self) -> str:
+        """Have qmail-send try all that waits, now: ALRM, through its supervisor. Return what was used.
+
+        Raises HostError when it is not supervised, does not run, or cannot be signalled.
+        """
+        service = next(filter(self.host.supervises, self.queue_services), self.queue_services[-1])
+        return self.host.alarm(service)
 
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""

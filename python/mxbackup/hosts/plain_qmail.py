@@ -21,6 +21,7 @@ class PlainQmail(HostKind):
 
     command = "mxbackup apply"
     by_events = False
+    queue_services = ("qmail", "qmail-send")  # the second in "Life with qmail"
     # What the package of qpsmtpd leaves.
     qpsmtpd_signs = tuple(map(Path, ("/etc/qpsmtpd", "/usr/share/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")))
 

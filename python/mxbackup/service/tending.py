@@ -26,7 +26,6 @@ from mxbackup.service.held import Reading
 from mxbackup.service.outages import Known, Outages, States, Turn
 
 LOCK = Path("/var/lib/mxbackup/tend.lock")
-QMAIL = "qmail"
 _PLAIN = re.compile(r"[!#-;=?-~]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 Log = Callable[[list[str]], None]
@@ -146,9 +145,8 @@ class _Look:
 
     def make_due(self, addresses: Iterable[str]) -> str:
         """Have the mail for these addresses tried now; return what was used. Raises QueueError, HostError."""
-        host = self.context.host
         found = sorted({IPv4Address(address) for address in addresses})
-        return queue.make_due(host.path(queue.QUEUE), found, lambda: host.alarm(QMAIL))
+        return queue.make_due(self.context.host.path(queue.QUEUE), found, self.context.kind.alarm)
 
     def _forget(self, inventory: Inventory, seen: int) -> None:
         """Forget rules that are gone, as soon as the database was changed: a new one of the name has no past."""
