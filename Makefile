@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Short verbs. Each sets up what it needs, on a fresh Debian 12 as root.
 PYTHON = .venv/bin/python
-PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes
+# Every file of requirements is whole: asked for coverage[toml], pip would take the newest, and find it without a hash.
+PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 # Programs whose names do not say that they are Python.
 SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/pins
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
@@ -26,7 +27,7 @@ setup: .venv/ready $(CATALOGUES)
 	/usr/bin/python3 -m venv .venv
 
 .venv/ready: requirements.txt requirements-dev.txt | .venv/bin/pip
-	$(PIP) --no-deps -r requirements.txt
+	$(PIP) -r requirements.txt
 	$(PIP) -r requirements-dev.txt
 	touch $@
 
