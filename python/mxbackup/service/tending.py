@@ -4,7 +4,6 @@
 Each look saves what it found before it acts on that, so that one that is killed does nothing twice.
 """
 
-import re
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -19,17 +18,14 @@ from mxbackup.esmith import files, printable
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.outage import Contact, Event, Mail, Notice, Seen, State, after, due, pace
-from mxbackup.queue import Message
-from mxbackup.service import contacting, draining, held, outages
+from mxbackup.service import contacting, draining, held, outages, seeing
 from mxbackup.service.context import Context
 from mxbackup.service.held import Reading
 from mxbackup.service.outages import Known, Outages, States, Turn
 
 LOCK = Path("/var/lib/mxbackup/tend.lock")
-_PLAIN = re.compile(r"[!#-;=?-~]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 Log = Callable[[list[str]], None]
-Asking = Callable[[Inventory], contacting.Primaries]
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,15 @@ def flush(context: Context, wanted: Collection[str] = ()) -> tuple[tuple[str, ..
 
 
 @dataclass
+class _Turned:
+    """What became of the states before anybody was told, the mails that are due, the rules whose mail is to be."""
+
+    unsaid: States = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    flushed: set[str] = field(default_factory=set)
+
+
+@dataclass
 class _Look:
     """One look at the queue and the primaries."""
 
@@ -113,28 +118,34 @@ class _Look:
         before = self.outages.read()
         reading, trouble = self._read(inventory, before)
         renewed = self._renew(reading, inventory) if reading else 0
-        mails = _mails(reading, inventory) if reading else None
+        mails = seeing.mails(reading, inventory) if reading else None
         found = self._ask(inventory, reading, mails, before.states)
-        flushed: set[str] = set()
-        notices: list[Notice] = []
-        states: States = {}
-        unsaid: States = {}
+        turned = self._take_in(inventory, reading, trouble, mails, found)
+        used = self._flush(turned.flushed, found) if turned.flushed else ""
+        told = self._tell(turned, inventory)
+        if reading:
+            self._let_go(inventory, mails or {})
+        return Tended(tuple(sorted(turned.flushed)), used, renewed, told, tuple(self.troubles))
+
+    def _take_in(
+        self,
+        inventory: Inventory,
+        reading: Reading | None,
+        trouble: str,
+        mails: Mapping[str, Mail] | None,
+        found: Mapping[str, contacting.Found],
+    ) -> _Turned:
+        """Save what becomes of the states, before anything is done about it."""
+        turned = _Turned()
 
         def turn(known: Known) -> Turn:
-            nonlocal states, unsaid
-            refused = _refused(reading, inventory, known.states) if reading else {}
-            turned, events = self._turned(known.states, mails, found, refused, flushed)
-            unsaid = turned
-            states, due_now = due(turned, self.now)
-            notices[:] = due_now
+            refused = seeing.refused(reading, inventory, known.states) if reading else {}
+            turned.unsaid, events, turned.flushed = self._turned(known.states, mails, found, refused)
+            states, turned.notices = due(turned.unsaid, self.now)
             return Turn(states, events, trouble)
 
         self.outages.update(turn)
-        used = self._flush(flushed, found) if flushed else ""
-        told = self._tell(notices, unsaid, inventory)
-        if reading:
-            self._let_go(inventory, mails or {})
-        return Tended(tuple(sorted(flushed)), used, renewed, told, tuple(self.troubles))
+        return turned
 
     def primaries(self, inventory: Inventory) -> contacting.Primaries:
         """Return what asks primaries. Brings the DNS library, so only where there is something to ask."""
@@ -160,7 +171,7 @@ class _Look:
 
     def _read(self, inventory: Inventory, before: Known) -> tuple[Reading | None, str]:
         try:
-            with_log = any(map(_is_back, before.states.values()))
+            with_log = seeing.any_is_back(before.states)
             return held.read(self.context.host, inventory, with_log=with_log), ""
         except QueueError as error:
             if str(error) != before.trouble and not inventory.settings.postfix:
@@ -193,7 +204,7 @@ class _Look:
             return {}
         names.sort(key=lambda name: known[name].asked)
         talk = [name for name in names if pace.talk_due(known[name], self.now)]
-        recipients = _recipients(reading.messages, inventory) if reading else {}
+        recipients = seeing.recipients(reading.messages, inventory) if reading else {}
         try:
             return self.primaries(inventory).look(names, talk, recipients)
         except OSError as error:
@@ -206,11 +217,10 @@ class _Look:
         mails: Mapping[str, Mail] | None,
         found: Mapping[str, contacting.Found],
         refused: Mapping[str, int],
-        flushed: set[str],
-    ) -> tuple[States, list[Event]]:
+    ) -> tuple[States, list[Event], set[str]]:
         turned: States = {}
         events: list[Event] = []
-        flushed.clear()
+        flushed: set[str] = set()
         for name in sorted({*states, *(mails or {}), *found}):
             answer = found.get(name, contacting.Found())
             mail = None if mails is None else mails.get(name, Mail())
@@ -224,7 +234,7 @@ class _Look:
             events += [event.of(name) for event in happened]
             if state != _nothing(state):
                 turned[name] = state
-        return turned, events
+        return turned, events, flushed
 
     def _flush(self, names: Collection[str], found: Mapping[str, contacting.Found]) -> str:
         try:
@@ -235,15 +245,17 @@ class _Look:
         self.log([f"tend: {', '.join(sorted(names))} can be reached; made its mail due with {used}"])
         return used
 
-    def _tell(self, notices: list[Notice], unsaid: States, inventory: Inventory) -> int:
+    def _tell(self, turned: _Turned, inventory: Inventory) -> int:
         """Send the mails; one that could not be sent is due again."""
+        if not turned.notices:
+            return 0
         from mxbackup.service import telling
 
-        failed = telling.tell(self.context, notices, inventory, self._trouble, self.log) if notices else []
+        failed = telling.tell(self.context, turned.notices, inventory, self._trouble, self.log)
         if failed:
-            again = {name: unsaid[name] for notice in failed for name in notice.names}
+            again = {name: turned.unsaid[name] for notice in failed for name in notice.names}
             self.outages.update(lambda known: Turn({**known.states, **again}, [], known.trouble))
-        return len(notices) - len(failed)
+        return len(turned.notices) - len(failed)
 
     def _let_go(self, inventory: Inventory, mails: Mapping[str, Mail]) -> None:
         try:
@@ -260,34 +272,3 @@ class _Look:
 def _nothing(state: State) -> State:
     """The state of a rule of which nothing is to be remembered but when it was seen."""
     return State(since=state.since, primary=state.primary)
-
-
-def _is_back(state: State) -> bool:
-    return state.outage is not None and state.outage.back > 0
-
-
-def _refused(reading: Reading, inventory: Inventory, states: States) -> dict[str, int]:
-    """Return how many messages of each rule its primary refused for good since it is back, as the log tells."""
-    found: dict[str, set[int]] = {}
-    for failure in reading.log.failures:
-        rule = inventory.with_draining.nearest(failure.name)
-        outage = states[rule.name].outage if rule and rule.name in states else None
-        if rule and outage and 0 < outage.back <= failure.when:
-            found.setdefault(str(rule.name), set()).add(failure.message)
-    return {name: len(messages) for name, messages in found.items()}
-
-
-def _mails(reading: Reading, inventory: Inventory) -> dict[str, Mail]:
-    summary = reading.summary(inventory)
-    return {mail.name: Mail(mail.messages, mail.oldest, mail.expires) for mail in summary.rules}
-
-
-def _recipients(messages: Iterable[Message], inventory: Inventory) -> dict[str, str]:
-    """Return for each rule one address that mail is held for; none that could break out of a command."""
-    found: dict[str, str] = {}
-    for message in messages:
-        for to in message.undelivered():
-            rule = inventory.with_draining.nearest(to.name)
-            if rule and rule.name not in found and _PLAIN.fullmatch(to.address):
-                found[rule.name] = to.address
-    return found
