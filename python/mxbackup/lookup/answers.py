@@ -34,7 +34,7 @@ ABSENT = Answer(Outcome.ABSENT)
 FAILED = Answer(Outcome.FAILED)
 
 Lookup = Callable[[str, str], Answer]
-"""Takes a name without trailing dot and one of the types A, CNAME, MX."""
+"""Takes a name without trailing dot and one of the types A, AAAA, CNAME, MX."""
 
 
 def literal(host: str) -> str | None:
