@@ -61,7 +61,7 @@ def fingerprint(profile: str) -> str:
 def make(profile: str, path: Path) -> None:
     """Build the base package of PROFILE, install it in a sandbox of its own, and keep what that wrote in PATH."""
     with tempfile.TemporaryDirectory(prefix=f"{profile}-", dir=BUILD) as scratch:
-        package = build_package(profile, Path(scratch))
+        package = build_package(profile, Path(scratch)) if PROFILES[profile].esmith else Path(scratch)
         work = Path(scratch, "work")
         work.mkdir()
         unfinished = Path(scratch, "image.tar")
@@ -99,7 +99,7 @@ def run(command: Sequence[str | Path]) -> None:
 
 
 def install(profile: str, package: Path, work: Path, path: Path) -> None:
-    """Install PACKAGE in the overlay mounted at WORK and keep what that wrote in the tar file PATH.
+    """Install PACKAGE, or what stands in for it, in the overlay mounted at WORK; keep what that wrote in the tar PATH.
 
     To be called in the new namespaces.
     """
@@ -107,9 +107,13 @@ def install(profile: str, package: Path, work: Path, path: Path) -> None:
     for name, text in NETWORK.items():
         (root / name).unlink(missing_ok=True)
         (root / name).write_text(text)
-    shutil.copy(package, root / "run/base.rpm")
-    rpm: list[str | Path] = ["chroot", root, "rpm", "-Uvh", "--dbpath", "/var/lib/rpm", "/run/base.rpm"]
-    subprocess.run(rpm, check=True, env=environment())
+    if PROFILES[profile].esmith:
+        shutil.copy(package, root / "run/base.rpm")
+        rpm: list[str | Path] = ["chroot", root, "rpm", "-Uvh", "--dbpath", "/var/lib/rpm", "/run/base.rpm"]
+        subprocess.run(rpm, check=True, env=environment())
+    else:
+        for part in PROFILES[profile].parts:
+            shutil.copytree(BASE / "parts" / part, root, dirs_exist_ok=True)
     for command in PROFILES[profile].absent:
         (root / command.removeprefix("/")).unlink(missing_ok=True)
     options = ["--xattrs", "--xattrs-include=trusted.overlay.opaque"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The SME Servers that the sandbox can be."""
+"""The servers that the sandbox can be: SME Servers, and the Debian machine with Postfix that is none."""
 
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ class Profile:
     services: what the base package starts from `/var/service`, with the sign that it is up: a port or a file.
     provides: capabilities of the base package besides `COMMON`, in the words of the spec file.
     absent: commands of the Debian machine that this release does not have.
+    esmith: whether the base package is installed at all; without it the parts are laid over the machine as they are.
     """
 
     release: str
@@ -32,6 +33,7 @@ class Profile:
     services: dict[str, int | str]
     provides: tuple[str, ...]
     absent: tuple[str, ...]
+    esmith: bool = True
 
 
 RUNIT = ("/usr/bin/sv",)
@@ -73,5 +75,13 @@ PROFILES = {
         services={"qpsmtpd": 25},
         provides=("e-smith-qpsmtpd = 11.0", "e-smith-postfix = 11.0"),
         absent=RUNIT + DAEMONTOOLS,
+    ),
+    "postfix": Profile(
+        release="",
+        parts=("debian",),
+        services={"postfix": 25},
+        provides=(),
+        absent=(),
+        esmith=False,
     ),
 }

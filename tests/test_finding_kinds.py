@@ -14,6 +14,7 @@ from mxbackup.check.collecting import Checker
 from mxbackup.check.findings import judge
 from mxbackup.errors import Finding, InvalidRule
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
+from mxbackup.hosts import maincf
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
@@ -22,6 +23,7 @@ from mxbackup.targets import lint, morercpthosts, qpsmtpdplugin, readers, smtpro
 from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.lint import publicaddress
 from mxbackup.targets.removals import Removals
+from tests.postfixhost import plain_postfix
 from tests.scratch import Scratch
 from tests.test_findings import ROWS, US
 from tests.test_lint import (
@@ -77,6 +79,7 @@ def test_every_kind_can_occur(server: Scratch) -> None:
         *of_texts(),
         *of_rules_and_settings(),
         *of_a_server(server),
+        *of_postfix(server),
         *of_plugin_lists(server),
     ]
     declared = {(kind.id, severity) for kind in KINDS for severity in (kind.severity, kind.milder) if severity}
@@ -138,6 +141,12 @@ def of_a_server(server: Scratch) -> Iterator[Finding]:
     server.host.run_newmrh()
     server.path(f"{CONTROL}/morercpthosts").unlink()
     yield from morercpthosts.lone_names(server.host)
+
+
+def of_postfix(server: Scratch) -> Iterator[Finding]:
+    """A main.cf that names none of our tables, and accepts and refuses on its own."""
+    settings = "mynetworks = 0.0.0.0/0\nsmtpd_relay_restrictions = permit_mx_backup\nrelay_recipient_maps = hash:/x\n"
+    yield from maincf.findings(plain_postfix(server.root / "postfix", settings).host)
 
 
 def of_plugin_lists(server: Scratch) -> Iterator[Finding]:

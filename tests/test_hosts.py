@@ -10,7 +10,9 @@ from mxbackup.errors import HostError, QueueError
 from mxbackup.hosts import kind_of
 from mxbackup.hosts.esmith_qmail import EsmithQmail
 from mxbackup.hosts.plain_qmail import PlainQmail
+from mxbackup.hosts.postfix import PlainPostfix
 from mxbackup.routing.qmail_remote import KINDS, PATCHED
+from tests.postfixhost import plain_postfix
 from tests.scratch import Scratch
 from tests.test_plain_qmail import CONTROL, plain_qmail
 
@@ -73,3 +75,19 @@ def test_without_e_smith_qmail_send_is_found_by_either_name(tmp_path: Path, serv
 def test_without_a_supervisor_the_usual_name_is_told(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="Nothing supervises qmail-send on this server"):
         kind_of(plain_qmail(tmp_path).host).alarm()
+
+
+def test_postfix_is_met_without_e_smith_and_qmail_alone(tmp_path: Path) -> None:
+    server = plain_postfix(tmp_path)
+    assert type(kind_of(server.host)) is PlainPostfix
+    server.path(CONTROL).mkdir(parents=True)
+    assert type(kind_of(server.host)) is PlainQmail
+    server.path("/home/e-smith").mkdir(parents=True)
+    assert type(kind_of(server.host)) is EsmithQmail
+
+
+def test_only_postfix_has_to_be_told_of_our_files(tmp_path: Path) -> None:
+    kind = kind_of(plain_qmail(tmp_path).host)
+    assert (kind.findings(), kind.settings_to_change()) == ([], [])
+    with pytest.raises(HostError, match="there is nothing to configure"):
+        kind.configure([])

@@ -19,7 +19,7 @@ from typing import IO
 from mxbackup.errors import HostError
 
 COMMAND_PATH = ("/sbin/e-smith", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin")
-# Bytes of what a program said that are looked at: the last ones.
+# Bytes of what a program said that are looked at, where no more are asked for: the last ones.
 KEPT = 65536
 
 
@@ -60,8 +60,11 @@ class Running:
             self._errors.close()
             raise cannot_run(words[0], error) from error
 
-    def end(self, limit: float) -> Done:
-        """Wait for its end, at most `limit` seconds, then kill it with all that it started."""
+    def end(self, limit: float, kept: int = KEPT) -> Done:
+        """Wait for its end, at most `limit` seconds, then kill it with all that it started.
+
+        Of what it printed the last `kept` bytes are looked at.
+        """
         late = ""
         try:
             status = self._process.wait(limit)
@@ -69,7 +72,7 @@ class Running:
             status = self._kill()
             late = f"\nit took more than {limit:.0f} seconds and was killed"
         with self._out, self._errors:
-            return Done(status, tail(self._out), tail(self._errors) + late)
+            return Done(status, tail(self._out, kept), tail(self._errors) + late)
 
     def _kill(self) -> int:
         """Kill the group, and give all of it the moment that they need to be gone."""
@@ -96,8 +99,8 @@ def one_line(text: str) -> str:
     return " / ".join(line.strip() for line in text.splitlines() if line.strip()) or "no message"
 
 
-def tail(file: IO[bytes]) -> str:
-    """Return the last KEPT bytes of a file as text."""
+def tail(file: IO[bytes], kept: int = KEPT) -> str:
+    """Return the last `kept` bytes of a file as text."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - KEPT))
+    file.seek(max(0, size - kept))
     return file.read().decode("utf-8", "replace")

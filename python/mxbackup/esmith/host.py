@@ -19,6 +19,7 @@ CONTROL = Path("/var/qmail/control")
 MORERCPTHOSTS = CONTROL / "morercpthosts"
 PLAIN_DATABASES = Path("/etc/mxbackup")
 NEWMRH = Path("/var/qmail/bin/qmail-newmrh")
+POSTFIX = Path("/etc/postfix")
 TEMPLATES = (Path("/etc/e-smith/templates"), Path("/etc/e-smith/templates-custom"))
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
@@ -54,8 +55,13 @@ class Host:
 
     @property
     def plain(self) -> bool:
-        """Whether this is a host with qmail and without e-smith: no templates, no events."""
-        return not self.path(ESMITH).is_dir() and self.path(CONTROL).is_dir()
+        """Whether this is a host with qmail or Postfix and without e-smith: no templates, no events."""
+        return not self.path(ESMITH).is_dir() and (self.has_qmail or self.path(POSTFIX / "main.cf").is_file())
+
+    @property
+    def has_qmail(self) -> bool:
+        """Whether there are control files of qmail."""
+        return self.path(CONTROL).is_dir()
 
     @property
     def live(self) -> bool:

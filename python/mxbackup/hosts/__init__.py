@@ -2,8 +2,9 @@
 """The kinds of server, and what differs between them: the files that we contribute to, how a change comes into force,
 the mail system. Nobody else asks which kind a server is of.
 
-`kind` is what all of them answer; each other module is one kind. The next (Postfix) is one more, and a line in
-`kind_of`. May import `queue` and what is below it. Every event loads this, so a kind is imported where it is met.
+`kind` is what all of them answer; `esmith_qmail`, `plain_qmail` and `postfix` are one kind each, and the next is one
+more, and a line in `kind_of`. `maincf` is what Postfix has to be told. May import `queue` and what is below it. Every
+event loads this, so a kind is imported where it is met.
 """
 
 from mxbackup.esmith.host import Host
@@ -14,6 +15,10 @@ __all__ = ["HostKind", "kind_of"]
 
 def kind_of(host: Host) -> HostKind:
     """Return the kind of this host. One that is no mail server at all is an SME Server whose databases are missing."""
+    if host.plain and not host.has_qmail:
+        from mxbackup.hosts.postfix import PlainPostfix
+
+        return PlainPostfix(host)
     if host.plain:
         from mxbackup.hosts.plain_qmail import PlainQmail
 

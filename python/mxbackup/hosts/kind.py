@@ -2,21 +2,22 @@
 """What a kind of server answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mxbackup.errors import HostError
+from mxbackup.errors import Finding, HostError
 from mxbackup.esmith.host import NEWMRH, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import Known
-from mxbackup.targets import qpsmtpd, rcpthosts
+from mxbackup.targets import qpsmtpd, rcpthosts, smtproutes
 from mxbackup.targets.target import Target, TargetStatus
 
 # What only some events or hosts need is imported for them.
 if TYPE_CHECKING:
+    from mxbackup.esmith.postfix import SettingChange
     from mxbackup.queue import Message
     from mxbackup.routing.qmail_remote import Qmail
     from mxbackup.targets.controlfile import FileChange
@@ -35,6 +36,7 @@ class HostKind(ABC):
     command: ClassVar[str]
     by_events: ClassVar[bool]
     queue_services: ClassVar[tuple[str, ...]] = ("qmail",)  # what the supervisor may call qmail-send
+    way_out: ClassVar[tuple[Target, ...]] = (smtproutes.TARGET,)  # what says where mail goes
     qpsmtpd_signs: ClassVar[tuple[Path, ...]]  # what is there where qpsmtpd takes the mail in
 
     def __init__(self, host: Host) -> None:
@@ -63,6 +65,12 @@ class HostKind(ABC):
         With `create` a missing `rcpthosts`, which makes qmail accept everything, is made. Raises HostError.
         """
 
+    def carry_out(self, changes: "Sequence[FileChange]") -> None:
+        """Write what `plan` returned, and have it count. Raises HostError; the file it names is then as it was."""
+        from mxbackup.targets import controlfile
+
+        controlfile.carry_out(self.host, changes)
+
     @abstractmethod
     def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
         """Put the rules that `read` finds into the files of these targets, and return what it found.
@@ -75,6 +83,18 @@ class HostKind(ABC):
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
         """Return of every file whether it is there and holds what it should, and why not."""
 
+    def findings(self) -> list[Finding]:
+        """Return what is wrong in what the mail system is told besides our files. Raises HostError."""
+        return []
+
+    def settings_to_change(self) -> "list[SettingChange]":
+        """Return what the mail system has to be told for our files to count. Raises HostError."""
+        return []
+
+    def configure(self, changes: "Iterable[SettingChange]") -> None:
+        """Tell the mail system so. Raises HostError, also where it need not be told anything."""
+        raise HostError("Only Postfix has to be told of our files: there is nothing to configure here.")
+
     def qmails(self) -> "tuple[Qmail, ...]":
         """Return the kinds of qmail that may be here: one that reads moreipme has the file's name in it."""
         from mxbackup.routing import qmail_remote
@@ -84,6 +104,10 @@ class HostKind(ABC):
         except OSError:
             return qmail_remote.KINDS
         return tuple(dict.fromkeys(replace(qmail, reads_moreipme=reads) for qmail in qmail_remote.KINDS))
+
+    def routes_written(self) -> dict[str, str]:
+        """Return the entries of ours that say where mail goes: relay by key, as `routing.entries` has them."""
+        return smtproutes.written(self.host)
 
     def queued(self) -> "list[Message]":
         """Return the messages that the queue holds. Raises QueueError."""
@@ -98,6 +122,12 @@ class HostKind(ABC):
         """
         service = next(filter(self.host.supervises, self.queue_services), self.queue_services[-1])
         return self.host.alarm(service)
+
+    def waiting(self) -> list[set[str]]:
+        """Return the names that each message of the queue still waits for. Raises QueueError."""
+        from mxbackup.queue import Channel
+
+        return [{to.name for to in message.undelivered() if to.channel != Channel.LOCAL} for message in self.queued()]
 
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""

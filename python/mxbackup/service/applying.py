@@ -14,6 +14,7 @@ from mxbackup.targets import registry
 from mxbackup.targets.target import Target
 
 if TYPE_CHECKING:
+    from mxbackup.esmith.postfix import SettingChange
     from mxbackup.targets.controlfile import FileChange
 
 
@@ -54,7 +55,7 @@ def confirm(context: Context, *, event: bool = True) -> list[str]:
 
 
 def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "list[FileChange]":
-    """Write the rules into qmail's control files on a host without e-smith; return what was, or would be, done.
+    """Write the rules into the files of a host without e-smith; return what was, or would be, done.
 
     With `create` a missing `rcpthosts` is made. Raises DatabaseError or HostError.
     """
@@ -74,11 +75,22 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
             inventory = _leaving(context, inventory)
         changes = context.kind.plan(inventory, create=create)
         if not dry_run:
-            controlfile.carry_out(context.host, changes)
+            context.kind.carry_out(changes)
             context.removals.settle(inventory)
     if not dry_run and draining.end_draining(context, inventory):
-        [routes, *others] = changes
-        changes = [replace(routes, after=controlfile.read(context.host, routes.path)), *others]
+        changes = [replace(change, after=controlfile.read(context.host, change.path)) for change in changes]
+    return changes
+
+
+def configure(context: Context, *, dry_run: bool = False) -> "list[SettingChange]":
+    """Have the mail system read our files, unless it does; return what was, or would be, changed of its settings.
+
+    To be called when the files are there. Raises HostError.
+    """
+    with nullcontext() if dry_run else context.host.expansion_lock():
+        changes = context.kind.settings_to_change()
+        if not dry_run:
+            context.kind.configure(changes)
     return changes
 
 

@@ -29,7 +29,7 @@ class Context:
         self.kind = kind_of(host)
         self.recipients = Register(host)
         self.removals = Removals(host)
-        self.draining = Draining(host)
+        self.draining = Draining(host, self.kind.routes_written)
 
     @classmethod
     def below(cls, root: Path) -> "Context":

@@ -17,7 +17,7 @@ from mxbackup.targets.draining import Waiting
 def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
     """Return what waits for the names that `decides` is true of. An unreadable queue is in the result."""
     try:
-        return Waiting(sum(any(map(decides, message)) for message in _queue(context)))
+        return Waiting(sum(any(map(decides, message)) for message in context.kind.waiting()))
     except QueueError as trouble:
         return Waiting(trouble=trouble)
 
@@ -25,7 +25,7 @@ def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
 def by_rule(context: Context, inventory: Inventory) -> Counter[str]:
     """Return how many messages wait for each rule, draining ones too. Raises QueueError."""
     found: Counter[str] = Counter()
-    for message in _queue(context):
+    for message in context.kind.waiting():
         found.update({rule.name for rule in map(inventory.with_draining.nearest, message) if rule})
     return found
 
@@ -112,13 +112,4 @@ def _write_routes(context: Context, done: Collection[str]) -> None:
         inventory, known = applying.read_whole(context)
         return without(inventory, set(done) - context.draining.noted()), known
 
-    context.kind.expand([smtproutes.TARGET], read)
-
-
-def _queue(context: Context) -> list[set[str]]:
-    """Return the names that each message of the queue still waits for. Raises QueueError."""
-    from mxbackup.queue import Channel
-
-    return [
-        {to.name for to in message.undelivered() if to.channel != Channel.LOCAL} for message in context.kind.queued()
-    ]
+    context.kind.expand(context.kind.way_out, read)

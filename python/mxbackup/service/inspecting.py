@@ -48,6 +48,7 @@ def status(context: Context) -> Status:
         *plugin.faults(context, inventory),
         *readers.findings(context.host),
         *morercpthosts.lone_names(context.host),
+        *context.kind.findings(),
     ]
     return Status(
         inventory,

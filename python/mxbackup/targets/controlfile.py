@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Files that no template makes: our block stands in the administrator's own, and we write it.
 
-Without e-smith these are all of qmail's control files; with it `morercpthosts` is.
+Without e-smith these are all of qmail's control files and the tables of Postfix; with it `morercpthosts` is.
 qmail-smtpd(8) reads `rcpthosts` and `morercpthosts.cdb` at each connection, qmail-remote(8) reads `smtproutes`
 at each delivery, so nothing has to be restarted.
 """
@@ -82,13 +82,13 @@ def carry_out(host: Host, changes: Sequence[FileChange]) -> None:
     """
     for change in changes:
         if change.pending:
-            _write(host, change.path, change.after or "")
+            _write(host, change.target, change.after or "")
         if change.stale or change.pending:
             try:
                 change.target.compile(host)
             except HostError:
                 if change.pending:
-                    _write(host, change.path, change.before or "")
+                    _write(host, change.target, change.before or "")
                 raise
 
 
@@ -102,11 +102,14 @@ def read(host: Host, path: Path) -> str | None:
         raise HostError("{path} cannot be read: {reason}.", path=path, reason=error.strerror) from error
 
 
-def _write(host: Host, path: Path, text: str) -> None:
+def _write(host: Host, target: Target, text: str) -> None:
     """Write a control file; a new one gets owner and mode of `rcpthosts` or of `me`, which qmail can read."""
+    path = target.path
     known = (host.path(like) for like in (path, CONTROL / "rcpthosts", CONTROL / "me"))
     like = next((file for file in known if file.exists()), None)
     try:
+        if target.own_directory:
+            host.path(path).parent.mkdir(mode=0o755, exist_ok=True)
         files.replace(host.path(path), text.encode("utf-8", "surrogateescape"), like=like, mode=0o644)
     except OSError as error:
         raise HostError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

@@ -8,7 +8,7 @@ which loses no entry before `service.draining` finds that nothing waits. What ha
 accept mail until the event takes it out of them: `leaving`.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,6 @@ from mxbackup.esmith.database import Database, Store
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Kind, Rule, RuleSet, SmartHostUse
-from mxbackup.targets import block, smtproutes
 
 DATABASE = "mxbackup_draining"
 DRAINING = "draining"
@@ -41,8 +40,9 @@ NOTHING = Waiting()
 class Draining:
     """What was removed or disabled on one host, and may have mail that waits."""
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
+    def __init__(self, host: Host, written: Callable[[], Mapping[str, str]]) -> None:
+        """`written` returns the entries of ours that say where mail goes: relay by key."""
+        self.written = written
         self._noted = Store(host.database(DATABASE))
 
     def rules(self, inventory: Inventory) -> RuleSet:
@@ -114,12 +114,3 @@ class Draining:
                 kind = Kind.DOMAIN if f".{key}" in written else Kind.HOST
                 with suppress(InvalidInput):  # not written by us
                     yield recorded.get(key) or rules.make(key, kind=kind, route=written[key])
-
-    def written(self) -> dict[str, str]:
-        """Return the entries of our block of smtproutes."""
-        try:
-            text = self.host.path(smtproutes.TARGET.path).read_bytes().decode("utf-8", "surrogateescape")
-        except OSError:  # not on this host, or told elsewhere
-            return {}
-        lines = block.inside(text).splitlines()
-        return {key: relay for key, colon, relay in (line.partition(":") for line in lines) if colon}

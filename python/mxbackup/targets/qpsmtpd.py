@@ -16,6 +16,7 @@ class Qpsmtpd(Target):
 
     name = "qpsmtpd"
     path = QPSMTPD / "mxbackup"
+    template = "table"
     end = "~ END mxbackup"
     readers = ("qpsmtpd",)
 

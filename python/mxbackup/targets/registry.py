@@ -5,11 +5,30 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mxbackup.errors import RenderError
-from mxbackup.targets import goodrcptto, morercpthosts, qpsmtpd, rcpthosts, smtpd_check_rules, smtproutes
+from mxbackup.targets import (
+    goodrcptto,
+    morercpthosts,
+    postfixtable,
+    qpsmtpd,
+    rcpthosts,
+    relay_domains,
+    smtpd_check_rules,
+    smtproutes,
+    transport,
+)
 from mxbackup.targets.target import Target
 
-ALL: tuple[Target, ...] = tuple(
-    module.TARGET for module in (smtpd_check_rules, rcpthosts, morercpthosts, smtproutes, goodrcptto, qpsmtpd)
+# Those of Postfix, in the order of writing: what says where mail goes before what accepts it.
+POSTFIX: tuple[Target, ...] = (
+    postfixtable.EXACT,
+    transport.DOMAINS,
+    transport.HOSTS,
+    relay_domains.DOMAINS,
+    relay_domains.HOSTS,
+)
+ALL: tuple[Target, ...] = (
+    *(module.TARGET for module in (smtpd_check_rules, rcpthosts, morercpthosts, smtproutes, goodrcptto, qpsmtpd)),
+    *POSTFIX,
 )
 # Those of which templates of e-smith ask for our share, by name.
 EXPANDED: Mapping[str, Target] = MappingProxyType({target.name: target for target in ALL if target.expanded})

@@ -10,7 +10,7 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import Known
 from mxbackup.routing.entries import Way, entries, keys, meant_way
 from mxbackup.rules import Rule, RuleSet
-from mxbackup.targets import controllines
+from mxbackup.targets import block, controllines
 from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.target import Target
 
@@ -90,6 +90,16 @@ class Smtproutes(Target):
 
 
 TARGET = Smtproutes()
+
+
+def written(host: Host) -> dict[str, str]:
+    """Return the entries of our block; none when the file cannot be read, which is told elsewhere."""
+    try:
+        text = host.path(TARGET.path).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return {}
+    lines = block.inside(text).splitlines()
+    return {key: relay for key, colon, relay in (line.partition(":") for line in lines) if colon}
 
 
 def smarthost(host: Host) -> str:

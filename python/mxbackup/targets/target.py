@@ -23,6 +23,7 @@ class Target:
     template: ClassVar[str] = ""  # of our share, in templates/; the one of the target's name when empty
     end: ClassVar[str] = block.END  # the closing comment
     expanded: ClassVar[bool] = True  # whether e-smith makes the file, of templates of which one is ours
+    own_directory: ClassVar[bool] = False  # whether the directory is ours to make
     compiled: ClassVar[Path | None] = None  # what the mail program reads in its place
     readers: ClassVar[tuple[str, ...]] = ()  # the users as whom the programs run that read it
     accepts: ClassVar[str] = ""  # the pattern of a rule's name in the line by which its mail is accepted

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The programs of Postfix on a host: reading and changing its parameters, compiling tables, reloading.
+
+Each is called with the host's configuration directory: postconf(1), postmap(1), postfix(1).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mxbackup.errors import HostError
+from mxbackup.esmith.commands import KEPT, Running, one_line
+from mxbackup.esmith.host import COMMAND_LIMIT, POSTFIX, Host
+
+PROGRAMS = Path("/usr/sbin")
+LARGEST = 256 << 20  # bytes of a table, or of the list of a queue
+# The file that postmap makes of a table, by its type; the best one first. The first two are replaced as a whole while
+# they are read, whatever the other does (DATABASE_README); all of them are looked up by the key.
+SUFFIXES: Mapping[str, str] = {"lmdb": ".lmdb", "hash": ".db", "btree": ".db", "cdb": ".cdb"}
+
+
+@dataclass(frozen=True)
+class SettingChange:
+    """One parameter of main.cf as it is and as it should be."""
+
+    name: str
+    before: str
+    after: str
+
+    def diff(self) -> str:
+        """Return what would change."""
+        return f"-{self.name} = {self.before}".rstrip() + f"\n+{self.name} = {self.after}\n"
+
+
+def parameters(host: Host, *names: str, expanded: bool = True) -> dict[str, str]:
+    """Return parameters of main.cf or their defaults, with what their `$names` stand for or as written there.
+
+    One that this Postfix does not have is missing. Raises HostError.
+    """
+    lines = _run(host, "postconf", *(["-x"] if expanded else []), *names).splitlines()
+    parted = (line.partition("=") for line in lines)
+    return {name.strip(): value.strip() for name, equals, value in parted if equals}
+
+
+def set_parameters(host: Host, values: Mapping[str, str]) -> None:
+    """Change parameters in main.cf, all in one step. Raises HostError; the file is then as it was."""
+    _run(host, "postconf", "-e", *(f"{name} = {value}" for name, value in values.items()))
+
+
+def best_type(host: Host, used: str = "") -> str:
+    """Return the type of table that is in use, or the best one that this Postfix has. Raises HostError."""
+    known = _run(host, "postconf", "-m").split()
+    for kind in (used, *SUFFIXES):
+        if kind in SUFFIXES and kind in known:
+            return kind
+    raise HostError(
+        "This Postfix has none of the types of tables that can be compiled here ({types}).", types=", ".join(SUFFIXES)
+    )
+
+
+def compile_table(host: Host, kind: str, path: Path) -> None:
+    """Compile a table beside its place, then put it there in one step. Raises HostError; the old one then counts."""
+    source = host.path(path)
+    beside = source.with_name(f"{source.name}.new")
+    made, place = (file.with_name(file.name + SUFFIXES[kind]) for file in (beside, source))
+    try:
+        beside.write_bytes(source.read_bytes())
+        _run(host, "postmap", f"{kind}:{beside}")
+        made.replace(place)
+    except OSError as error:
+        raise HostError("{path} cannot be written: {reason}.", path=place, reason=error.strerror) from error
+    finally:
+        for file in (beside, made):
+            file.unlink(missing_ok=True)
+
+
+def table(host: Host, kind: str, path: Path) -> dict[str, str]:
+    """Return what is compiled of a table: value by key. Raises HostError."""
+    lines = _run(host, "postmap", "-s", f"{kind}:{host.path(path)}", kept=LARGEST).splitlines()
+    return {key: value for key, _, value in (line.partition("\t") for line in lines)}
+
+
+def queue(host: Host) -> list[dict[str, Any]]:
+    """Return the messages of the queue as postqueue(1) shows them with -j. Raises HostError."""
+    import json
+
+    lines = _run(host, "postqueue", "-j", kept=LARGEST).splitlines()
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise HostError("{command} failed: {reason}", command="postqueue -j", reason=error) from error
+
+
+def reload(host: Host) -> None:
+    """Have Postfix read main.cf again, if it runs. Raises HostError."""
+    if host.live and _start(host, "postfix", "status").end(COMMAND_LIMIT).status == 0:
+        _run(host, "postfix", "reload")
+
+
+def _start(host: Host, program: str, *arguments: str) -> Running:
+    command: list[Path | str] = [host.path(PROGRAMS / program), "-c", host.path(POSTFIX), *arguments]
+    return Running(command, {"MXBACKUP_ROOT": str(host.root)})
+
+
+def _run(host: Host, program: str, *arguments: str, kept: int = KEPT) -> str:
+    done = _start(host, program, *arguments).end(COMMAND_LIMIT, kept)
+    if done.status != 0:
+        raise HostError("{command} failed: {reason}", command=program, reason=one_line(done.errors or done.out))
+    return done.out

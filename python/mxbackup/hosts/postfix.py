@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Postfix without e-smith: the rules stand in tables of our own, which main.cf has to name.
+
+`mxbackup apply` writes and compiles them. It changes main.cf only when that is asked for.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from mxbackup.errors import Finding, HostError, QueueError
+from mxbackup.esmith import postfix
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.esmith.postfix import SettingChange
+from mxbackup.esmith.settings import Settings
+from mxbackup.hosts import maincf
+from mxbackup.hosts.kind import HostKind, status_of
+from mxbackup.queue import Message
+from mxbackup.recipients.policies import Known
+from mxbackup.targets import controlfile, registry, relay_domains, transport
+from mxbackup.targets.controlfile import FileChange
+from mxbackup.targets.target import Target, TargetStatus
+
+
+class PlainPostfix(HostKind):
+    """A host with Postfix whose main.cf the administrator writes."""
+
+    command = "mxbackup apply"
+    by_events = False
+    way_out = (transport.DOMAINS, transport.HOSTS)
+    qpsmtpd_signs = ()
+
+    def settings(self, found: Settings) -> Settings:
+        """The smart host is relayhost, as main.cf has it; what is local is what Postfix delivers itself."""
+        values = postfix.parameters(self.host, "relayhost", *maincf.LOCAL)
+        local = replace(found.qmail, names=maincf.local_names(values))
+        return replace(found, smarthost=values["relayhost"], qmail=local)
+
+    def prepare(self, event: bool) -> None:
+        """Nobody else makes the directory of the databases."""
+        self.host.make_database_directory()
+
+    def signal(self, event: str, *arguments: str) -> None:
+        """There are no events."""
+
+    def targets(self) -> list[Target]:
+        """Our tables."""
+        return list(registry.POSTFIX)
+
+    def plan(self, inventory: Inventory, *, create: bool = False) -> list[FileChange]:
+        """All of them, empty ones too: a table that main.cf names has to be there."""
+        rules = inventory.rules if inventory.settings.enabled else ()
+        return [controlfile.change(self.host, target, inventory, rules, initial="") for target in self.targets()]
+
+    def carry_out(self, changes: Sequence[FileChange]) -> None:
+        """Postfix would notice within seconds, and remember for more what it found: nobody is to wait for that."""
+        super().carry_out(changes)
+        if any(change.pending or change.stale for change in changes):
+            postfix.reload(self.host)
+
+    def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
+        """In the order of `plan`."""
+        with self.host.expansion_lock():
+            inventory, _ = read()
+            self.carry_out([change for change in self.plan(inventory) if change.target in targets])
+        return inventory
+
+    def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
+        """Of what `plan` tells."""
+        try:
+            return [status_of(self.host, change) for change in self.plan(inventory)]
+        except HostError as error:
+            return [TargetStatus(relay_domains.DOMAINS, True, False, error)]
+
+    def findings(self) -> list[Finding]:
+        """What main.cf lacks, and what it accepts besides the rules."""
+        return maincf.findings(self.host)
+
+    def settings_to_change(self) -> list[SettingChange]:
+        """What main.cf lacks."""
+        return maincf.changes(self.host)
+
+    def configure(self, changes: Iterable[SettingChange]) -> None:
+        """Change main.cf, and have it read again."""
+        if values := {change.name: change.after for change in changes}:
+            postfix.set_parameters(self.host, values)
+            postfix.reload(self.host)
+
+    def routes_written(self) -> dict[str, str]:
+        """Those of our two tables."""
+        return transport.written(self.host)
+
+    def waiting(self) -> list[set[str]]:
+        """As postqueue shows it."""
+        try:
+            messages = postfix.queue(self.host)
+            addresses = [[str(to["address"]) for to in message["recipients"]] for message in messages]
+        except (HostError, LookupError, TypeError) as trouble:
+            raise QueueError("The queue of Postfix cannot be read: {reason}", reason=trouble) from trouble
+        return [{address.rpartition("@")[2].lower() for address in message} for message in addresses]
+
+    def queued(self) -> list[Message]:
+        """Not yet."""
+        raise QueueError("The mail of this server is held by Postfix, whose queue is not read here.")

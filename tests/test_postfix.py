@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`mxbackup apply` on a host with Postfix and without e-smith: whole tables, and what is said of main.cf."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mxbackup.errors import HostError
+from mxbackup.esmith import postfix
+from mxbackup.service import applying
+from mxbackup.targets.block import BEGIN, END
+from tests.conftest import Outcome
+from tests.postfixhost import DIRECTORY, MAIN, MAIN_CF, plain_postfix, tables
+from tests.scratch import Scratch
+
+Run = Callable[..., Outcome]
+RELAY_DOMAINS = (
+    f"relay_domains = pipemap:{{regexp:{DIRECTORY}/exact,hash:{DIRECTORY}/relay_hosts}} hash:{DIRECTORY}/relay_domains"
+)
+TRANSPORT_MAPS = (
+    f"transport_maps = pipemap:{{regexp:{DIRECTORY}/exact,hash:{DIRECTORY}/transport_hosts}} hash:{DIRECTORY}/transport"
+)
+MISSING = "The rules are not in force: main.cf has to say this. To have it done: mxbackup apply --configure\n"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Scratch:
+    return plain_postfix(tmp_path / "host")
+
+
+def block(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in (BEGIN, *lines, END))
+
+
+def look_up(server: Scratch, parameter: str, key: str) -> str:
+    """What Postfix finds for a key in the tables that a parameter names, first one first."""
+    values = postfix.parameters(server.host, parameter)[parameter].replace(DIRECTORY, str(server.path(DIRECTORY)))
+    for table in values.split():
+        done = subprocess.run(["/usr/sbin/postmap", "-q", key, table], capture_output=True, text=True, check=False)
+        if done.stdout:
+            return done.stdout.strip()
+    return ""
+
+
+def test_two_commands_put_a_rule_into_force(server: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("add", "dupontnet.com") == (
+        0,
+        "Added dupontnet.com (Domain). To put it into force: mxbackup apply\n",
+        "",
+    )
+    files = ("exact", "transport", "transport_hosts", "relay_domains", "relay_hosts")
+    said = "".join(f"created {DIRECTORY}/{name}\n" for name in files)
+    assert mxbackup("apply", "--configure") == (
+        0,
+        f"{said}changed relay_domains in main.cf\nchanged transport_maps in main.cf\n",
+        "",
+    )
+    assert tables(server) == {
+        "exact": block("/([^@]+)$/ ${1}"),
+        "transport": "",
+        "transport_hosts": "",
+        "relay_domains": block("dupontnet.com\tmxbackup", ".dupontnet.com\tmxbackup"),
+        "relay_hosts": "",
+    }
+    written = server.read(MAIN)
+    assert (written[: len(MAIN_CF)], sorted(written[len(MAIN_CF) :].splitlines())) == (
+        MAIN_CF,
+        [RELAY_DOMAINS, TRANSPORT_MAPS],
+    )
+    assert mxbackup("apply", "--configure") == (0, "Nothing to do: the files are up to date.\n", "")
+    status, out, _ = mxbackup("status")
+    assert (status, out.splitlines()[3:8]) == (0, [f"{name}: up to date" for name in files])
+
+
+def test_without_being_asked_it_changes_no_setting(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com")
+    status, _, errors = mxbackup("apply")
+    assert (status, errors) == (1, f"{MISSING}{RELAY_DOMAINS}\n{TRANSPORT_MAPS}\n")
+    assert server.read(MAIN) == MAIN_CF
+    status, out, _ = mxbackup("status")
+    assert status == 1
+    assert (
+        "error: /etc/postfix/main.cf: relay_domains does not name our tables, so the rules are not in force. "
+        "To have it done: mxbackup apply --configure; to see it first, add --dry-run.\n"
+    ) in out
+
+
+def test_a_dry_run_shows_the_difference_and_changes_nothing(tmp_path: Path, mxbackup: Run) -> None:
+    server = plain_postfix(tmp_path / "host", f"{MAIN_CF}transport_maps = hash:/etc/postfix/transport\n")
+    mxbackup("add", "www.durand.org", "--kind", "host")
+    status, out, errors = mxbackup("apply", "--configure", "--dry-run")
+    assert (status, errors) == (0, "")
+    assert f"+++ {DIRECTORY}/relay_hosts\n" in out
+    assert out.endswith(
+        f"-relay_domains =\n+{RELAY_DOMAINS}\n"
+        f"-transport_maps = hash:/etc/postfix/transport\n+{TRANSPORT_MAPS} hash:/etc/postfix/transport\n"
+    )
+    assert not server.path(DIRECTORY).exists()
+    assert server.read(MAIN).endswith("transport_maps = hash:/etc/postfix/transport\n")
+
+
+def test_what_stands_in_main_cf_stays(tmp_path: Path, mxbackup: Run) -> None:
+    others = "mine = other.example\nrelay_domains = $mine,\n    !x.other.example\n"
+    server = plain_postfix(tmp_path / "host", MAIN_CF + others)
+    mxbackup("add", "dupontnet.com")
+    assert mxbackup("apply", "--configure")[0] == 0
+    assert server.read(MAIN) == (
+        f"{MAIN_CF}mine = other.example\n{RELAY_DOMAINS} $mine, !x.other.example\n{TRANSPORT_MAPS}\n"
+    )
+
+
+def test_routes_smart_host_and_nested_rules(tmp_path: Path, mxbackup: Run) -> None:
+    server = plain_postfix(tmp_path / "host", f"{MAIN_CF}relayhost = [smtp.provider.net]:587\n")
+    mxbackup("add", "dupontnet.com")
+    mxbackup("add", "used.dupontnet.com", "--smarthost", "use")
+    mxbackup("add", "routed.dupontnet.com", "--kind", "host", "--route", "192.0.2.7:26")
+    mxbackup("add", "durand.org", "--route", "mail.durand.org")
+    mxbackup("add", "www.durand.org", "--kind", "host")
+    mxbackup("add", "martin.fr", "--smarthost", "use")
+    mxbackup("apply", "--configure")
+    made = tables(server)
+    assert (made["transport"], made["transport_hosts"]) == (
+        block(
+            "dupontnet.com\trelay:",
+            ".dupontnet.com\trelay:",
+            "used.dupontnet.com\t:[smtp.provider.net]:587",
+            ".used.dupontnet.com\t:[smtp.provider.net]:587",
+            "durand.org\t:[mail.durand.org]:25",
+            ".durand.org\t:[mail.durand.org]:25",
+        ),
+        block("routed.dupontnet.com\t:[192.0.2.7]:26", "www.durand.org\trelay:"),
+    )
+    assert (made["relay_domains"], made["relay_hosts"]) == (
+        block(
+            *(
+                f"{dot}{name}\tmxbackup"
+                for name in ("dupontnet.com", "used.dupontnet.com", "martin.fr", "durand.org")
+                for dot in ("", ".")
+            )
+        ),
+        block("routed.dupontnet.com\tmxbackup", "www.durand.org\tmxbackup"),
+    )
+    assert look_up(server, "transport_maps", "ROUTED.dupontnet.com") == ":[192.0.2.7]:26"
+    assert [look_up(server, "relay_domains", name) for name in ("www.durand.org", "x.www.durand.org")] == [
+        "mxbackup",
+        "",
+    ]
+    assert "Smart host: [smtp.provider.net]:587." in mxbackup("status")[1]
+
+
+def test_a_removed_rule_keeps_the_way_of_what_waits(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com", "--route", "[192.0.2.7]:26")
+    mxbackup("apply", "--configure")
+    server.write("/queue", '{"queue_id":"4X","recipients":[{"address":"jean@www.DupontNet.com"}]}\n')
+    assert "Messages that wait for dupontnet.com: 1." in mxbackup("remove", "dupontnet.com")[1]
+    assert mxbackup("apply")[0] == 0
+    ours = block("dupontnet.com\t:[192.0.2.7]:26", ".dupontnet.com\t:[192.0.2.7]:26")
+    assert (tables(server)["relay_domains"], tables(server)["transport"]) == ("", ours)
+    server.write("/queue", "")
+    assert mxbackup("apply") == (0, f"changed {DIRECTORY}/transport\n", "")
+    assert tables(server)["transport"] == ""
+
+
+def test_disabling_keeps_the_way_of_what_waits(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com", "--kind", "host", "--route", "mail.dupontnet.com:26")
+    mxbackup("apply", "--configure")
+    server.write("/queue", '{"queue_id":"4X","recipients":[{"address":"jean@dupontnet.com"}]}\n')
+    mxbackup("disable")
+    assert mxbackup("apply")[0] == 0
+    assert (tables(server)["relay_hosts"], tables(server)["transport_hosts"]) == (
+        "",
+        block("dupontnet.com\t:[mail.dupontnet.com]:26"),
+    )
+
+
+def test_a_queue_that_cannot_be_read_lets_go_of_nothing(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com", "--route", "192.0.2.7")
+    mxbackup("apply", "--configure")
+    server.script("/usr/sbin/postqueue", "echo no queue >&2; exit 69")
+    assert "postqueue failed: no queue So it is not known" in mxbackup("remove", "dupontnet.com")[1]
+    mxbackup("apply")
+    assert tables(server)["transport"] == block("dupontnet.com\t:[192.0.2.7]:25", ".dupontnet.com\t:[192.0.2.7]:25")
+
+
+def test_a_postmap_that_fails_leaves_the_old_table(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com")
+    mxbackup("apply", "--configure")
+    before = {path.name: path.read_bytes() for path in server.path(DIRECTORY).iterdir()}
+    server.script("/usr/sbin/postmap", 'case $1 in -s) exec /usr/sbin/postmap "$@";; esac; echo disk full >&2; exit 1')
+    mxbackup("add", "durand.org")
+    with pytest.raises(HostError, match="postmap failed: disk full"):
+        applying.apply(server.context)
+    assert {path.name: path.read_bytes() for path in server.path(DIRECTORY).iterdir()} == before
+
+
+def test_a_table_that_was_not_compiled_is_told_and_mended(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com")
+    mxbackup("apply", "--configure")
+    server.path(f"{DIRECTORY}/relay_domains.db").unlink()
+    assert f"relay_domains: {DIRECTORY}/relay_domains is out of date. Run: mxbackup apply" in mxbackup("status")[1]
+    assert mxbackup("apply") == (0, f"compiled {DIRECTORY}/relay_domains\n", "")
+    assert look_up(server, "relay_domains", "dupontnet.com") == "mxbackup"
+
+
+def test_the_type_that_main_cf_names_stays(tmp_path: Path, mxbackup: Run) -> None:
+    named = f"{RELAY_DOMAINS}\n{TRANSPORT_MAPS}\n".replace("hash:", "btree:")
+    server = plain_postfix(tmp_path / "host", MAIN_CF + named)
+    mxbackup("add", "dupontnet.com")
+    assert mxbackup("apply")[0] == 0
+    assert look_up(server, "relay_domains", "dupontnet.com") == "mxbackup"
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"),
+    [
+        ("smtpd_recipient_restrictions = permit_mx_backup, reject_unauth_destination", "permit-mx-backup"),
+        ("mynetworks = 127.0.0.0/8, 0.0.0.0/0", "open-relay"),
+        ("mynetworks = 10.0.0.0/8 [::]/0", "open-relay"),
+        ("relay_recipient_maps = hash:/etc/postfix/who", "relay-recipients"),
+    ],
+)
+def test_what_main_cf_accepts_or_refuses_besides_is_told(
+    setting: str, code: str, tmp_path: Path, mxbackup: Run
+) -> None:
+    kept = "".join(f"{line}\n" for line in MAIN_CF.splitlines() if line.split()[0] != setting.split()[0])
+    plain_postfix(tmp_path / "host", f"{kept}{setting}\n")
+    mxbackup("add", "dupontnet.com")
+    mxbackup("apply", "--configure")
+    status, out, _ = mxbackup("status", "--json")
+    assert status == 1
+    assert f'"code": "{code}"' in out
+
+
+def test_a_name_that_postfix_delivers_itself_is_refused(server: Scratch, mxbackup: Run) -> None:
+    status, _, errors = mxbackup("add", "durantcom.net")
+    assert status == 2
+    assert '"durantcom.net" is a local domain of this server' in errors
