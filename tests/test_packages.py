@@ -117,14 +117,22 @@ def test_anyone_can_unpack_it(name: str, tmp_path: Path) -> None:
 
 
 def test_building_again_gives_the_same_bytes_for_any_user(name: str, tmp_path: Path) -> None:
-    """Once more, elsewhere, by another user where we are root."""
+    """Once more, elsewhere, by another user where we are root; with its date, for a commit may have come since."""
+    package = f"{name}-{__version__}-1.noarch.rpm"
+    built = subprocess.check_output(["rpm", "-qp", "--qf", "%{BUILDTIME}", DIST / package], text=True)
     tree = tmp_path / "tree"
     copy_sources(tree)
     command = ["tools/build-rpms", str(CHECKOUT / ".venv/bin/python")]
-    environment = {**os.environ, "HOME": str(tmp_path), "GIT_DIR": git("rev-parse", "--absolute-git-dir").strip(),
-                   "GIT_WORK_TREE": str(tree), "GIT_CONFIG_COUNT": "1",
-                   "GIT_CONFIG_KEY_0": "safe.directory",
-                   "GIT_CONFIG_VALUE_0": "*"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "SOURCE_DATE_EPOCH": built,
+        "GIT_DIR": git("rev-parse", "--absolute-git-dir").strip(),
+        "GIT_WORK_TREE": str(tree),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
     if os.geteuid() == 0:
         subprocess.run(["chown", "-R", "nobody", tmp_path], check=True)
         for parent in (tmp_path, *tmp_path.parents):
@@ -132,7 +140,6 @@ def test_building_again_gives_the_same_bytes_for_any_user(name: str, tmp_path: P
                 parent.chmod(0o755)
         command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
     subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True)
-    package = f"{name}-{__version__}-1.noarch.rpm"
     assert payload(tree / "dist" / package) == payload(DIST / package)
 
 
