@@ -14,7 +14,7 @@ from mxbackup.queue import Held, Summary
 from mxbackup.service import changing, inspecting
 from mxbackup.service.held import HeldMail
 from mxbackup.words import lexicon
-from mxbackup.words.overview import Light
+from mxbackup.words.outlook import Light
 from tests.scratch import Scratch
 
 RULES = (

@@ -553,6 +553,6 @@ def test_what_the_commands_say_of_a_state(outage: Scratch, mxbackup: Run) -> Non
         outage.host, outage.context.inventory(), held.look(outage.host, outage.context.inventory())
     )
     assert found.away["dupontnet.com"].condition == Condition.UNREACHABLE
-    assert outages.month(outage.host, "dupontnet.com", int(time.time())).events == []
+    assert outages.Outages(outage.host).past("dupontnet.com").events == []
     outage.write("/var/lib/mxbackup/outages.json", "{")
     assert "outages.json is damaged" in mxbackup("status")[1]

@@ -11,7 +11,8 @@ from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import PROPERTIES
 from mxbackup.service import changing, checking, knowing
 from mxbackup.service import held as mail
-from mxbackup.words import about_outages, about_queue, about_rules, overview, spans
+from mxbackup.service.outages import Outages
+from mxbackup.words import about_outages, about_queue, about_rules, outlook, spans
 from mxbackup.words.lexicon import Lexicon
 
 EVENTS = 20  # of the history that are shown
@@ -35,7 +36,7 @@ def details(visit: Visit) -> Page | Redirect:
         {
             "rule": rule,
             "name": rules.shown(rule),
-            "shown": overview.light(state, waits=waiting is not None),
+            "shown": outlook.light(state, waits=waiting is not None),
             "standing": _standing(state, words),
             "kind": about_rules.kind(rule, words),
             "destination": about_rules.destination(rule, inventory.settings, words),
@@ -46,7 +47,7 @@ def details(visit: Visit) -> Page | Redirect:
             "troubles": [words.error(trouble) for trouble in (held.trouble, unknown) if trouble],
             "checked": state.check.state if state and state.check else "",
             "when": spans.moment(state.checked) if state and state.check else "",
-            **_past([] if unknown else checking.past(context, rule.name), words),
+            **_past([] if unknown else Outages(context.host).past(rule.name).events, words),
         },
     )
 

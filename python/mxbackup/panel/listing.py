@@ -12,9 +12,9 @@ from mxbackup.outage import State
 from mxbackup.rules import Rule
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
-from mxbackup.words import about_rules, overview, spans
+from mxbackup.words import about_rules, outlook, spans
 from mxbackup.words.lexicon import Lexicon
-from mxbackup.words.overview import Light
+from mxbackup.words.outlook import Light
 
 PAGE_ROWS = 100
 
@@ -113,14 +113,14 @@ class _Table:
             kind=self.kind(rule),
             destination=self.destination(rule),
             light=self.light(rule),
-            standing=overview.standing(state, words),
+            standing=outlook.standing(state, words),
             covered_by=rules.shown(cover) if cover and rules.adds_nothing(rule, cover) else "",
-            held=overview.mail(waiting, words) if waiting else "",
+            held=outlook.mail(waiting, words) if waiting else "",
             when=spans.moment(state.checked) if state and state.check else "",
         )
 
     def light(self, rule: Rule) -> Light:
-        return overview.light(self.states.get(rule.name), waits=self.held.of(rule.name) is not None)
+        return outlook.light(self.states.get(rule.name), waits=self.held.of(rule.name) is not None)
 
     def kind(self, rule: Rule) -> str:
         return about_rules.kind(rule, self.words)
@@ -139,7 +139,7 @@ class _Table:
 
 # What a column is sorted by; the worst and the most come first.
 _COLUMNS: Mapping[str, Callable[[_Table, Rule], Any]] = {
-    "state": lambda table, rule: -overview.rank(table.light(rule)),
+    "state": lambda table, rule: -outlook.rank(table.light(rule)),
     "name": lambda table, rule: rules.shown(rule),
     "kind": lambda table, rule: table.kind(rule).lower(),
     "destination": lambda table, rule: table.destination(rule).lower(),

@@ -16,9 +16,9 @@ from mxbackup.service import changing, checking, inspecting
 from mxbackup.service import held as mail
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
-from mxbackup.words import about_draining, about_rules, overview
+from mxbackup.words import about_draining, about_rules, outlook
 from mxbackup.words.lexicon import Lexicon
-from mxbackup.words.overview import Light, Overview
+from mxbackup.words.outlook import Light, Outlook
 
 
 def front(visit: Visit) -> Page:
@@ -50,7 +50,7 @@ def front(visit: Visit) -> Page:
 
 def _now(
     status: Status, states: Mapping[str, State], held: HeldMail, trouble: MxBackupError | None, words: Lexicon
-) -> Overview:
+) -> Outlook:
     """What matters now. What is wrong beside the rules is told above them, and is no green either."""
     inventory = status.inventory
     errors = [not inventory.settings.enabled, *(finding.severity == Severity.ERROR for finding in status.findings)]
@@ -58,8 +58,8 @@ def _now(
         Light.ERROR if any(errors) else Light.FINE,
         Light.FINE if status.sound else Light.WARNING,
     ]
-    return overview.overview(
-        [rule.name for rule in inventory.rules], states, held.summary, trouble, words, overview.worst(besides)
+    return outlook.outlook(
+        [rule.name for rule in inventory.rules], states, held.summary, trouble, words, outlook.worst(besides)
     )
 
 

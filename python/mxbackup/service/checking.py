@@ -13,7 +13,7 @@ from mxbackup.esmith import files, printable
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Invalid, Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.outage import Check, Event, Notice, Seen, State, after, due
+from mxbackup.outage import Check, Notice, Seen, State, after, due
 from mxbackup.rules import Rule, RuleSet, names
 from mxbackup.service import inspecting, plugin
 from mxbackup.service.context import Context
@@ -106,11 +106,6 @@ def remembered_or_why_not(context: Context) -> tuple[States, HostError | None]:
         return remembered(context), None
     except HostError as error:
         return {}, error
-
-
-def past(context: Context, name: str) -> list[Event]:
-    """Return what has happened to a rule, the oldest first. Raises HostError."""
-    return Outages(context.host).past(name).events
 
 
 def _rules_in_force(context: Context) -> tuple[Inventory, list[Path] | None]:

@@ -31,7 +31,6 @@ VERSION = 1
 LIMIT = 4 * 1024 * 1024  # bytes of the history
 PATIENCE = 10.0  # seconds that the lock is waited for
 _MODE = 0o600
-MONTH = 30 * 86_400
 
 States = dict[str, State]
 
@@ -120,12 +119,6 @@ def overview(host: Host, inventory: Inventory, mail: HeldMail) -> Overview:
         check = state.check.state if state.check else ""
         found[str(rule.name)] = RuleNow(condition, state.since, state.reason, mail.of(rule.name), check, state.checked)
     return Overview(found, known.damage)
-
-
-def month(host: Host, name: str, now: int) -> Past:
-    """Return what has happened to a rule in the last MONTH. Raises HostError."""
-    past = Outages(host).past(name)
-    return Past([event for event in past.events if event.time > now - MONTH], past.damaged)
 
 
 class Outages:

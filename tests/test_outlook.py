@@ -8,8 +8,8 @@ import pytest
 from mxbackup.errors import QueueError
 from mxbackup.outage import Check, Contact, Outage, State
 from mxbackup.queue import Held, Summary
-from mxbackup.words import lexicon, overview
-from mxbackup.words.overview import Light, Overview
+from mxbackup.words import lexicon, outlook
+from mxbackup.words.outlook import Light, Outlook
 
 ENGLISH = lexicon.load("en-us")
 NOW = int(time.time())
@@ -33,7 +33,7 @@ AWAY = State(contact=Contact.UNREACHABLE, check=Check("fine"), since=NOW - 3600,
     ],
 )
 def test_only_what_was_checked_and_is_fine_is_green(state: State | None, waits: bool, expected: Light) -> None:
-    assert overview.light(state, waits=waits) == expected
+    assert outlook.light(state, waits=waits) == expected
 
 
 def held(*names: str) -> Summary:
@@ -44,16 +44,16 @@ def held(*names: str) -> Summary:
 @pytest.mark.parametrize(
     ("states", "waiting", "expected"),
     [
-        ({}, held(), Overview(Light.FINE, ())),
+        ({}, held(), Outlook(Light.FINE, ())),
         (
             {"a.com": FINE},
             held(),
-            Overview(Light.FINE, ("All is well: every primary can be reached, and no mail waits.",)),
+            Outlook(Light.FINE, ("All is well: every primary can be reached, and no mail waits.",)),
         ),
         (
             {"a.com": AWAY, "b.com": AWAY, "c.com": State(contact=Contact.REFUSES), "d.com": FINE},
             held("a.com", "c.com"),
-            Overview(
+            Outlook(
                 Light.ERROR,
                 (
                     "Primaries that cannot be reached or refuse mail: 2.",
@@ -64,22 +64,22 @@ def held(*names: str) -> Summary:
         (
             {"a.com": State(check=Check("error", ("nat",))), "b.com": None, "c.com": State(check=Check("warning"))},
             held(),
-            Overview(Light.ERROR, ("Rules with errors: 1.", "Rules with warnings: 1.", "Rules not checked yet: 1.")),
+            Outlook(Light.ERROR, ("Rules with errors: 1.", "Rules with warnings: 1.", "Rules not checked yet: 1.")),
         ),
     ],
 )
-def test_what_matters_now(states: dict[str, State | None], waiting: Summary, expected: Overview) -> None:
+def test_what_matters_now(states: dict[str, State | None], waiting: Summary, expected: Outlook) -> None:
     known = {name: state for name, state in states.items() if state}
-    assert overview.overview(states, known, waiting, None, ENGLISH) == expected
+    assert outlook.outlook(states, known, waiting, None, ENGLISH) == expected
 
 
 def test_what_is_not_known_is_no_green() -> None:
     trouble = QueueError("The mail queue {path} cannot be read: {reason}.", path="/q", reason="no")
-    found = overview.overview(["a.com"], {"a.com": FINE}, Summary(), trouble, ENGLISH)
-    assert found == Overview(Light.WARNING, ("The mail queue /q cannot be read: no.",))
+    found = outlook.outlook(["a.com"], {"a.com": FINE}, Summary(), trouble, ENGLISH)
+    assert found == Outlook(Light.WARNING, ("The mail queue /q cannot be read: no.",))
 
 
 def test_what_is_wrong_beside_the_rules_is_no_green() -> None:
-    assert overview.overview(["a.com"], {"a.com": FINE}, Summary(), None, ENGLISH, Light.ERROR) == Overview(
+    assert outlook.outlook(["a.com"], {"a.com": FINE}, Summary(), None, ENGLISH, Light.ERROR) == Outlook(
         Light.ERROR, ()
     )

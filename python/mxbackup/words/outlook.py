@@ -26,7 +26,7 @@ _AWAY = (Condition.UNREACHABLE, Condition.REFUSES)
 
 
 @dataclass(frozen=True)
-class Overview:
+class Outlook:
     """The light of all rules together, and in sentences why."""
 
     light: Light
@@ -67,14 +67,14 @@ def mail(held: Held, words: Lexicon) -> str:
     return words.text("messages: {count}, since {age}", count=held.messages, age=spans.since(held.oldest, words))
 
 
-def overview(
+def outlook(
     names: Collection[str],
     states: Mapping[str, State],
     held: Summary,
     trouble: MxBackupError | None,
     words: Lexicon,
     beside: Light = Light.FINE,
-) -> Overview:
+) -> Outlook:
     """Return how the rules of these names stand together.
 
     trouble: why not all is known. beside: the light of what is no rule's own, such as a file without them.
@@ -104,4 +104,4 @@ def overview(
     sentences = tuple(filter(None, said))
     if not sentences and names and beside == Light.FINE:
         sentences = (words.text("All is well: every primary can be reached, and no mail waits."),)
-    return Overview(worst([*lights.values(), Light.WARNING if trouble else Light.FINE, beside]), sentences)
+    return Outlook(worst([*lights.values(), Light.WARNING if trouble else Light.FINE, beside]), sentences)
