@@ -25,7 +25,7 @@ def test_kinds_are_told_apart(tmp_path: Path, server: Scratch) -> None:
     )
     assert [type(kind) for kind in (plain, esmith, nothing)] == [PlainQmail, EsmithQmail, EsmithQmail]
     assert [kind.command for kind in (plain, esmith)] == ["mxbackup apply", "signal-event mxbackup-update"]
-    assert [kind.qmails() for kind in (plain, esmith, nothing)] == [KINDS, (PATCHED,), KINDS]
+    assert [kind.mail_systems() for kind in (plain, esmith, nothing)] == [KINDS, (PATCHED,), KINDS]
 
 
 def test_only_targets_whose_directory_is_there_are_present(server: Scratch) -> None:

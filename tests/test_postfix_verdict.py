@@ -13,7 +13,7 @@ import pytest
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
 from mxbackup.routing.postfix.delivery import Attempt, outcomes
-from mxbackup.routing.postfix.hosts import Finder, kind_of
+from mxbackup.routing.postfix.hosts import Finder, type_of
 from mxbackup.routing.postfix.parameters import Postfix
 from mxbackup.routing.postfix.transport import resolve, site_of
 from mxbackup.routing.postfix.trying import Servers
@@ -168,7 +168,7 @@ def postfix(world: World) -> Postfix:
         relayhost=said["relayhost"],
         fallback_relay=said["smtp_fallback_relay"],
         parents_match=bool(said["parent_domain_matches_subdomains"]),
-        kinds={"all": ("A", "AAAA"), "ipv4": ("A",), "ipv6": ("AAAA",)}[said["inet_protocols"]],
+        types={"all": ("A", "AAAA"), "ipv4": ("A",), "ipv6": ("AAAA",)}[said["inet_protocols"]],
         mx=said["smtp_dns_support_level"] != "disabled",
         dns="dns" in look_up,
         native="native" in look_up,
@@ -201,7 +201,7 @@ def alike(code: str, by_chance: bool, native: bool) -> str:
 def differences(world: World, sent: dict[str, Sent], dns: Dns) -> Iterator[str]:
     """Yield a line for each name of whose mail something else was decided."""
     found = postfix(world)
-    own = {address for address in OWN if kind_of(address) in found.kinds}
+    own = {address for address in OWN if type_of(address) in found.types}
     own |= set(world.main["proxy_interfaces"].replace(",", " ").split())
     table = {key.lower(): value for key, value in world.table.items()}  # as postmap(1) makes it
     for name in world.names:

@@ -16,14 +16,11 @@ from mxbackup.check.findings import judge, notchecked
 from mxbackup.check.inquiry import QUESTIONS, Inquiry
 from mxbackup.errors import Finding, Severity
 from mxbackup.esmith.database import log_to_syslog
-from mxbackup.esmith.host import CONTROL, Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import HostKind
-from mxbackup.lookup import interfaces
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import Dns, TooMany
 from mxbackup.lookup.query import Server, system_resolvers
-from mxbackup.routing import entries, qmail_remote
 from mxbackup.routing.verdict import Delivery, Target, Verdict
 from mxbackup.rules import Rule, RuleSet
 
@@ -31,7 +28,6 @@ AT_ONCE = 16
 NAME_LIMIT = 60.0  # seconds for one name
 RUN_LIMIT = 1200.0  # seconds for all names
 UNCHECKED = "unchecked"
-SMTPROUTES = CONTROL / "smtproutes"
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 NO_RULES = RuleSet()
@@ -64,7 +60,7 @@ class Report:
 class Checker:
     """Checks names against the DNS and the mail servers, as this server sees them. May be used by several threads.
 
-    `routes` are the entries of smtproutes on disk, None where there is no such file, `ours` those that the
+    `routes` are the entries on disk that say where mail goes, None where there is no such file, `ours` those that the
     rules ask for. `log` takes the lines of what
     went wrong in the program itself.
     """
@@ -103,18 +99,18 @@ class Checker:
         return Report(name, nothing, (finding,), Facts(name, self._us, nothing, rule=rule), checked=False)
 
     def way(self, name: str, clock: Clock) -> tuple[Target, ...] | Delivery:
-        """Return where qmail takes the mail of a name, in its order; what it does where that is nowhere but here.
+        """Return where the mail of a name is sent, in order; what it does where that is nowhere but here.
 
         Raises TimeIsUp or TooMany.
         """
-        qmail, us = self._us.kinds[0], self._us
+        kind, us = self._us.kinds[0], self._us
         if us.settings.local.delivers(name) is not None:
             return Delivery(Verdict.LOCAL)
         look_up = self._dns.within(Clock(NAME_LIMIT, clock), QUESTIONS).lookup
-        found = qmail_remote.tiers(name, self._routes or {}, look_up, us.known_to(qmail), qmail)
+        found = kind.tiers(name, self._routes or {}, look_up, us.known_to(kind))
         if isinstance(found, Delivery):
             return found
-        targets = tuple(target for tier in found for target in tier if not us.gets(target, qmail))
+        targets = tuple(target for tier in found for target in tier if not us.gets(target, kind))
         return targets or Delivery(Verdict.LOOP)
 
     @property
@@ -176,33 +172,28 @@ def checker_for(
     outdated: Iterable[Path] | None = None,
     plugin: bool = True,
 ) -> Checker:
-    """Return the checker for this server: its interfaces, its resolver, its smtproutes on disk.
+    """Return the checker for this server: its addresses, its resolver, its routes on disk.
 
     `public` addresses count beside those of the settings. A `planned` rule is checked as if it stood beside the
-    `rules` and smtproutes held it already. `outdated` files do not hold the rules; None on a machine without rules.
-    `plugin` is as in `Us`. Raises OSError when a control file cannot be read.
+    `rules` and the routes held it already. `outdated` files do not hold the rules; None on a machine without rules.
+    `plugin` is as in `Us`. Raises OSError or HostError when they cannot be read.
     """
-    content = _control(kind.host, SMTPROUTES.name)
-    routes = None if content is None else qmail_remote.parse_routes(content)
-    ours = entries.table(rules, settings) if settings.routes else {}
-    if planned and routes is not None and settings.routes:
-        others = {key: relay for key, relay in routes.items() if key not in ours}
-        ours = entries.table(rules.beside(planned), replace(settings, enabled=True))
-        routes = others | ours
+    ours = kind.routes_meant(rules, settings)
+    if planned and settings.routes:
+        before, ours = ours, kind.routes_meant(rules.beside(planned), replace(settings, enabled=True))
+        routes = kind.routes(before, ours)
+    else:
+        routes = kind.routes()
+    own = kind.own_addresses()
     us = Us(
-        interfaces.addresses(),
+        frozenset(own.interfaces),
         settings.public_addresses | frozenset(public),
         settings,
         None if outdated is None else tuple(outdated),
         kind.command,
         plugin,
-        kinds=kind.qmails(),
-        more=interfaces.parse_networks(_control(kind.host, "moreipme") or b""),
-        less=interfaces.parse_networks(_control(kind.host, "notipme") or b""),
+        kinds=kind.mail_systems(),
+        more=own.more,
+        less=own.less,
     )
     return Checker(Dns(system_resolvers(kind.host.path(RESOLV_CONF)), nameservers), us, routes, ours=ours)
-
-
-def _control(host: Host, name: str) -> bytes | None:
-    path = host.path(CONTROL / name)
-    return path.read_bytes() if path.exists() else None

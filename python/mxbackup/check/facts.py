@@ -4,19 +4,18 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Network
 from pathlib import Path
 
 from mxbackup.errors import Finding
 from mxbackup.esmith.host import UPDATE
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.answers import ABSENT, Answer, Outcome, literal
-from mxbackup.lookup.interfaces import Own
+from mxbackup.lookup.interfaces import Network, Own
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Status
-from mxbackup.routing.qmail_remote import KINDS, Qmail
-from mxbackup.routing.verdict import Delivery, Route, Target, leads_to_us
+from mxbackup.routing.qmail_remote import KINDS
+from mxbackup.routing.verdict import Delivery, MailSystem, Route, Target, leads_to_us
 from mxbackup.rules import Rule
 from mxbackup.smtp.client import Dialogue
 
@@ -27,8 +26,8 @@ class Us:
 
     `outdated` are the mail files that do not hold the rules, which the command `update` puts into them; None on a
     machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
-    asks our plugin about recipients. `kinds` are those of qmail that may be here, `more` and `less` the networks of
-    `control/moreipme` and `notipme`, which some of them read.
+    asks our plugin about recipients. `kinds` are the mail systems that may be here, `more` and `less` the networks that
+    some of them read: see `interfaces.Own`.
     """
 
     interfaces: frozenset[str]
@@ -37,25 +36,30 @@ class Us:
     outdated: tuple[Path, ...] | None = None
     update: str = UPDATE
     plugin: bool = True
-    kinds: tuple[Qmail, ...] = KINDS
-    more: tuple[IPv4Network, ...] = ()
-    less: tuple[IPv4Network, ...] = ()
+    kinds: tuple[MailSystem, ...] = KINDS
+    more: tuple[Network, ...] = ()
+    less: tuple[Network, ...] = ()
 
-    def known_to(self, qmail: Qmail) -> Container[str]:
-        """Return the addresses that this kind of qmail takes for its own."""
-        return Own(self.interfaces, self.more, self.less) if qmail.reads_moreipme else self.interfaces
+    def known_to(self, kind: MailSystem) -> Container[str]:
+        """Return the addresses that this mail system takes for its own."""
+        return Own(self.interfaces, self.more, self.less) if kind.reads_networks else self.interfaces
 
-    def here(self, qmail: Qmail) -> Container[str]:
-        """Return the addresses that lead to this server, whether this kind of qmail knows it or not."""
-        return Own(self.interfaces | self.public, self.more, self.less if qmail.reads_moreipme else ())
+    def here(self, kind: MailSystem) -> Container[str]:
+        """Return the addresses that lead to this server, whether this mail system knows it or not."""
+        return Own(self.interfaces | self.public, self.more, self.less if kind.reads_networks else ())
 
-    def gets(self, target: Target, qmail: Qmail) -> bool:
-        """Whether what this kind of qmail sends to a target comes back to it."""
-        return leads_to_us(target, self.known_to(qmail), self.here(qmail))
+    def gets(self, target: Target, kind: MailSystem) -> bool:
+        """Whether what this mail system sends to a target comes back to it."""
+        return leads_to_us(target, self.known_to(kind), self.here(kind))
+
+    @property
+    def uses_ipv6(self) -> bool:
+        """Whether every mail system that may be here does."""
+        return all("AAAA" in kind.types for kind in self.kinds)
 
     def knows(self, address: str) -> bool:
-        """Whether every kind of qmail that may be here takes the address for its own."""
-        return all(address in self.known_to(kind) for kind in self.kinds)
+        """Whether mail for the address is not sent in circles by any mail system that may be here."""
+        return all(kind.knows_greeting or address in self.known_to(kind) for kind in self.kinds)
 
     def owns(self, exchanger: "Exchanger") -> bool:
         """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""
@@ -64,7 +68,7 @@ class Us:
 
     @property
     def helo(self) -> str:
-        """The name that qmail greets with, empty where that is not known."""
+        """The name that this server greets with, empty where that is not known."""
         settings = self.settings
         return f"{settings.system_name}.{settings.domain_name}" if settings.domain_name else ""
 
@@ -80,26 +84,31 @@ class Us:
 
 @dataclass(frozen=True)
 class Exchanger:
-    """One MX record, and what the look-ups of its host gave. `name` is empty in a null MX."""
+    """One MX record, and what the look-ups of its host gave. `name` is empty in a null MX.
+
+    `ipv6` is whether the mail system here uses IPv6.
+    """
 
     preference: int
     name: str
     a: Answer = ABSENT
     aaaa: Answer = ABSENT
     alias: bool = False
+    ipv6: bool = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The IPv4 addresses, the only ones that qmail uses."""
-        address = literal(self.name)
-        return (address,) if address else self.a.records
+        """Those that the mail system here uses."""
+        if address := literal(self.name):
+            return (address,)
+        return (*self.a.records, *self.aaaa.records) if self.ipv6 else self.a.records
 
 
 @dataclass(frozen=True)
 class Facts:
     """All that is known of one name.
 
-    `delivery` is the worst of `outcomes`, which each kind of qmail may come to. `rule` is the one that decides about
+    `delivery` is the worst of `outcomes`, which each mail system may come to. `rule` is the one that decides about
     its mail: its own, or that of a domain it lies in. `mx` is how the look-up of
     its MX ended, `bogus` whether DNSSEC was why it failed. `route` is what smtproutes on disk says, `expected_route`
     what it should say, where that is known. `contacts` are the dialogues with the targets of the delivery. `policy` is
@@ -109,7 +118,7 @@ class Facts:
     name: str
     us: Us
     delivery: Delivery
-    outcomes: Mapping[Qmail, tuple[Delivery, ...]] = field(default_factory=dict)
+    outcomes: Mapping[MailSystem, tuple[Delivery, ...]] = field(default_factory=dict)
     rule: Rule | None = None
     mx: Status = Status.ANSWER
     bogus: bool = False
@@ -160,12 +169,12 @@ class Facts:
 
 
 def unavailable(exchanger: Exchanger) -> bool:
-    """Whether qmail has no address to try for this exchanger."""
+    """Whether the mail system has no address to try for this exchanger."""
     return not exchanger.addresses
 
 
 def only_ipv6(exchanger: Exchanger) -> bool:
-    """Whether the exchanger is there for others, but not for qmail, which has no IPv6."""
+    """Whether the exchanger is there for others, but not for a mail system without IPv6."""
     return unavailable(exchanger) and exchanger.a.outcome != Outcome.FAILED and bool(exchanger.aaaa.records)
 
 

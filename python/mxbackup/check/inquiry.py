@@ -10,9 +10,7 @@ from mxbackup.lookup import answers, mtasts
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import UNKNOWN, Status
-from mxbackup.routing import qmail_remote
-from mxbackup.routing.qmail_remote import Qmail
-from mxbackup.routing.verdict import Delivery, Target, Verdict, worst
+from mxbackup.routing.verdict import Delivery, MailSystem, Target, Verdict, worst
 from mxbackup.rules import Rule
 from mxbackup.smtp.client import Dialogue, Question
 from mxbackup.smtp.replies import Outcome
@@ -26,8 +24,8 @@ POLICY_LIMIT = 5.0  # seconds
 class Inquiry:
     """What is asked about one name, of whom, and for how long.
 
-    `rule` is the one that decides about its mail, `routes` the entries of smtproutes on disk, None without that file,
-    `ours` those that the rules ask for.
+    `rule` is the one that decides about its mail, `routes` the entries on disk that say where mail goes, None without
+    such a file, `ours` those that the rules ask for.
     """
 
     name: str
@@ -59,15 +57,15 @@ class Inquiry:
             exchangers=tuple(self._exchanger(*mx) for mx in answer.answer("MX").exchangers),
             resolver_exchangers=own.answer("MX").exchangers if own.status == Status.ANSWER else None,
             servers=self.dns.facts(self.name),
-            route=qmail_remote.route(self.name, self.routes or {}),
-            expected_route=None if self.routes is None else qmail_remote.route(self.name, self.ours),
+            route=self.us.kinds[0].route(self.name, self.routes or {}),
+            expected_route=None if self.routes is None else self.us.kinds[0].route(self.name, self.ours),
             contacts=contacts,
             policy=policy,
             policy_trouble=trouble,
         )
 
     def _contacts(self) -> dict[Target, Dialogue]:
-        """Connect to the targets of each kind of qmail in turn, up to the first that can be reached, as qmail does."""
+        """Connect to the targets of each mail system in turn, up to the first that can be reached, as it does."""
         found: dict[Target, Dialogue] = {}
         for kind in self.us.kinds:
             for tier in self._tiers(kind):
@@ -86,13 +84,13 @@ class Inquiry:
                 return True
         return False
 
-    def _tiers(self, kind: Qmail) -> tuple[tuple[Target, ...], ...]:
+    def _tiers(self, kind: MailSystem) -> tuple[tuple[Target, ...], ...]:
         if self._local:
             return ()
-        found = qmail_remote.tiers(self.name, self.routes or {}, self.dns.lookup, self.us.known_to(kind), kind)
+        found = kind.tiers(self.name, self.routes or {}, self.dns.lookup, self.us.known_to(kind))
         return () if isinstance(found, Delivery) else found
 
-    def _outcomes(self, kind: Qmail, reached: Container[Target]) -> tuple[Delivery, ...]:
+    def _outcomes(self, kind: MailSystem, reached: Container[Target]) -> tuple[Delivery, ...]:
         if self._local:
             return (Delivery(Verdict.LOCAL),)
         us = self.us
@@ -100,7 +98,7 @@ class Inquiry:
         # What was not tried any more counts as what does not answer, of two mistakes the smaller.
         dead = {target for target in targets if target not in reached and not us.gets(target, kind)}
         known, here = us.known_to(kind), us.here(kind)
-        return qmail_remote.outcomes(self.name, self.routes or {}, self.dns.lookup, known, here, dead, kind)
+        return kind.outcomes(self.name, self.routes or {}, self.dns.lookup, known, here, dead)
 
     @property
     def _local(self) -> bool:
@@ -111,7 +109,7 @@ class Inquiry:
             return Exchanger(preference, name)
         look_up = self.dns.lookup
         alias = bool(look_up(name, "CNAME").records)
-        return Exchanger(preference, name, look_up(name, "A"), look_up(name, "AAAA"), alias)
+        return Exchanger(preference, name, look_up(name, "A"), look_up(name, "AAAA"), alias, self.us.uses_ipv6)
 
     def _policy(self) -> tuple[mtasts.Policy | None, str]:
         look_up = self.dns.lookup

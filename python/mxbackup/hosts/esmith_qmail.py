@@ -18,7 +18,7 @@ from mxbackup.targets import controlfile, morercpthosts, registry, smtproutes
 from mxbackup.targets.target import Target, TargetStatus
 
 if TYPE_CHECKING:
-    from mxbackup.routing.qmail_remote import Qmail
+    from mxbackup.routing.verdict import MailSystem
     from mxbackup.targets.controlfile import FileChange
 
 
@@ -33,11 +33,11 @@ class EsmithQmail(HostKind):
         """Routes of rules count where `smtproutes` is expanded, and read."""
         return replace(found, routes=not found.postfix and smtproutes.TARGET in self.targets())
 
-    def qmails(self) -> "tuple[Qmail, ...]":
+    def mail_systems(self) -> "tuple[MailSystem, ...]":
         """All of them have the same; without databases this is some other machine."""
         from mxbackup.routing import qmail_remote
 
-        return (qmail_remote.PATCHED,) if self._exists(DATABASES) else super().qmails()
+        return (qmail_remote.PATCHED,) if self._exists(DATABASES) else super().mail_systems()
 
     def prepare(self, event: bool) -> None:
         """The databases are there."""

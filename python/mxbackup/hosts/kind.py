@@ -2,13 +2,14 @@
 """What a kind of server answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from mxbackup.errors import Finding, HostError
-from mxbackup.esmith.host import NEWMRH, Host
+from mxbackup.esmith.host import CONTROL, NEWMRH, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import Known
@@ -18,11 +19,14 @@ from mxbackup.targets.target import Target, TargetStatus
 # What only some events or hosts need is imported for them.
 if TYPE_CHECKING:
     from mxbackup.esmith.postfix import SettingChange
+    from mxbackup.lookup.interfaces import Own
     from mxbackup.queue import Message
-    from mxbackup.routing.qmail_remote import Qmail
+    from mxbackup.routing.verdict import MailSystem
+    from mxbackup.rules import RuleSet
     from mxbackup.targets.controlfile import FileChange
 
 
+NO_ENTRIES: Mapping[str, str] = MappingProxyType({})
 QMAIL_REMOTE = Path("/var/qmail/bin/qmail-remote")
 
 
@@ -95,8 +99,11 @@ class HostKind(ABC):
         """Tell the mail system so. Raises HostError, also where it need not be told anything."""
         raise HostError("Only Postfix has to be told of our files: there is nothing to configure here.")
 
-    def qmails(self) -> "tuple[Qmail, ...]":
-        """Return the kinds of qmail that may be here: one that reads moreipme has the file's name in it."""
+    def mail_systems(self) -> "tuple[MailSystem, ...]":
+        """Return what may send the mail here: a qmail that reads moreipme has the file's name in it.
+
+        Raises HostError.
+        """
         from mxbackup.routing import qmail_remote
 
         try:
@@ -129,6 +136,33 @@ class HostKind(ABC):
 
         return [{to.name for to in message.undelivered() if to.channel != Channel.LOCAL} for message in self.queued()]
 
+    def routes(self, before: Container[str] = (), after: Mapping[str, str] = NO_ENTRIES) -> "Mapping[str, str] | None":
+        """Return the entries that say where mail goes, as `mail_systems` take them.
+
+        Those with keys in `before` are left out, those of `after` stand in their place. None where there is no file
+        for entries. Raises OSError, HostError.
+        """
+        from mxbackup.routing import qmail_remote
+
+        content = self._control("smtproutes")
+        if content is None:
+            return None
+        others = {key: to for key, to in qmail_remote.parse_routes(content).items() if key not in before}
+        return others | dict(after)
+
+    def routes_meant(self, rules: "RuleSet", settings: Settings) -> dict[str, str]:
+        """Return the entries that the rules ask for."""
+        from mxbackup.routing import entries
+
+        return entries.table(rules, settings) if settings.routes else {}
+
+    def own_addresses(self) -> "Own":
+        """Return the addresses that the mail system may take for its own. Raises OSError, HostError."""
+        from mxbackup.lookup import interfaces
+
+        more, less = (interfaces.parse_networks(self._control(name) or b"") for name in ("moreipme", "notipme"))
+        return interfaces.Own(interfaces.addresses(), more, less)
+
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""
         return qpsmtpd.TARGET in self.targets()
@@ -149,6 +183,10 @@ class HostKind(ABC):
 
             held = morercpthosts.in_rcpthosts(self.host, held)
         return target.fragment(replace(inventory, rules=held), known)
+
+    def _control(self, name: str) -> bytes | None:
+        path = self.host.path(CONTROL / name)
+        return path.read_bytes() if path.exists() else None
 
     def _exists(self, path: Path) -> bool:
         return self.host.path(path).exists()

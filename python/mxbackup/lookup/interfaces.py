@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The IPv4 addresses by which qmail knows itself: those of this machine's interfaces (ipme.c), and a patch's more."""
+"""The addresses by which a mail system knows itself: those of this machine's interfaces, and more that are named."""
 
 import re
 import socket
 import struct
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 
 from mxbackup.lookup.answers import literal
 
@@ -16,25 +17,28 @@ IFF_UP = 1
 # struct ifreq, netdevice(7): a name of 16 bytes and a union, which is larger where pointers are.
 IFREQ_SIZE = 16 + (24 if struct.calcsize("P") == 8 else 16)
 ROOM_FOR = 4096
+IF_INET6 = Path("/proc/net/if_inet6")
+Network = IPv4Network | IPv6Network
 _IP = r"([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)"
 _LINE = re.compile(rf"{_IP}[^/]*(?:/{_IP}.*)?")
 
 
 @dataclass(frozen=True)
 class Own:
-    """The addresses that a qmail with the moreipme patch (0.6, ipme.c) takes for its own: use `in`.
+    """The addresses that a mail system takes for its own: use `in`.
 
-    `more` are the networks of `control/moreipme`, `less` those of `control/notipme`; the narrowest one that holds an
+    `more` are the networks of `control/moreipme`, which a patch has qmail read (0.6, ipme.c), or the addresses of
+    Postfix' proxy_interfaces; `less` the networks of `control/notipme`; the narrowest one that holds an
     address decides. The interfaces count as networks of one address.
     """
 
     interfaces: Collection[str] = ()
-    more: tuple[IPv4Network, ...] = ()
-    less: tuple[IPv4Network, ...] = ()
+    more: tuple[Network, ...] = ()
+    less: tuple[Network, ...] = ()
 
     def __contains__(self, address: object) -> bool:
-        found = IPv4Address(str(address))
-        here = 32 if address in self.interfaces else _narrowest(self.more, found)
+        found = ip_address(str(address))
+        here = found.max_prefixlen if address in self.interfaces else _narrowest(self.more, found)
         return here > _narrowest(self.less, found)
 
 
@@ -52,16 +56,25 @@ def _network(address: str, mask: str) -> IPv4Network | None:
     return found if (int(found.network_address), int(found.netmask)) == (first, bits) else None
 
 
-def _narrowest(networks: Iterable[IPv4Network], address: IPv4Address) -> int:
+def _narrowest(networks: Iterable[Network], address: IPv4Address | IPv6Address) -> int:
     return max((network.prefixlen for network in networks if address in network), default=-1)
 
 
 def addresses() -> frozenset[str]:
-    """Return the addresses of all interfaces that are up. Where there is no such ioctl, those of the host name."""
+    """Return the IPv4 addresses of all interfaces that are up; of the host name where there is no such ioctl."""
     try:
         return frozenset(_configured())
     except (ImportError, OSError):
         return frozenset(_of_host_name())
+
+
+def addresses_of_ipv6() -> frozenset[str]:
+    """Return the IPv6 addresses of all interfaces (if_inet6, proc(5)); none where the system has no IPv6."""
+    try:
+        lines = IF_INET6.read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(str(IPv6Address(int(line.split()[0], 16))) for line in lines)
 
 
 def _configured() -> list[str]:

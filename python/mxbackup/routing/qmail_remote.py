@@ -35,6 +35,43 @@ class Qmail:
     big_answers: bool
     reads_moreipme: bool
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """It has no IPv6."""
+        return ("A",)
+
+    @property
+    def reads_networks(self) -> bool:
+        """In `moreipme` and `notipme`."""
+        return self.reads_moreipme
+
+    @property
+    def knows_greeting(self) -> bool:
+        """It does not look at the greeting."""
+        return False
+
+    def route(self, name: str, routes: Mapping[str, str]) -> Route | None:
+        """See `route`."""
+        return route(name, routes)
+
+    def tiers(
+        self, name: str, routes: Mapping[str, str], lookup: Lookup, own: Container[str]
+    ) -> tuple[tuple[Target, ...], ...] | Delivery:
+        """See `tiers`."""
+        return tiers(name, routes, lookup, own, self)
+
+    def outcomes(
+        self,
+        name: str,
+        routes: Mapping[str, str],
+        lookup: Lookup,
+        own: Container[str],
+        public: Container[str],
+        unreachable: Container[Target],
+    ) -> tuple[Delivery, ...]:
+        """See `outcomes`."""
+        return outcomes(name, routes, lookup, own, public, unreachable, self)
+
 
 UNPATCHED = Qmail("qmail 1.03, netqmail 1.06, notqmail 1.08", True, False, False)
 LATER = Qmail("notqmail 1.09", False, True, False)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What becomes of a message, whichever mail system decides it. Pure."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from mxbackup.lookup.answers import Lookup
 from mxbackup.smtp import SMTP_PORT
 
 NOBODY_ANSWERS = "4.4.1"
@@ -56,6 +57,49 @@ class Route:
     key: str
     host: str | None = None
     port: int = SMTP_PORT
+
+
+class MailSystem(Protocol):
+    """What may send this server's mail, of one kind."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of records whose addresses it uses."""
+
+    @property
+    def reads_networks(self) -> bool:
+        """Whether it takes addresses for its own, or not, that are written down beside those of its interfaces."""
+
+    @property
+    def knows_greeting(self) -> bool:
+        """Whether it knows itself by what it is greeted with, so that mail does not go in circles."""
+
+    def route(self, name: str, routes: Mapping[str, str]) -> Route | None:
+        """Return what the table of routes says of a name."""
+
+    def tiers(
+        self, name: str, routes: Mapping[str, str], lookup: Lookup, own: Container[str]
+    ) -> tuple[tuple[Target, ...], ...] | Delivery:
+        """Return the targets that are tried, in tiers within which chance decides, or what is done without any."""
+
+    def outcomes(
+        self,
+        name: str,
+        routes: Mapping[str, str],
+        lookup: Lookup,
+        own: Container[str],
+        public: Container[str],
+        unreachable: Container[Target],
+    ) -> tuple[Delivery, ...]:
+        """Return what becomes of a message: more than one thing where chance decides.
+
+        `own` are the addresses that it takes for its own, `public` further ones that lead to this server, and
+        `unreachable` the targets that accept no connection.
+        """
 
 
 def leads_to_us(target: Target, own: Container[str], public: Container[str]) -> bool:

@@ -75,7 +75,7 @@ def we_come_second(facts: Facts) -> Iterator[Finding]:
 
 
 def we_know_ourselves(facts: Facts) -> Iterator[Finding]:
-    """qmail knows itself by its interfaces alone; behind NAT it connects to itself in circles."""
+    """qmail knows itself by its interfaces alone; behind NAT it connects to itself in circles. Postfix does not."""
     strange = [e for e in facts.ours if e.addresses and not any(map(facts.us.knows, e.addresses))]
     if strange and not facts.relayed:
         primary = next((other.name for other in facts.primaries if other.addresses), "HOST")

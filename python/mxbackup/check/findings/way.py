@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way that qmail sends the mail: as meant, the same by every kind of qmail, and to a good end."""
+"""The way that the mail is sent: as meant, the same by every mail system that may be here, and to a good end."""
 
 from collections.abc import Iterable, Iterator
 
 from mxbackup.check.facts import Check, Facts
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.routing.entries import Way, meant_way
-from mxbackup.routing.qmail_remote import Qmail
-from mxbackup.routing.verdict import Verdict, worst
+from mxbackup.routing.verdict import MailSystem, Verdict, worst
 
 DIFFERS = FindingKind(
     "qmail-differs", Severity.WARNING,
@@ -55,8 +54,8 @@ DEFER = FindingKind(
 
 
 def kinds_agree(facts: Facts) -> Iterator[Finding]:
-    """Every kind of qmail that may be here does the same with the mail. See `qmail_remote.Qmail`."""
-    by_result: dict[tuple[Verdict, str], list[Qmail]] = {}
+    """Every mail system that may be here does the same with the mail: kinds of qmail, see `qmail_remote.Qmail`."""
+    by_result: dict[tuple[Verdict, str], list[MailSystem]] = {}
     worsts = {kind: worst(found) for kind, found in facts.outcomes.items()}
     for kind, delivery in worsts.items():
         by_result.setdefault((delivery.verdict, delivery.code), []).append(kind)
@@ -88,7 +87,7 @@ def routed_as_meant(facts: Facts) -> Iterator[Finding]:
 
 
 def verdict_is_good(facts: Facts) -> Iterator[Finding]:
-    """What qmail-remote will do is right. To be asked where no other check has said why not."""
+    """What will be done with the mail is right. To be asked where no other check has said why not."""
     verdict, code = facts.delivery.verdict, facts.delivery.code
     if verdict == Verdict.LOOP:
         yield LOOP.found(name=facts.name, to=", ".join(map(str, facts.delivery.to)))
@@ -98,7 +97,7 @@ def verdict_is_good(facts: Facts) -> Iterator[Finding]:
         yield DEFER.found(name=facts.name, code=code)
 
 
-def _named(kinds: Iterable[Qmail]) -> str:
+def _named(kinds: Iterable[MailSystem]) -> str:
     return ", ".join(kind.name for kind in kinds)
 
 

@@ -99,7 +99,7 @@ class Finder:
         A failed look-up among them keeps the mail in the queue.
         """
         address = literal(host)
-        if address and kind_of(address) in self.postfix.kinds:
+        if address and type_of(address) in self.postfix.types:
             return (address,), code
         soft = code.startswith("4")
         if self.postfix.dns and self.postfix.mx:
@@ -119,12 +119,12 @@ class Finder:
     def _natively(self, host: str) -> Answer:
         """getaddrinfo(3): /etc/hosts, then the DNS."""
         listed = self.postfix.hosts.get(host.lower(), ())
-        if usable := tuple(address for address in listed if kind_of(address) in self.postfix.kinds):
+        if usable := tuple(address for address in listed if type_of(address) in self.postfix.types):
             return Answer(Outcome.FOUND, usable)
         return self._of_types(host, self.lookup)
 
     def _of_types(self, host: str, ask: Callable[[str, str], Answer]) -> Answer:
-        answers = [ask(host, kind) for kind in self.postfix.kinds]
+        answers = [ask(host, kind) for kind in self.postfix.types]
         if records := tuple(record for answer in answers for record in answer.records):
             return Answer(Outcome.FOUND, records)
         return FAILED if any(answer.outcome == Outcome.FAILED for answer in answers) else ABSENT
@@ -166,6 +166,6 @@ def _ipv6(text: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6, text)
 
 
-def kind_of(address: str) -> str:
+def type_of(address: str) -> str:
     """Return the type of the record that holds an address."""
     return "AAAA" if ":" in address else "A"

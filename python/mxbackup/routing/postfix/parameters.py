@@ -11,7 +11,7 @@ class Postfix:
 
     `transport` is relay_transport for a name of relay_domains, default_transport for any other. `parents_match`:
     `transport_maps` stands in parent_domain_matches_subdomains, so that in it `dom` covers what lies below it and
-    `.dom` nothing, otherwise `.dom` does. `kinds` are the types of records with addresses that
+    `.dom` nothing, otherwise `.dom` does. `types` are the types of records with addresses that
     inet_protocols allows. `mx` is not smtp_dns_support_level=disabled. `native`: smtp_host_lookup has `native`, by
     which `hosts` (/etc/hosts) count; `dns`: it has `dns`. `preference` is the family of smtp_address_preference.
     `smtp_services` are the names in master.cf whose command is smtp.
@@ -21,7 +21,7 @@ class Postfix:
     relayhost: str = ""
     fallback_relay: str = ""
     parents_match: bool = False
-    kinds: tuple[str, ...] = ("A", "AAAA")
+    types: tuple[str, ...] = ("A", "AAAA")
     mx: bool = True
     dns: bool = True
     native: bool = False
@@ -34,11 +34,6 @@ class Postfix:
     balance: bool = True
     preference: str = "any"
     smtp_services: frozenset[str] = frozenset({"smtp", "relay"})
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return "Postfix"
 
 
 DEFAULTS = Postfix()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from mxbackup.routing.postfix.hosts import LOOPS_BACK, Hop, kind_of
+from mxbackup.routing.postfix.hosts import LOOPS_BACK, Hop, type_of
 from mxbackup.routing.postfix.parameters import Postfix
 from mxbackup.routing.verdict import NOBODY_ANSWERS, Target, Verdict, leads_to_us
 
@@ -31,7 +31,7 @@ def in_tiers(hops: Iterable[Hop], preference: str) -> list[list[Hop]]:
     wanted = FAMILIES.get(preference)
 
     def rank(hop: Hop) -> tuple[int, bool]:
-        return hop.preference, wanted is not None and kind_of(hop.address) != wanted
+        return hop.preference, wanted is not None and type_of(hop.address) != wanted
 
     return [list(tier) for _, tier in groupby(sorted(hops, key=rank), key=rank)]
 
@@ -49,7 +49,7 @@ class Servers:
         tiers = in_tiers(hops, postfix.preference)
         # With soft_bounce the next one is tried even then.
         best = None if postfix.soft_bounce else hops[0].preference
-        answers = [[(kind_of(hop.address), self._at(hop, port, best)) for hop in tier] for tier in tiers]
+        answers = [[(type_of(hop.address), self._at(hop, port, best)) for hop in tier] for tier in tiers]
         return list(dict.fromkeys(end for quota in _quotas(tiers, postfix) for end in _ends(answers, quota)))
 
     def _at(self, hop: Hop, port: int, best: int | None) -> End:
@@ -83,7 +83,7 @@ def _ends(tiers: Iterable[list[tuple[str, End]]], quota: Mapping[str, int]) -> I
 def _quotas(tiers: Sequence[Sequence[Hop]], postfix: Postfix) -> Iterator[dict[str, int]]:
     """How many addresses are tried, of all or of each family (smtp_balance_inet_proto): it may be left to chance."""
     limit = postfix.address_limit or NO_LIMIT
-    count = Counter(kind_of(hop.address) for tier in tiers for hop in tier)
+    count = Counter(type_of(hop.address) for tier in tiers for hop in tier)
     four, six = count["A"], count["AAAA"]
     if not (postfix.balance and four and six and four + six > limit):
         yield {ALL: limit}
@@ -92,6 +92,6 @@ def _quotas(tiers: Sequence[Sequence[Hop]], postfix: Postfix) -> Iterator[dict[s
     elif four <= limit // 2:
         yield {"A": four, "AAAA": limit - four}
     else:
-        for first_is_four in {kind_of(hop.address) == "A" for hop in tiers[0]}:
+        for first_is_four in {type_of(hop.address) == "A" for hop in tiers[0]}:
             of_four = (limit + first_is_four) // 2
             yield {"A": of_four, "AAAA": limit - of_four}
