@@ -15,6 +15,8 @@ from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Server, Status
+from mxbackup.routing.postfix.parameters import DEFAULTS
+from mxbackup.routing.postfix.system import System
 from mxbackup.routing.qmail_remote import PATCHED, UNPATCHED
 from mxbackup.routing.verdict import NOBODY_ANSWERS, Delivery, Route, Target, Verdict
 from mxbackup.rules import Recipients, SmartHostUse
@@ -95,6 +97,10 @@ ROWS: list[tuple[Facts, list[str]]] = [
     (mx(BACKUP), ["error only-mx"]),
     (mx(PRIMARY), ["error not-mx"]),
     (mx(PRIMARY, replace(BACKUP, a=addresses("192.0.2.99"))), ["error nat"]),
+    (
+        replace(mx(PRIMARY, replace(BACKUP, a=addresses("192.0.2.99"))), us=replace(US, kinds=(System(DEFAULTS),))),
+        ["warning proxy-interfaces"],
+    ),
     (mx(PRIMARY, BACKUP, Exchanger(5, "other.example", addresses("192.0.2.7"))), ["note shared-backup"]),
     (mx(PRIMARY, BACKUP, Exchanger(9, "third.example", addresses("192.0.2.7"))), []),
     (mx(replace(PRIMARY, a=ABSENT), BACKUP), ["error mx-missing"]),

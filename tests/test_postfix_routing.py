@@ -86,6 +86,7 @@ def test_by_mx(zone: str, verdict: str) -> None:
         ("smtp:[self.test], [prim.test]", "bounce 5.4.6"),
         ("smtp:[prim.test", "defer 4.3.0"),
         ("smtp:prim.test:nosuchport", "defer 4.3.0"),
+        ("smtp:,", "defer 4.3.0"),
         ("error:", "bounce 5.0.0"),
         ("error:5.7.1 no", "bounce 5.7.1"),
         ("error:4.7.1 no", "bounce 5.0.0"),

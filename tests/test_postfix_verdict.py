@@ -69,7 +69,7 @@ DESTINATIONS = [
     "[listed.test]", "listed.test", "[127.0.0.2]:", "[text.test]", "[aliasnot.test]", "[prim6.test]:26",
     "[nat.test], [prim.test]", "[2001:db8::2]", "[0x7f.0.0.2]",
 ]  # fmt: skip
-FATAL = ["[prim.test", "[prim.test]x", "prim.test:no-such-port", "[ipv6:127.0.0.1]", "[prim.test]:0", "[127.1]",
+FATAL = [",", "[prim.test", "[prim.test]x", "prim.test:no-such-port", "[ipv6:127.0.0.1]", "[prim.test]:0", "[127.1]",
          "[prim.test]:65536", "-x.test", "pr im.test:0", "[1.2]:26"]  # fmt: skip
 SERVICES = ["smtp", "smtp", "", "relay", "error", "retry", "discard"]
 REASONS = ["", "5.7.1 no", "4.2.1 later", "no reason", "2.0.0 fine", "5.7.1x no"]

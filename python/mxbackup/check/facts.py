@@ -58,8 +58,8 @@ class Us:
         return all("AAAA" in kind.types for kind in self.kinds)
 
     def knows(self, address: str) -> bool:
-        """Whether mail for the address is not sent in circles by any mail system that may be here."""
-        return all(kind.knows_greeting or address in self.known_to(kind) for kind in self.kinds)
+        """Whether every mail system that may be here takes the address for its own."""
+        return all(address in self.known_to(kind) for kind in self.kinds)
 
     def owns(self, exchanger: "Exchanger") -> bool:
         """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""

@@ -81,6 +81,23 @@ def table(host: Host, kind: str, path: Path) -> dict[str, str]:
     return {key: value for key, _, value in (line.partition("\t") for line in lines)}
 
 
+def look_up(host: Host, table: str, key: str) -> str | None:
+    """Return what a table, as main.cf names it, has for a key; None where it has nothing. Raises HostError."""
+    here = table if host.live else table.replace(f":{POSTFIX}/", f":{host.path(POSTFIX)}/")
+    done = _start(host, "postmap", "-q", key, here).end(COMMAND_LIMIT)
+    if done.status == 0:
+        return done.out.removesuffix("\n")
+    if not done.errors:
+        return None
+    raise HostError("{command} failed: {reason}", command="postmap", reason=one_line(done.errors))
+
+
+def services(host: Host, program: str) -> frozenset[str]:
+    """Return the names of the services in master.cf that are given mail and run this program. Raises HostError."""
+    parted = (line.split(None, 7) for line in _run(host, "postconf", "-M").splitlines())
+    return frozenset(found[0] for found in parted if found[1:2] == ["unix"] and found[7].split()[:1] == [program])
+
+
 def queue(host: Host) -> list[dict[str, Any]]:
     """Return the messages of the queue as postqueue(1) shows them with -j. Raises HostError."""
     import json

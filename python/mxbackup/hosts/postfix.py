@@ -4,8 +4,9 @@
 `mxbackup apply` writes and compiles them. It changes main.cf only when that is asked for.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mxbackup.errors import Finding, HostError, QueueError
 from mxbackup.esmith import postfix
@@ -13,12 +14,18 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.postfix import SettingChange
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
-from mxbackup.hosts.kind import HostKind, status_of
+from mxbackup.hosts.kind import NO_ENTRIES, HostKind, status_of
 from mxbackup.queue import Message
 from mxbackup.recipients.policies import Known
 from mxbackup.targets import controlfile, registry, relay_domains, transport
 from mxbackup.targets.controlfile import FileChange
 from mxbackup.targets.target import Target, TargetStatus
+
+# What only the checks need is imported for them.
+if TYPE_CHECKING:
+    from mxbackup.lookup.interfaces import Own
+    from mxbackup.routing.verdict import MailSystem
+    from mxbackup.rules import RuleSet
 
 
 class PlainPostfix(HostKind):
@@ -84,6 +91,30 @@ class PlainPostfix(HostKind):
         if values := {change.name: change.after for change in changes}:
             postfix.set_parameters(self.host, values)
             postfix.reload(self.host)
+
+    def mail_systems(self) -> "tuple[MailSystem, ...]":
+        """Postfix, as main.cf has it."""
+        from mxbackup.hosts import sending
+
+        return (sending.system(self.host),)
+
+    def routes(self, before: Container[str] = (), after: Mapping[str, str] = NO_ENTRIES) -> Mapping[str, str]:
+        """Whatever transport_maps names."""
+        from mxbackup.hosts import sending
+
+        return sending.TransportMaps(self.host, before, after)
+
+    def routes_meant(self, rules: "RuleSet", settings: Settings) -> dict[str, str]:
+        """Those of our two tables."""
+        from mxbackup.hosts import sending
+
+        return sending.routes_meant(rules, settings)
+
+    def own_addresses(self) -> "Own":
+        """As main.cf has them."""
+        from mxbackup.hosts import sending
+
+        return sending.own_addresses(self.host)
 
     def routes_written(self) -> dict[str, str]:
         """Those of our two tables."""

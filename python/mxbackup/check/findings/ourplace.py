@@ -47,6 +47,13 @@ NAT = FindingKind(
     "Set the route: mxbackup set {name} --route {primary}",
     "qmail ipme.c",
 )  # fmt: skip
+PROXY = FindingKind(
+    "proxy-interfaces", Severity.WARNING,
+    "The address {address} leads to this server, but Postfix does not know that (NAT): when the primary has no "
+    "address, the mail goes back to its senders at once.",
+    "Add {address} to proxy_interfaces in main.cf, and have Postfix read it: postfix reload",
+    "postconf(5)",
+)  # fmt: skip
 
 
 def we_are_an_mx(facts: Facts) -> Iterator[Finding]:
@@ -75,11 +82,12 @@ def we_come_second(facts: Facts) -> Iterator[Finding]:
 
 
 def we_know_ourselves(facts: Facts) -> Iterator[Finding]:
-    """qmail knows itself by its interfaces alone; behind NAT it connects to itself in circles. Postfix does not."""
+    """qmail knows itself by its interfaces alone, and behind NAT connects to itself in circles; Postfix, until then."""
     strange = [e for e in facts.ours if e.addresses and not any(map(facts.us.knows, e.addresses))]
     if strange and not facts.relayed:
         primary = next((other.name for other in facts.primaries if other.addresses), "HOST")
-        yield NAT.found(name=facts.name, address=strange[0].addresses[0], primary=primary)
+        kind = PROXY if all(kind.knows_greeting for kind in facts.us.kinds) else NAT
+        yield kind.found(name=facts.name, address=strange[0].addresses[0], primary=primary)
 
 
 CHECKS: tuple[Check, ...] = (we_are_an_mx, public_address_is_one, we_come_second, we_know_ourselves)

@@ -85,14 +85,18 @@ class Attempt:
             yield from (end for end in ends if not end.passes)
             left = [end for end in ends if end.passes]
             if left and (found.last or place == len(destinations)):
-                yield from (self._given_up(end, fallback=place > len(_split(self.nexthop))) for end in left)
+                yield from (self._given_up(end, fallback=place > len(self._usual)) for end in left)
                 return
             if not left:
                 return
 
     @property
     def _destinations(self) -> list[str]:
-        return [*_split(self.nexthop), *_split(self.finder.postfix.fallback_relay)]
+        return [*self._usual, *_split(self.finder.postfix.fallback_relay)]
+
+    @property
+    def _usual(self) -> list[str]:
+        return _split(self.nexthop) or [""]  # a fatal error, like all that is no destination
 
     def _given_up(self, end: End, *, fallback: bool) -> End:
         """What is made of the last error: those of relay hosts are a mistake of the server's own, to be mended."""
