@@ -39,6 +39,7 @@ MAIN = {
     "mydestination": "",
     "maillog_file": str(LOG),
     "alias_maps": "",
+    "relay_domains": "test .test example .example broken .broken",
     "transport_maps": "hash:/etc/postfix/transport",
     "smtp_tls_security_level": "none",
 }
@@ -102,6 +103,16 @@ class Order:
     worlds: Sequence[World] = field(default_factory=tuple)
 
 
+def master() -> str:
+    """Return what master.cf says of what sends mail."""
+    return MASTER + "".join(f"{service} unix - - n - - smtp\n" for service in SERVICES)
+
+
+def hosts(world: World) -> str:
+    """Return /etc/hosts of a world."""
+    return "".join(f"{address} {name}\n" for name, listed in world.hosts.items() for address in listed)
+
+
 def send(order: Order, directory: Path) -> list[dict[str, Sent]]:
     """Return for each world what became of the mail, by name. Needs root. Raises CalledProcessError."""
     directory.mkdir()
@@ -126,12 +137,12 @@ def main(directory: Path) -> None:
     etc = directory / "etc"
     shutil.copytree("/etc/postfix", etc)
     subprocess.run(["mount", "--bind", str(etc), "/etc/postfix"], check=True)
-    hosts = directory / "hosts"
-    _hide("/etc/hosts", hosts, "")
+    etc_hosts = directory / "hosts"
+    _hide("/etc/hosts", etc_hosts, "")
     for address, port in SINKS:
         listen = f"inet:[{address}]:{port}" if ":" in address else f"inet:{address}:{port}"
         subprocess.Popen(["smtp-sink", "-u", "nobody", "-h", "sink", listen, "200"])
-    sent = [_carry_out(World(**world), hosts) for world in order["worlds"]]
+    sent = [_carry_out(World(**world), etc_hosts) for world in order["worlds"]]
     (directory / "sent.json").write_text(json.dumps([{n: asdict(s) for n, s in w.items()} for w in sent]))
     knot.stop()
 
@@ -141,8 +152,8 @@ def _hide(path: str, behind: Path, content: str) -> None:
     subprocess.run(["mount", "--bind", str(behind), path], check=True)
 
 
-def _carry_out(world: World, hosts: Path) -> dict[str, Sent]:
-    hosts.write_text("".join(f"{address} {name}\n" for name, listed in world.hosts.items() for address in listed))
+def _carry_out(world: World, etc_hosts: Path) -> dict[str, Sent]:
+    etc_hosts.write_text(hosts(world))
     _configure(world)
     LOG.unlink(missing_ok=True)
     started = subprocess.run(["postfix", "start"], capture_output=True, text=True)
@@ -168,8 +179,7 @@ def _configure(world: World) -> None:
     if protocols != "all":
         listening = [address for address in listening if (":" in address) == (protocols == "ipv6")]
     smtpd = "".join(f"[{address}]:25 inet n - n - - smtpd\n" for address in listening)
-    smtp = "".join(f"{service} unix - - n - - smtp\n" for service in SERVICES)
-    (etc / "master.cf").write_text(MASTER + smtp + smtpd)
+    (etc / "master.cf").write_text(master() + smtpd)
     (etc / "transport").write_text("".join(f"{key} {value}\n" for key, value in world.table.items()))
     subprocess.run(["postmap", str(etc / "transport")], check=True)
 

@@ -7,19 +7,22 @@ MXBACKUP_CASES=5000 tries as many cases instead of CASES, others each time.
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from mxbackup.hosts import sending
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
 from mxbackup.routing.postfix.delivery import Attempt, outcomes
 from mxbackup.routing.postfix.hosts import Finder, type_of
 from mxbackup.routing.postfix.parameters import Postfix
-from mxbackup.routing.postfix.transport import resolve, site_of
+from mxbackup.routing.postfix.transport import MAILBOX, resolve, site_of
 from mxbackup.routing.postfix.trying import Servers
 from mxbackup.routing.verdict import Target
 from tests import realpostfix
 from tests.nameserver import Knot, free_port
+from tests.postfixhost import plain_postfix
 from tests.realpostfix import OWN, PUBLIC, SINKS, Order, Sent, World
 
 CASES = int(os.environ.get("MXBACKUP_CASES", "640"))
@@ -105,7 +108,9 @@ def table(dice: random.Random, names: list[str]) -> dict[str, str]:
     """A transport table; each fatal destination has a service of its own."""
     found: dict[str, str] = {}
     for name in dice.sample(names, len(names) // 3):
-        key = dice.choice([name, name, name, f".{name}", f".{name.partition('.')[2]}", name.partition(".")[2]])
+        key = dice.choice(
+            [name, name, f"{MAILBOX}@{name}", f".{name}", f".{name.partition('.')[2]}", name.partition(".")[2]]
+        )
         service = dice.choice(SERVICES)
         found[key] = f"{service}:{dice.choice(REASONS if service in ('error', 'retry') else ['', *DESTINATIONS])}"
     found = {key: value for key, value in found.items() if key.strip(".") not in ("", "test", "example", "broken")}
@@ -135,7 +140,7 @@ def world(dice: random.Random, names: list[str]) -> World:
         "smtp_mx_address_limit": dice.choice(["5", "5", "0", "1", "2", "3"]),
         "smtp_balance_inet_protocols": dice.choice(["yes", "yes", "no"]),
         "smtp_address_preference": dice.choice(["any", "any", "ipv4", "ipv6"]),
-        "default_transport": dice.choice(["smtp", "smtp", "smtp", "relay", "smtp:[prim.test]:26"]),
+        "relay_transport": dice.choice(["relay", "relay", "relay", "smtp", "smtp:[prim.test]:26"]),
         "parent_domain_matches_subdomains": dice.choice(["", "transport_maps"]),
     }
     if choices["inet_protocols"] == "ipv6":
@@ -159,29 +164,14 @@ def order(dice: random.Random, cases: int) -> Order:
     return Order({"test": "\n".join(zone), "broken": "@ is not a zone"}, worlds)
 
 
-def postfix(world: World) -> Postfix:
-    """The parameters of a world."""
-    said = world.main
-    look_up = said["smtp_host_lookup"]
-    return Postfix(
-        transport=said["default_transport"],
-        relayhost=said["relayhost"],
-        fallback_relay=said["smtp_fallback_relay"],
-        parents_match=bool(said["parent_domain_matches_subdomains"]),
-        types={"all": ("A", "AAAA"), "ipv4": ("A",), "ipv6": ("AAAA",)}[said["inet_protocols"]],
-        mx=said["smtp_dns_support_level"] != "disabled",
-        dns="dns" in look_up,
-        native="native" in look_up,
-        hosts={name: tuple(found) for name, found in world.hosts.items()},
-        ignore_mx_failure=said["ignore_mx_lookup_error"] == "yes",
-        defer_without_address=said["smtp_defer_if_no_mx_address_found"] == "yes",
-        best_mx_transport=said["best_mx_transport"],
-        soft_bounce=said["soft_bounce"] == "yes",
-        address_limit=int(said["smtp_mx_address_limit"]),
-        balance=said["smtp_balance_inet_protocols"] == "yes",
-        preference=said["smtp_address_preference"],
-        smtp_services=frozenset(realpostfix.SERVICES),
+def postfix(world: World, root: Path) -> Postfix:
+    """The parameters of a world, as the checks read them."""
+    server = plain_postfix(
+        root, "".join(f"{key} = {value}\n" for key, value in realpostfix.MAIN.items() | world.main.items())
     )
+    server.write("/etc/postfix/master.cf", realpostfix.master())
+    server.write("/etc/hosts", realpostfix.hosts(world))
+    return sending.system(server.host).postfix
 
 
 def by_order(dns: Dns, nexthop: str) -> bool:
@@ -198,9 +188,8 @@ def alike(code: str, by_chance: bool, native: bool) -> str:
     return code.replace("4.4.3", "4.4.4") if by_chance else code
 
 
-def differences(world: World, sent: dict[str, Sent], dns: Dns) -> Iterator[str]:
+def differences(world: World, found: Postfix, sent: dict[str, Sent], dns: Dns) -> Iterator[str]:
     """Yield a line for each name of whose mail something else was decided."""
-    found = postfix(world)
     own = {address for address in OWN if type_of(address) in found.types}
     own |= set(world.main["proxy_interfaces"].replace(",", " ").split())
     table = {key.lower(): value for key, value in world.table.items()}  # as postmap(1) makes it
@@ -226,9 +215,10 @@ def test_postfix_does_what_is_decided(tmp_path_factory: pytest.TempPathFactory) 
     knot = Knot(directory / "knot", asked.zones, ("127.0.0.1",), port)
     found = []
     try:
-        for world, of_world in zip(asked.worlds, sent, strict=True):
+        for number, (world, of_world) in enumerate(zip(asked.worlds, sent, strict=True)):
             dns = Dns([Server("127.0.0.1", port)], port=port, timeout=5)
-            found += list(differences(world, of_world, dns))
+            parameters = postfix(world, directory / f"host{number}")
+            found += list(differences(world, parameters, of_world, dns))
     finally:
         knot.stop()
     print(f"seed {SEED}: {sum(len(world.names) for world in asked.worlds)} cases, {len(found)} differences")
