@@ -2,10 +2,11 @@
 """The command `mxbackup`. What templates and events call is told apart here, so that it starts fast."""
 
 import gc
-import importlib.util
+import importlib
 import io
 import os
 import sys
+from types import CodeType, FunctionType, ModuleType
 
 NOT_POSSIBLE = 3
 
@@ -25,6 +26,15 @@ def main() -> None:
 
 def _run() -> None:
     match sys.argv[1:]:
+        case ["tend"] if _is_idle():
+            pass
+        case arguments:
+            _take_compiled_dataclasses()
+            _serve(arguments)
+
+
+def _serve(arguments: list[str]) -> None:
+    match arguments:
         case ["render", target] if _is_target(target):
             from mxbackup.hooks import actions
 
@@ -37,8 +47,6 @@ def _run() -> None:
             from mxbackup import panel
 
             panel.main()
-        case ["tend"] if _is_idle():
-            pass
         case _:
             from mxbackup.words import terminal
 
@@ -49,15 +57,40 @@ def _run() -> None:
 
 
 def _load_inspect_late() -> None:
-    """Load `inspect` when it is first used, as importlib's documentation shows under "Implementing lazy imports".
+    """Have `inspect`, whose own imports take a tenth of an event, loaded when something of it is first used.
 
-    dataclasses imports it for classes without a docstring, and its own imports take a tenth of an event.
+    dataclasses imports it for classes without a docstring. importlib's LazyLoader is no help: the statement `import`
+    itself looks at an attribute of what it finds.
     """
-    spec = importlib.util.find_spec("inspect")
-    if spec and spec.loader and "inspect" not in sys.modules:
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        sys.modules["inspect"] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+
+    def attribute(name: str) -> object:
+        if sys.modules.get("inspect") is late:
+            del sys.modules["inspect"]
+        return getattr(importlib.import_module("inspect"), name)
+
+    late = ModuleType("inspect")
+    late.__dict__["__getattr__"] = attribute
+    sys.modules.setdefault("inspect", late)
+
+
+def _take_compiled_dataclasses() -> None:
+    """Have dataclasses take the methods that it writes for classes of ours from where they are compiled already.
+
+    To compile them takes a seventh of an event. The package has them (tools/dataclass_code.py); a checkout does not.
+    """
+    try:
+        code: dict[str, CodeType] = importlib.import_module("mxbackup.dataclass_code").CODE
+    except ModuleNotFoundError:
+        return
+    import dataclasses
+
+    def define(text: str, names: dict[str, object], made: dict[str, object]) -> None:
+        if text in code:
+            made["__create_fn__"] = FunctionType(code[text], names)
+        else:
+            exec(text, names, made)  # noqa: S102 - what dataclasses itself would do
+
+    dataclasses.__dict__["exec"] = define  # before Python's own of that name
 
 
 def _is_target(text: str) -> bool:
