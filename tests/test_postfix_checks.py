@@ -129,17 +129,22 @@ def test_routes_are_what_postfix_finds_in_its_tables(server: Scratch, mxbackup: 
     assert system.route("other.test", routes) == Route("other.test", "10.0.0.1", 2525)
 
 
-def check(server: Scratch, dns_port: int, name: str, public: str = PUBLIC) -> list[str]:
-    """The verdict and the ids of what was found, where every primary accepts."""
+def report(server: Scratch, dns_port: int, name: str) -> collecting.Report:
+    """What is found where every primary accepts."""
 
     def accept(host: str, question: Question, port: int, seconds: float) -> Dialogue:
         return Dialogue(Smtp.ACCEPTED)
 
-    made = collecting.checker_for(kind_of(server.host), server.context.inventory().settings, public={public})
+    made = collecting.checker_for(kind_of(server.host), server.context.inventory().settings, public={PUBLIC})
     dns = Dns([Server("127.0.0.1", dns_port)], port=dns_port)
-    report = collecting.Checker(dns, made._us, made._routes, Contacts(accept)).check(name)
-    verdict = f"{report.delivery.verdict} {report.delivery.code}".strip()
-    return [verdict, *sorted(finding.id for finding in report.findings)]
+    return collecting.Checker(dns, made._us, made._routes, Contacts(accept)).check(name)
+
+
+def check(server: Scratch, dns_port: int, name: str) -> list[str]:
+    """The verdict and the ids of what was found."""
+    found = report(server, dns_port, name)
+    verdict = f"{found.delivery.verdict} {found.delivery.code}".strip()
+    return [verdict, *sorted(finding.id for finding in found.findings)]
 
 
 def test_the_verdict_is_that_of_postfix(server: Scratch, dns_port: int) -> None:
@@ -155,6 +160,7 @@ def test_the_verdict_is_that_of_postfix(server: Scratch, dns_port: int) -> None:
     }
     configured(server, f"proxy_interfaces = {PUBLIC}", "inet_protocols = ipv4")
     assert check(server, dns_port, "six.test") == ["defer 4.4.4", "ipv6-only"]
+    assert "and Postfix has no IPv6" in str(report(server, dns_port, "six.test").findings[0].message)
 
 
 def test_behind_nat_postfix_finds_out_who_it_is_when_it_connects(server: Scratch, dns_port: int) -> None:

@@ -53,6 +53,11 @@ class Us:
         return leads_to_us(target, self.known_to(kind), self.here(kind))
 
     @property
+    def program(self) -> str:
+        """The mail system here."""
+        return self.kinds[0].program
+
+    @property
     def uses_ipv6(self) -> bool:
         """Whether every mail system that may be here does."""
         return all("AAAA" in kind.types for kind in self.kinds)

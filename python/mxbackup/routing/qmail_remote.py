@@ -36,6 +36,16 @@ class Qmail:
     reads_moreipme: bool
 
     @property
+    def program(self) -> str:
+        """The same for all kinds."""
+        return "qmail"
+
+    @property
+    def table(self) -> str:
+        """The control file."""
+        return "smtproutes"
+
+    @property
     def types(self) -> tuple[str, ...]:
         """It has no IPv6."""
         return ("A",)

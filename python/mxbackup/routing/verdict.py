@@ -67,6 +67,14 @@ class MailSystem(Protocol):
         """What it is called."""
 
     @property
+    def program(self) -> str:
+        """What it is of: all kinds of qmail are qmail."""
+
+    @property
+    def table(self) -> str:
+        """What its table of routes is called."""
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The types of records whose addresses it uses."""
 

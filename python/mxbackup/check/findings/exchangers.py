@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The mail exchangers of a name are hosts that qmail can reach."""
+"""The mail exchangers of a name are hosts that the mail system can reach."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ LOOKUP_FAILED = FindingKind(
 )  # fmt: skip
 ONLY_IPV6 = FindingKind(
     "ipv6-only", Severity.ERROR,
-    "The mail exchanger {exchanger} of {name} has only IPv6 addresses, and qmail has no IPv6.",
+    "The mail exchanger {exchanger} of {name} has only IPv6 addresses, and {program} has no IPv6.",
     "Give it an A record, or set a route to a host with an IPv4 address.",
     "qmail dns.c", milder=Severity.WARNING,
 )  # fmt: skip
@@ -45,7 +45,7 @@ MISSING = FindingKind(
 )  # fmt: skip
 NO_ADDRESS = FindingKind(
     "no-address", Severity.ERROR,
-    "No mail exchanger of {name} before this server has an address that qmail can use.",
+    "No mail exchanger of {name} before this server has an address that {program} can use.",
     "Give the primary an A record, or set its address as route: mxbackup set {name} --route ADDRESS",
     "qmail qmail-remote.c", milder=Severity.WARNING,
 )  # fmt: skip
@@ -67,15 +67,15 @@ def exchangers_are_hosts(facts: Facts) -> Iterator[Finding]:
 
 
 def exchangers_have_addresses(facts: Facts) -> Iterator[Finding]:
-    """Some exchanger other than this server has an IPv4 address; else qmail bounces, since it has no IPv6."""
+    """Some exchanger other than this server has an address that the mail system uses; else qmail bounces."""
     candidates = [exchanger for exchanger in facts.primaries if exchanger.name]
     without = [exchanger for exchanger in candidates if unavailable(exchanger)]
     nowhere = len(without) == len(candidates)
     mild = facts.relayed or not nowhere
     for exchanger in without:
-        yield _why(exchanger).found(name=facts.name, exchanger=exchanger.name, mild=mild)
+        yield _why(exchanger).found(name=facts.name, exchanger=exchanger.name, program=facts.us.program, mild=mild)
     if nowhere and len(candidates) > 1:
-        yield NO_ADDRESS.found(name=facts.name, mild=mild)
+        yield NO_ADDRESS.found(name=facts.name, program=facts.us.program, mild=mild)
 
 
 def _why(exchanger: Exchanger) -> FindingKind:

@@ -23,7 +23,7 @@ BY_CHANCE = FindingKind(
 )  # fmt: skip
 STALE = FindingKind(
     "routes-stale", Severity.ERROR,
-    "The file smtproutes does not say what the rule for {name} says.",
+    "The file {file} does not say what the rule for {name} says.",
     "To see why: mxbackup status",
     "qmail-remote(8)",
 )  # fmt: skip
@@ -81,7 +81,7 @@ def routed_as_meant(facts: Facts) -> Iterator[Finding]:
     """smtproutes on disk says what the rule says; and nothing goes through the smart host unseen."""
     route = facts.route
     if facts.expected_route is not None and route != facts.expected_route and not facts.us.outdated:
-        yield STALE.found(name=facts.name)
+        yield STALE.found(name=facts.name, file=facts.us.kinds[0].table)
     elif route is not None and route.host and (route.key == "" or _meant_for_smarthost(facts)):
         yield SMARTHOST.found(name=facts.name, host=route.host)
 

@@ -16,6 +16,8 @@ class System:
 
     postfix: Postfix
     name: str = "Postfix"
+    program: str = "Postfix"
+    table: str = "transport"
     reads_networks: bool = True  # proxy_interfaces
     knows_greeting: bool = True
 
