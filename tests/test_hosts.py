@@ -12,6 +12,7 @@ from mxbackup.hosts.esmith_qmail import EsmithQmail
 from mxbackup.hosts.plain_qmail import PlainQmail
 from mxbackup.hosts.postfix import PlainPostfix
 from mxbackup.routing.qmail_remote import KINDS, PATCHED
+from mxbackup.rules import RuleSet
 from tests.postfixhost import plain_postfix
 from tests.scratch import Scratch
 from tests.test_plain_qmail import CONTROL, plain_qmail
@@ -88,6 +89,6 @@ def test_postfix_is_met_without_e_smith_and_qmail_alone(tmp_path: Path) -> None:
 
 def test_only_postfix_has_to_be_told_of_our_files(tmp_path: Path) -> None:
     kind = kind_of(plain_qmail(tmp_path).host)
-    assert (kind.findings(), kind.settings_to_change()) == ([], [])
+    assert (kind.findings(RuleSet()), kind.settings_to_change(RuleSet())) == ([], [])
     with pytest.raises(HostError, match="there is nothing to configure"):
         kind.configure([])

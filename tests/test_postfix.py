@@ -16,6 +16,18 @@ from tests.postfixhost import DIRECTORY, MAIN, MAIN_CF, plain_postfix, tables
 from tests.scratch import Scratch
 
 Run = Callable[..., Outcome]
+PATTERNS = {
+    "exact": ("/([^@]+)$/ ${1}",),
+    "base": ("/^([^@+-]+)[+-][^@]*(@.*)$/ ${1}${2}",),
+    "unlisted": (
+        "/^[^@]+[+-]/ 450 4.1.1 Not in the list of recipients, ask the primary mail server",
+        "/./ 550 5.1.1 Not in the list of recipients",
+    ),
+}
+FILES = (
+    "exact", "transport", "transport_hosts", "base", "unlisted", "recipients", "recipient_hosts", "recipient_domains",
+    "relay_domains", "relay_hosts",
+)  # fmt: skip
 RELAY_DOMAINS = (
     f"relay_domains = pipemap:{{regexp:{DIRECTORY}/exact,hash:{DIRECTORY}/relay_hosts}} hash:{DIRECTORY}/relay_domains"
 )
@@ -50,20 +62,15 @@ def test_two_commands_put_a_rule_into_force(server: Scratch, mxbackup: Run) -> N
         "Added dupontnet.com (Domain). To put it into force: mxbackup apply\n",
         "",
     )
-    files = ("exact", "transport", "transport_hosts", "relay_domains", "relay_hosts")
-    said = "".join(f"created {DIRECTORY}/{name}\n" for name in files)
+    said = "".join(f"created {DIRECTORY}/{name}\n" for name in FILES)
     assert mxbackup("apply", "--configure") == (
         0,
         f"{said}changed relay_domains in main.cf\nchanged transport_maps in main.cf\n",
         "",
     )
-    assert tables(server) == {
-        "exact": block("/([^@]+)$/ ${1}"),
-        "transport": "",
-        "transport_hosts": "",
-        "relay_domains": block("dupontnet.com\tmxbackup", ".dupontnet.com\tmxbackup"),
-        "relay_hosts": "",
-    }
+    filled = {name: block(*lines) for name, lines in PATTERNS.items()}
+    filled["relay_domains"] = block("dupontnet.com\tmxbackup", ".dupontnet.com\tmxbackup")
+    assert tables(server) == dict.fromkeys(FILES, "") | filled
     written = server.read(MAIN)
     assert (written[: len(MAIN_CF)], sorted(written[len(MAIN_CF) :].splitlines())) == (
         MAIN_CF,
@@ -71,7 +78,7 @@ def test_two_commands_put_a_rule_into_force(server: Scratch, mxbackup: Run) -> N
     )
     assert mxbackup("apply", "--configure") == (0, "Nothing to do: the files are up to date.\n", "")
     status, out, _ = mxbackup("status")
-    assert (status, out.splitlines()[3:8]) == (0, [f"{name}: up to date" for name in files])
+    assert (status, out.splitlines()[3:13]) == (0, [f"{name}: up to date" for name in FILES])
 
 
 def test_without_being_asked_it_changes_no_setting(server: Scratch, mxbackup: Run) -> None:
@@ -237,3 +244,85 @@ def test_a_name_that_postfix_delivers_itself_is_refused(server: Scratch, mxbacku
     status, _, errors = mxbackup("add", "durantcom.net")
     assert status == 2
     assert '"durantcom.net" is a local domain of this server' in errors
+
+
+LISTED = """jean@dupontnet.com
+jean-paul@dupontnet.com
+anne@www.dupontnet.com
+"""
+
+
+def with_policies(server: Scratch, mxbackup: Run) -> None:
+    """A domain with a list, nested rules of other policies, and one that learns."""
+    mxbackup("add", "dupontnet.com", "--recipients", "list")
+    (server.root / "list").write_text(LISTED)
+    mxbackup("recipients", "import", "dupontnet.com", str(server.root / "list"))
+    mxbackup("add", "any.dupontnet.com", "--kind", "host")
+    mxbackup("add", "durand.org", "--recipients", "learn")
+    mxbackup("add", "nolist.martin.fr", "--kind", "host", "--recipients", "list")
+
+
+def test_tables_of_recipients(server: Scratch, mxbackup: Run) -> None:
+    with_policies(server, mxbackup)
+    assert mxbackup("apply", "--configure")[0] == 0
+    made = tables(server)
+    assert {name: made[name] for name in ("recipients", "recipient_hosts", "recipient_domains")} == {
+        "recipients": block("anne@www.dupontnet.com\tOK", "jean-paul@dupontnet.com\tOK", "jean@dupontnet.com\tOK"),
+        "recipient_hosts": block(
+            "any.dupontnet.com\tOK",
+            "nolist.martin.fr\t450 4.3.0 The list of recipients is missing here, try again later",
+        ),
+        "recipient_domains": block(
+            "dupontnet.com\tmxbackup_unlisted",
+            ".dupontnet.com\tmxbackup_unlisted",
+            "durand.org\treject_unverified_recipient",
+            ".durand.org\treject_unverified_recipient",
+        ),
+    }
+    assert mxbackup("apply", "--configure") == (0, "Nothing to do: the files are up to date.\n", "")
+    _, out, _ = mxbackup("status")
+    assert "durand.org: Postfix asks the primary about recipients, and remembers its answers\n" in out
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "{ours}"),
+        ("permit_mynetworks, reject_unauth_destination", "permit_mynetworks, reject_unauth_destination, {ours}"),
+        (
+            "check_client_access hash:/etc/postfix/c reject_rbl_client x.example permit",
+            "check_client_access hash:/etc/postfix/c reject_rbl_client x.example, {ours}, permit",
+        ),
+    ],
+)
+def test_our_tables_are_asked_last(before: str, after: str, tmp_path: Path, mxbackup: Run) -> None:
+    server = plain_postfix(tmp_path / "host", f"{MAIN_CF}smtpd_recipient_restrictions = {before}\n")
+    with_policies(server, mxbackup)
+    mxbackup("apply", "--configure")
+    listed = f"hash:{DIRECTORY}/recipients"
+    ours = ", ".join(
+        f"check_recipient_access {table}"
+        for table in (
+            listed,
+            f"pipemap:{{regexp:{DIRECTORY}/base,{listed}}}",
+            f"pipemap:{{regexp:{DIRECTORY}/exact,hash:{DIRECTORY}/recipient_hosts}}",
+            f"hash:{DIRECTORY}/recipient_domains",
+        )
+    )
+    names = ("smtpd_recipient_restrictions", "smtpd_restriction_classes", "mxbackup_unlisted")
+    assert postfix.parameters(server.host, *names, expanded=False) == {
+        "smtpd_recipient_restrictions": after.format(ours=ours),
+        "smtpd_restriction_classes": "mxbackup_unlisted",
+        "mxbackup_unlisted": f"check_recipient_access regexp:{DIRECTORY}/unlisted",
+    }
+    mxbackup("apply", "--configure")
+    assert postfix.parameters(server.host, names[0], expanded=False)[names[0]] == after.format(ours=ours)
+
+
+def test_unknown_recipients_while_the_primary_is_down(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com", "--recipients", "learn")
+    mxbackup("apply", "--configure")
+    assert "unverified_recipient_defer_code = 250\n" in server.read(MAIN)
+    assert mxbackup("status")[0] == 0
+    mxbackup("add", "durand.org", "--recipients", "learn", "--unknown", "defer")
+    assert "Postfix accepts unknown recipients of all rules that learn" in mxbackup("status")[1]

@@ -2,6 +2,7 @@
 """A plain Debian with Postfix: rules made, put into force by its real programs, mail sent their way, and removed."""
 
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -194,3 +195,62 @@ def test_mail_that_waits_keeps_its_way_when_its_rule_goes(debian: Sandbox) -> No
     wait_until(is_sent)
     assert "changed /etc/postfix/mxbackup/transport\n" in mxbackup(debian, "apply")
     debian.sh("postconf -e 'relayhost ='; postfix reload")
+
+
+def reply(debian: Sandbox, recipient: str) -> str:
+    """The code of the answer; while Postfix asks the primary, the sender would come back."""
+    end = time.monotonic() + 20
+    while "Address verification in progress" in (said := debian.rcpt(recipient)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return said[:3]
+
+
+@pytest.mark.parametrize("parents", ["", "relay_domains, smtpd_access_maps"])
+def test_recipients_of_a_list_and_of_nested_rules(debian: Sandbox, parents: str) -> None:
+    debian.sh(f"postconf -e 'parent_domain_matches_subdomains = {parents}'")
+    rules_are(debian, "dupontnet.com --recipients list", "any.dupontnet.com --kind host", "martin.fr")
+    debian.run(
+        ["mxbackup", "recipients", "import", "dupontnet.com"],
+        input="jean@dupontnet.com\njean-paul@dupontnet.com\nanne@www.dupontnet.com\n",
+    )
+    mxbackup(debian, "add", "www.martin.fr", "--kind", "host", "--recipients", "list")
+    mxbackup(debian, "apply", "--configure")
+    assert {
+        recipient: reply(debian, recipient)
+        for recipient in (
+            "Jean@DupontNet.com", "jean+news@dupontnet.com", "jean-news@dupontnet.com", "jean-paul@dupontnet.com",
+            "jean-paul-news@dupontnet.com", "eva@dupontnet.com", "eva-news@dupontnet.com", "anne@www.dupontnet.com",
+            "jean@www.dupontnet.com", "eva@any.dupontnet.com", "eva@below.any.dupontnet.com", "eva@martin.fr",
+            "eva@www.martin.fr", "eva@below.www.martin.fr", "tomy@hotmail.com",
+        )
+    } == {
+        "Jean@DupontNet.com": "250",
+        "jean+news@dupontnet.com": "250",
+        "jean-news@dupontnet.com": "250",
+        "jean-paul@dupontnet.com": "250",
+        "jean-paul-news@dupontnet.com": "250",
+        "eva@dupontnet.com": "550",
+        "eva-news@dupontnet.com": "450",
+        "anne@www.dupontnet.com": "250",
+        "jean@www.dupontnet.com": "550",
+        "eva@any.dupontnet.com": "250",
+        "eva@below.any.dupontnet.com": "550",
+        "eva@martin.fr": "250",
+        "eva@www.martin.fr": "450",
+        "eva@below.www.martin.fr": "250",
+        "tomy@hotmail.com": "454",
+    }  # fmt: skip
+    debian.sh("postconf -# parent_domain_matches_subdomains; postfix reload")
+
+
+@pytest.mark.parametrize(("unknown", "answer"), [("defer", "450"), ("accept", "250")])
+def test_recipients_are_learnt_by_postfix_itself(debian: Sandbox, unknown: str, answer: str) -> None:
+    debian.write("/run/mood", "well\n")
+    primary = f"python3 {MAILSERVER.with_name('primary.py')} {ROUTE} /run/mood /run/primary.log"
+    debian.sh(f"setsid ip netns exec others {primary} < /dev/null > /run/primary.out 2>&1 & echo $! > /run/primary.pid")
+    rules_are(debian, f"durand.org --recipients learn --unknown {unknown} --route {ROUTE}")
+    wait_until(partial(answers, debian, ROUTE, 25))
+    assert [reply(debian, f"{name}@{unknown}.durand.org") for name in ("jean", "eva")] == ["250", "450"]
+    debian.sh("kill -- -$(cat /run/primary.pid)")
+    wait_until(lambda: not answers(debian, ROUTE, 25))
+    assert [reply(debian, f"{name}@{unknown}.durand.org") for name in ("jean", "nobody")] == ["250", answer]

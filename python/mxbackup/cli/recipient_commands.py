@@ -87,7 +87,7 @@ def learn(context: Context) -> None:
 
 def warn_without_qpsmtpd(context: Context, rule: Rule) -> None:
     """Say so when the mail program of this host cannot tell recipients apart."""
-    if rule.recipients != Recipients.ANY and not context.kind.has_qpsmtpd():
+    if rule.recipients != Recipients.ANY and not context.kind.tells_recipients_apart():
         click.echo(_("There is no qpsmtpd on this host, so every recipient is accepted all the same."))
 
 

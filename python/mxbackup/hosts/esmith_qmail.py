@@ -13,7 +13,7 @@ from mxbackup.esmith.host import DATABASES, QPSMTPD, UPDATE
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts.kind import HostKind, status_of
-from mxbackup.recipients.policies import Known
+from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.targets import controlfile, morercpthosts, registry, smtproutes
 from mxbackup.targets.target import Target, TargetStatus
 
@@ -52,7 +52,7 @@ class EsmithQmail(HostKind):
         """Those that this host has templates for."""
         return [target for target in registry.EXPANDED.values() if self.host.expands(target.path)]
 
-    def plan(self, inventory: Inventory, *, create: bool = False) -> "list[FileChange]":
+    def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> "list[FileChange]":
         """`morercpthosts` where it concerns us."""
         return self._more(inventory)
 

@@ -12,7 +12,8 @@ from mxbackup.errors import Finding, HostError
 from mxbackup.esmith.host import CONTROL, NEWMRH, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.recipients.policies import Known
+from mxbackup.recipients.policies import NOTHING, Known
+from mxbackup.rules import RuleSet
 from mxbackup.targets import qpsmtpd, rcpthosts, smtproutes
 from mxbackup.targets.target import Target, TargetStatus
 
@@ -63,10 +64,11 @@ class HostKind(ABC):
         """Return the targets that this host has."""
 
     @abstractmethod
-    def plan(self, inventory: Inventory, *, create: bool = False) -> "list[FileChange]":
+    def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> "list[FileChange]":
         """Return the files that no template makes, as they are and should be, in the order of writing.
 
-        With `create` a missing `rcpthosts`, which makes qmail accept everything, is made. Raises HostError.
+        `known` is what is known of recipients. With `create` a missing `rcpthosts`, which makes qmail accept
+        everything, is made. Raises HostError.
         """
 
     def carry_out(self, changes: "Sequence[FileChange]") -> None:
@@ -87,11 +89,11 @@ class HostKind(ABC):
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
         """Return of every file whether it is there and holds what it should, and why not."""
 
-    def findings(self) -> list[Finding]:
+    def findings(self, rules: RuleSet) -> list[Finding]:
         """Return what is wrong in what the mail system is told besides our files. Raises HostError."""
         return []
 
-    def settings_to_change(self) -> "list[SettingChange]":
+    def settings_to_change(self, rules: RuleSet) -> "list[SettingChange]":
         """Return what the mail system has to be told for our files to count. Raises HostError."""
         return []
 
@@ -166,6 +168,14 @@ class HostKind(ABC):
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""
         return qpsmtpd.TARGET in self.targets()
+
+    def tells_recipients_apart(self) -> bool:
+        """Whether rules can accept only some recipients here."""
+        return self.has_qpsmtpd()
+
+    def learns_itself(self) -> bool:
+        """Whether the mail system asks primaries about recipients, and remembers, in our place."""
+        return False
 
     def reads_more(self) -> bool:
         """Whether the mail program reads `morercpthosts.cdb` as qmail-smtpd(8) does, and it can be compiled.

@@ -9,12 +9,16 @@ from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.esmith import postfix
 from mxbackup.esmith.host import POSTFIX, Host
 from mxbackup.esmith.postfix import SettingChange
-from mxbackup.targets import postfixtable, relay_domains, transport
+from mxbackup.rules import Recipients, RuleSet, Unknown, shown
+from mxbackup.targets import postfixtable, recipient_access, relay_domains, transport
 from mxbackup.targets.postfixtable import DIRECTORY, PostfixTable
+from mxbackup.targets.recipient_access import UNLISTED_CLASS
 
 PATH = POSTFIX / "main.cf"
 LOCAL = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
-RESTRICTIONS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+RECIPIENTS = "smtpd_recipient_restrictions"
+RESTRICTIONS = ("smtpd_relay_restrictions", RECIPIENTS)
+DEFER_CODE = "unverified_recipient_defer_code"
 # Which parameter has to name which of our tables; the one for hosts first, for it is the quicker one.
 NEEDED: Mapping[str, tuple[PostfixTable, ...]] = {
     "relay_domains": (relay_domains.HOSTS, relay_domains.DOMAINS),
@@ -48,6 +52,21 @@ REFUSED_RECIPIENTS = FindingKind(
     source="postconf(5)",
 )  # fmt: skip
 
+ACCEPTED_WHEN_DOWN = FindingKind(
+    "unknown-recipients", Severity.WARNING,
+    "While a primary cannot be asked, Postfix accepts unknown recipients of all rules that learn, also of those that "
+    "are to put them off ({count}, the first is {first}).",
+    "Let all rules say the same, or take unverified_recipient_defer_code out.",
+    source="postconf(5)",
+)  # fmt: skip
+DEFERRED_WHEN_DOWN = FindingKind(
+    "unknown-recipients", Severity.WARNING,
+    "While a primary cannot be asked, Postfix puts off unknown recipients of all rules that learn, also of those that "
+    "are to accept them ({count}, the first is {first}).",
+    "Let all rules say the same, or set unverified_recipient_defer_code to 250.",
+    source="postconf(5)",
+)  # fmt: skip
+
 _ITEM = re.compile(r"(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^\s,{}])+")
 
 
@@ -62,10 +81,22 @@ def local_names(values: Mapping[str, str]) -> frozenset[str]:
     return frozenset(item.lower() for item in found if ":" not in item and "/" not in item)
 
 
-def changes(host: Host) -> list[SettingChange]:
-    """Return what is to be changed for our tables to count. What else stands there stays. Raises HostError."""
-    expanded, written = (postfix.parameters(host, *NEEDED, expanded=way) for way in (True, False))
+def changes(host: Host, rules: RuleSet) -> list[SettingChange]:
+    """Return what is to be changed for our tables to count. What else stands there stays. Raises HostError.
+
+    What says which recipients there are is needed only where a rule is particular about them.
+    """
     kind = postfixtable.table_type(host)
+    found = _tables_to_name(host, kind)
+    if any(rule.recipients != Recipients.ANY for rule in rules):
+        found += _restrictions_to_add(host, kind)
+    if (code := _code_when_down(rules)) and (change := _default_changed(host, DEFER_CODE, code)):
+        found.append(change)
+    return found
+
+
+def _tables_to_name(host: Host, kind: str) -> list[SettingChange]:
+    expanded, written = (postfix.parameters(host, *NEEDED, expanded=way) for way in (True, False))
     found = []
     for name, tables in NEEDED.items():
         ours = [table.lookup(kind) for table in tables]
@@ -75,11 +106,53 @@ def changes(host: Host) -> list[SettingChange]:
     return found
 
 
-def findings(host: Host) -> list[Finding]:
+def _restrictions_to_add(host: Host, kind: str) -> list[SettingChange]:
+    """Ask our tables after all others, but before a word that ends the list; declare the class that they name."""
+    names = ("smtpd_restriction_classes", UNLISTED_CLASS, RECIPIENTS)
+    before = postfix.parameters(host, *names, expanded=False)
+    now = postfix.parameters(host, *names)
+    refusal = f"check_recipient_access regexp:{recipient_access.UNLISTED.path}"
+    ours = recipient_access.checks(kind)
+    after = dict(before)
+    if UNLISTED_CLASS not in items(now["smtpd_restriction_classes"]):
+        after["smtpd_restriction_classes"] = f"{before['smtpd_restriction_classes']} {UNLISTED_CLASS}".strip()
+    after[UNLISTED_CLASS] = refusal
+    if not set(ours) <= set(_restrictions(now[RECIPIENTS])):
+        others = re.sub(rf"check_recipient_access\s+\S*:{DIRECTORY}/\S+[\s,]*", "", before[RECIPIENTS])
+        rest = re.sub(r"[\s,]*(\b(permit|reject))?[\s,]*$", "", others)
+        end = items(others)[-1:] if items(others)[-1:] in (["permit"], ["reject"]) else []
+        after[RECIPIENTS] = ", ".join(filter(None, [rest, *ours, *end]))
+    return [SettingChange(name, before.get(name, ""), after[name]) for name in names if before.get(name) != after[name]]
+
+
+def _restrictions(value: str) -> list[str]:
+    """Return the restrictions of a list, each with what belongs to it: a table stands behind its check."""
+    found: list[str] = []
+    for item in items(value):
+        if found and ":" in item:
+            found[-1] += f" {item}"
+        else:
+            found.append(item)
+    return found
+
+
+def _code_when_down(rules: RuleSet) -> str:
+    """Return the code for recipients that cannot be asked about; empty when the usual one is right, or rules differ."""
+    wanted = {rule.unknown for rule in rules if rule.recipients == Recipients.LEARN}
+    return "250" if wanted == {Unknown.ACCEPT} else ""
+
+
+def _default_changed(host: Host, name: str, value: str) -> SettingChange | None:
+    """Return the change of a parameter that nobody set, for all mail of this server."""
+    before = postfix.parameters(host, name, expanded=False)[name]
+    return SettingChange(name, before, value) if before == "450" else None
+
+
+def findings(host: Host, rules: RuleSet) -> list[Finding]:
     """Return what is missing, and what accepts mail besides the rules, or refuses it. Raises HostError."""
-    missing = [NOT_NAMED.found(PATH, parameter=change.name) for change in changes(host)]
+    missing = [NOT_NAMED.found(PATH, parameter=change.name) for change in changes(host, rules)]
     values = postfix.parameters(host, *RESTRICTIONS, "mynetworks", "relay_recipient_maps")
-    return [*missing, *_besides(values)]
+    return [*missing, *_besides(values), *_when_down(postfix.parameters(host, DEFER_CODE), rules)]
 
 
 def _besides(values: Mapping[str, str]) -> Iterator[Finding]:
@@ -90,6 +163,16 @@ def _besides(values: Mapping[str, str]) -> Iterator[Finding]:
         yield OPEN_NETWORK.found(PATH, network=network)
     if values["relay_recipient_maps"]:
         yield REFUSED_RECIPIENTS.found(PATH)
+
+
+def _when_down(values: Mapping[str, str], rules: RuleSet) -> Iterator[Finding]:
+    """What is done while a primary cannot be asked is one setting for all rules."""
+    done = Unknown.ACCEPT if values[DEFER_CODE] == "250" else Unknown.DEFER
+    others = [rule for rule in rules if rule.recipients == Recipients.LEARN and rule.unknown != done]
+    if others and done == Unknown.ACCEPT:
+        yield ACCEPTED_WHEN_DOWN.found(PATH, count=len(others), first=shown(others[0]))
+    elif others:
+        yield DEFERRED_WHEN_DOWN.found(PATH, count=len(others), first=shown(others[0]))
 
 
 def _is_open(item: str) -> bool:

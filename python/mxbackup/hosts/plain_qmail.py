@@ -10,7 +10,7 @@ from mxbackup.esmith.host import CONTROL
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts.kind import HostKind, status_of
-from mxbackup.recipients.policies import Known
+from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.targets import controlfile, morercpthosts, rcpthosts, registry, smtproutes
 from mxbackup.targets.controlfile import FileChange
 from mxbackup.targets.target import Target, TargetStatus
@@ -40,7 +40,7 @@ class PlainQmail(HostKind):
         """Those that stand in control files."""
         return [target for target in registry.ALL if target.path.parent == CONTROL]
 
-    def plan(self, inventory: Inventory, *, create: bool = False) -> list[FileChange]:
+    def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> list[FileChange]:
         """All of them. A rule that goes from one file to another stands in the new one before it leaves the old one."""
         ours = list(inventory.rules) if inventory.settings.enabled else []
         here = morercpthosts.IN_RCPTHOSTS if self.reads_more() else len(ours)

@@ -16,7 +16,8 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
 from mxbackup.hosts.kind import NO_ENTRIES, HostKind, status_of
 from mxbackup.queue import Message
-from mxbackup.recipients.policies import Known
+from mxbackup.recipients.policies import NOTHING, Known
+from mxbackup.rules import RuleSet
 from mxbackup.targets import controlfile, registry, relay_domains, transport
 from mxbackup.targets.controlfile import FileChange
 from mxbackup.targets.target import Target, TargetStatus
@@ -25,7 +26,6 @@ from mxbackup.targets.target import Target, TargetStatus
 if TYPE_CHECKING:
     from mxbackup.lookup.interfaces import Own
     from mxbackup.routing.verdict import MailSystem
-    from mxbackup.rules import RuleSet
 
 
 class PlainPostfix(HostKind):
@@ -53,10 +53,13 @@ class PlainPostfix(HostKind):
         """Our tables."""
         return list(registry.POSTFIX)
 
-    def plan(self, inventory: Inventory, *, create: bool = False) -> list[FileChange]:
+    def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> list[FileChange]:
         """All of them, empty ones too: a table that main.cf names has to be there."""
         rules = inventory.rules if inventory.settings.enabled else ()
-        return [controlfile.change(self.host, target, inventory, rules, initial="") for target in self.targets()]
+        return [
+            controlfile.change(self.host, target, inventory, rules, initial="", known=known)
+            for target in self.targets()
+        ]
 
     def carry_out(self, changes: Sequence[FileChange]) -> None:
         """Postfix would notice within seconds, and remember for more what it found: nobody is to wait for that."""
@@ -67,24 +70,24 @@ class PlainPostfix(HostKind):
     def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
         """In the order of `plan`."""
         with self.host.expansion_lock():
-            inventory, _ = read()
-            self.carry_out([change for change in self.plan(inventory) if change.target in targets])
+            inventory, known = read()
+            self.carry_out([change for change in self.plan(inventory, known) if change.target in targets])
         return inventory
 
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
         """Of what `plan` tells."""
         try:
-            return [status_of(self.host, change) for change in self.plan(inventory)]
+            return [status_of(self.host, change) for change in self.plan(inventory, known)]
         except HostError as error:
             return [TargetStatus(relay_domains.DOMAINS, True, False, error)]
 
-    def findings(self) -> list[Finding]:
+    def findings(self, rules: RuleSet) -> list[Finding]:
         """What main.cf lacks, and what it accepts besides the rules."""
-        return maincf.findings(self.host)
+        return maincf.findings(self.host, rules)
 
-    def settings_to_change(self) -> list[SettingChange]:
+    def settings_to_change(self, rules: RuleSet) -> list[SettingChange]:
         """What main.cf lacks."""
-        return maincf.changes(self.host)
+        return maincf.changes(self.host, rules)
 
     def configure(self, changes: Iterable[SettingChange]) -> None:
         """Change main.cf, and have it read again."""
@@ -104,7 +107,7 @@ class PlainPostfix(HostKind):
 
         return sending.TransportMaps(self.host, before, after)
 
-    def routes_meant(self, rules: "RuleSet", settings: Settings) -> dict[str, str]:
+    def routes_meant(self, rules: RuleSet, settings: Settings) -> dict[str, str]:
         """Those of our two tables."""
         from mxbackup.hosts import sending
 
@@ -115,6 +118,14 @@ class PlainPostfix(HostKind):
         from mxbackup.hosts import sending
 
         return sending.own_addresses(self.host)
+
+    def tells_recipients_apart(self) -> bool:
+        """Postfix always can."""
+        return True
+
+    def learns_itself(self) -> bool:
+        """By address verification, see verify(8)."""
+        return True
 
     def routes_written(self) -> dict[str, str]:
         """Those of our two tables."""

@@ -121,7 +121,7 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
             "advanced": ADVANCED,
             "opened": any(field == prop.name or entries.properties[prop.name] != prop.default for prop in ADVANCED),
             "smarthost": visit.context.inventory().settings.smarthost,
-            "qpsmtpd": visit.context.kind.has_qpsmtpd(),
+            "qpsmtpd": visit.context.kind.tells_recipients_apart(),
         },
         status=422 if error else 200,
     )

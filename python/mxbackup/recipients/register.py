@@ -18,7 +18,7 @@ class Knowledge:
 
     `count` is the number of recipients known to be good, `newest` when a primary last said anything, in seconds
     since 1970. `whole` is false for a list that is missing or damaged, `accepts_all` true for a primary that says
-    yes to everything.
+    yes to everything, `elsewhere` where the mail system itself asks and remembers.
     """
 
     policy: Recipients
@@ -26,6 +26,7 @@ class Knowledge:
     newest: int | None = None
     whole: bool = True
     accepts_all: bool = False
+    elsewhere: bool = False
 
 
 class Register:

@@ -73,7 +73,7 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
             inventory = draining.without(inventory, draining.ended(context, inventory))
         else:
             inventory = _leaving(context, inventory)
-        changes = context.kind.plan(inventory, create=create)
+        changes = context.kind.plan(inventory, context.recipients.known(inventory.rules), create=create)
         if not dry_run:
             context.kind.carry_out(changes)
             context.removals.settle(inventory)
@@ -88,7 +88,7 @@ def configure(context: Context, *, dry_run: bool = False) -> "list[SettingChange
     To be called when the files are there. Raises HostError.
     """
     with nullcontext() if dry_run else context.host.expansion_lock():
-        changes = context.kind.settings_to_change()
+        changes = context.kind.settings_to_change(context.inventory().rules)
         if not dry_run:
             context.kind.configure(changes)
     return changes

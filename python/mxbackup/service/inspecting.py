@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mxbackup.errors import Finding, Severity
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.recipients.register import Knowledge, knowledge
+from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Recipients, Rule
-from mxbackup.service import draining, plugin
+from mxbackup.service import draining, knowing, plugin
 from mxbackup.service.context import Context
 from mxbackup.targets import lint, morercpthosts, qpsmtpd, readers
 from mxbackup.targets.draining import Waiting
@@ -48,13 +48,13 @@ def status(context: Context) -> Status:
         *plugin.faults(context, inventory),
         *readers.findings(context.host),
         *morercpthosts.lone_names(context.host),
-        *context.kind.findings(),
+        *context.kind.findings(inventory.rules),
     ]
     return Status(
         inventory,
         context.kind.status(inventory, known),
         found,
-        knowledge(inventory.rules, known),
+        knowing.of_known(context, inventory.rules, known),
         draining.removed(context, inventory),
     )
 

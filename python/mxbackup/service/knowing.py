@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which recipients there are: lists in and out, what is known, and learning it from the primaries."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mxbackup.recipients import register
+from mxbackup.recipients.policies import Known
 from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Recipients, Rule, RuleSet
 from mxbackup.service import applying, changing
@@ -37,12 +39,20 @@ def export_list(context: Context, name: str) -> tuple[Rule, list[str]]:
 
 def knowledge(context: Context, rules: RuleSet) -> dict[str, Knowledge]:
     """Return what is known of the recipients of these rules, by the rule's name. Raises DatabaseError."""
-    return register.knowledge(rules, context.recipients.known(rules))
+    return of_known(context, rules, context.recipients.known(rules))
+
+
+def of_known(context: Context, rules: RuleSet, known: Known) -> dict[str, Knowledge]:
+    """Return the same of what was read."""
+    found = register.knowledge(rules, known)
+    if not context.kind.learns_itself():
+        return found
+    return {name: replace(one, elsewhere=one.policy == Recipients.LEARN) for name, one in found.items()}
 
 
 def lacks_list(context: Context, rule: Rule) -> bool:
     """Whether all mail of the rule is put off here for want of the list of its recipients. Raises DatabaseError."""
-    listed = rule.recipients == Recipients.LIST and context.kind.has_qpsmtpd()
+    listed = rule.recipients == Recipients.LIST and context.kind.tells_recipients_apart()
     return listed and not knowledge(context, RuleSet([rule]))[rule.name].whole
 
 

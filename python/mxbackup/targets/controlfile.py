@@ -14,6 +14,7 @@ from mxbackup.errors import HostError
 from mxbackup.esmith import files
 from mxbackup.esmith.host import CONTROL, Host
 from mxbackup.esmith.inventory import Inventory
+from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import Rule, RuleSet
 from mxbackup.targets import block
 from mxbackup.targets.block import BEGIN
@@ -53,13 +54,18 @@ class FileChange:
 
 
 def change(
-    host: Host, target: Target, inventory: Inventory, rules: Iterable[Rule], initial: str | None = None
+    host: Host,
+    target: Target,
+    inventory: Inventory,
+    rules: Iterable[Rule],
+    initial: str | None = None,
+    known: Known = NOTHING,
 ) -> FileChange:
     """Return the file as it is and as it should be, with a block of these rules of the inventory, or none for no lines.
 
     A missing file begins with `initial`. Raises RenderError, HostError.
     """
-    text = target.fragment(replace(inventory, rules=RuleSet(rules)))
+    text = target.fragment(replace(inventory, rules=RuleSet(rules)), known)
     return with_block(host, target, "" if text == f"{BEGIN}\n{target.end}\n" else text, initial)
 
 

@@ -43,7 +43,14 @@ class PostfixTable(Target):
         return f"pipemap:{{regexp:{EXACT.path},{kind}:{self.path}}}" if self.whole_names else f"{kind}:{self.path}"
 
 
-class Exact(Target):
+class Pattern(Target):
+    """A file of patterns, which needs no compiling: regexp_table(5)."""
+
+    expanded = False
+    own_directory = True
+
+
+class Exact(Pattern):
     """The pattern in front of a table that is to be looked up by the whole name: the name, also of a whole address.
 
     A map of patterns is asked about whole keys only, in `transport_maps` about addresses, never about the parents of a
@@ -53,8 +60,6 @@ class Exact(Target):
 
     name = "exact"
     path = DIRECTORY / "exact"
-    expanded = False
-    own_directory = True
 
 
 EXACT = Exact()

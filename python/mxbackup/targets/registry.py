@@ -11,6 +11,7 @@ from mxbackup.targets import (
     postfixtable,
     qpsmtpd,
     rcpthosts,
+    recipient_access,
     relay_domains,
     smtpd_check_rules,
     smtproutes,
@@ -18,11 +19,16 @@ from mxbackup.targets import (
 )
 from mxbackup.targets.target import Target
 
-# Those of Postfix, in the order of writing: what says where mail goes before what accepts it.
+# Those of Postfix, in the order of writing: what says where mail goes, and who is refused, before what accepts it.
 POSTFIX: tuple[Target, ...] = (
     postfixtable.EXACT,
     transport.DOMAINS,
     transport.HOSTS,
+    recipient_access.BASE,
+    recipient_access.UNLISTED,
+    recipient_access.LISTED_RECIPIENTS,
+    recipient_access.HOSTS,
+    recipient_access.DOMAINS,
     relay_domains.DOMAINS,
     relay_domains.HOSTS,
 )

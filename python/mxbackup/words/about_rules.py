@@ -53,6 +53,8 @@ def recipients(rule: Rule, known: Knowledge, words: Lexicon) -> str:
             )
         case Knowledge(policy=Recipients.LIST):
             return words.text("{count} recipients by list", count=known.count)
+        case Knowledge(elsewhere=True):
+            return words.text("Postfix asks the primary about recipients, and remembers its answers")
         case Knowledge(accepts_all=True):
             return words.text("the primary accepts every recipient, so this server does too")
         case Knowledge(newest=None):
