@@ -496,7 +496,7 @@ def test_the_version(mxbackup: Run) -> None:
 REMOVE_HELP = """\
 Usage: mxbackup remove [OPTIONS] NAME
 
-  Remove a rule: its mail is refused from then on, and what waits is still
+  Remove a rule. Its mail is refused from then on, and what waits is still
   delivered.
 
 Options:

@@ -37,7 +37,14 @@ MAIN = Path(__file__).resolve().parents[2]
 BASE = MAIN / "sandbox" / "base"
 PARTS = [BASE / "root", BASE / "parts/smtproutes", BASE / "parts/qpsmtpd"]  # of profile sme7, what has templates
 HOSTS = ("chroot", "pentium3", "2.6.9", "2.4.20")
-DIRECTORIES = ("home/e-smith/db", "var/qmail/control", "var/service/qpsmtpd/config/peers", "var/lock")
+DIRECTORIES = (
+    "home/e-smith/db",
+    "var/qmail/control",
+    *(f"var/qmail/queue/{part}/0" for part in ("mess", "info", "local", "remote")),
+    "var/qmail/queue/todo",
+    "var/service/qpsmtpd/config/peers",
+    "var/lock",
+)
 PERL_MODULES = ["Digest::MD5", "File::Basename", "POSIX", "Sys::Syslog"]
 PRIMARY = f"127.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250}.2"  # port 25 of it is nobody else's
 ZONE = f"""@ SOA ns h 1 60 60 60 60

@@ -175,7 +175,7 @@ def set_(context: Context, /, name: str, event: bool, **options: str | None) -> 
 
 
 @click.command(
-    help=_("Remove a rule: its mail is refused from then on, and what waits is still delivered."),
+    help=_("Remove a rule. Its mail is refused from then on, and what waits is still delivered."),
     epilog=examples("mxbackup remove dupontnet.com"),
 )
 @name_argument
