@@ -90,6 +90,12 @@ def test_what_main_cf_says_decides(server: Scratch) -> None:
     )  # fmt: skip
 
 
+def test_an_older_postfix_lacks_some_parameters(server: Scratch) -> None:
+    old = 'exec /usr/sbin/postconf "$@" | grep -v -e smtp_balance_inet_protocols -e smtp_dns_support_level'
+    server.script("/usr/sbin/postconf", old)
+    assert (sending.system(server.host).postfix.balance, sending.system(server.host).postfix.mx) == (False, True)
+
+
 def test_own_addresses_are_those_it_listens_at_and_its_proxies(server: Scratch) -> None:
     here = interfaces.addresses() | interfaces.addresses_of_ipv6()
     assert sending.own_addresses(server.host).interfaces == here
@@ -167,3 +173,14 @@ def test_behind_nat_postfix_finds_out_who_it_is_when_it_connects(server: Scratch
     assert check(server, dns_port, "ok.test") == ["deliver", "proxy-interfaces"]
     assert check(server, dns_port, "gone.test") == ["bounce 5.4.6", "mx-missing", "proxy-interfaces"]
     assert check(server, dns_port, "equal.test") == ["bounce 5.4.6", "by-chance", "equal-mx", "proxy-interfaces"]
+
+
+def test_check_tells_it(server: Scratch, dns_port: int, mxbackup: Run) -> None:
+    configured(server, f"proxy_interfaces = {PUBLIC}")
+    mxbackup("add", "only.test")
+    mxbackup("apply", "--configure")
+    status, out, _ = mxbackup("check", "only.test", "--nameserver", f"127.0.0.1:{dns_port}", "--public-address", PUBLIC)
+    assert status == 1
+    assert "Mail for only.test is sent back to the sender at once (5.4.6)." in out
+    assert "[routes-stale]" not in out
+    assert "[only-mx]" in out

@@ -29,6 +29,8 @@ PARAMETERS = (
     "smtp_defer_if_no_mx_address_found", "best_mx_transport", "soft_bounce", "smtp_mx_address_limit",
     "smtp_balance_inet_protocols", "smtp_address_preference",
 )  # fmt: skip
+# What a Postfix does that does not have these parameters (postconf(5): they are there since 2.11 and 3.3).
+EARLIER = {"smtp_dns_support_level": "", "smtp_balance_inet_protocols": "no"}
 ETC_HOSTS = Path("/etc/hosts")
 # Maps of patterns, which are asked for a whole address only, not for a name (DICT_FLAG_PATTERN).
 _PATTERNS = re.compile(r"(?:(?:pipemap|unionmap):\{\s*)?(?:regexp|pcre|cidr):")
@@ -36,7 +38,7 @@ _PATTERNS = re.compile(r"(?:(?:pipemap|unionmap):\{\s*)?(?:regexp|pcre|cidr):")
 
 def system(host: Host) -> System:
     """Return Postfix with its parameters, for the names of rules: these stand in relay_domains. Raises HostError."""
-    said = postfix.parameters(host, *PARAMETERS)
+    said = EARLIER | postfix.parameters(host, *PARAMETERS)
     protocols = items(said["inet_protocols"])
     look_ups = items(said["smtp_host_lookup"])
     native = "native" in look_ups
