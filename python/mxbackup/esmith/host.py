@@ -140,9 +140,9 @@ class Host:
     ) -> AbstractContextManager[Callable[[Mapping[str, str]], None]]:
         """Expand files with our fragment of each, which the caller makes meanwhile and hands over by their names.
 
-        The host's own fragments, some of which read whole databases, so run beside our rendering; the
-        `mxbackup render` that templates call waits (root/usr/bin/mxbackup). `lock` is the descriptor of
-        `expansion_lock`. Raises HostError naming the files left as they were.
+        The host's own fragments, some of which read whole databases, so run beside our rendering; ours wait
+        (root/usr/share/mxbackup/fragment.pl). `lock` is the descriptor of `expansion_lock`. Raises HostError naming the
+        files left as they were.
         """
         return self._expansion.beside(paths, lock, RENDERED)
 
