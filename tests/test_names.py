@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is a name, what is not, and the sentence that says why."""
 
+import runpy
 from functools import cache
 from pathlib import Path
 
@@ -197,3 +198,16 @@ def test_order_is_by_labels_from_the_right() -> None:
 def test_parents_are_nearest_first() -> None:
     assert names.parents("a.b.dupontnet.com") == ["b.dupontnet.com", "dupontnet.com"]
     assert names.parents("dupontnet.com") == []
+
+
+def test_the_package_has_every_suffix() -> None:
+    whole = Path(publicsuffixlist.PSLFILE).read_text("utf-8")
+    short: str = runpy.run_path(str(Path(__file__).parents[1] / "tools/finish-install"))["shorten_suffixes"](whole)
+    assert vars(publicsuffixlist.PublicSuffixList(short.splitlines())) == vars(
+        publicsuffixlist.PublicSuffixList(whole.splitlines())
+    )
+    assert short.splitlines()[:3] == whole.splitlines()[:3]
+    assert [line for line in short.splitlines() if "===" in line] == [
+        line for line in whole.splitlines() if "===" in line
+    ]
+    assert len(short) < len(whole) / 2

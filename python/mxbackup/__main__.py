@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import sys
+from functools import partial
 from types import CodeType, FunctionType, ModuleType
 
 NOT_POSSIBLE = 3
@@ -13,7 +14,8 @@ NOT_POSSIBLE = 3
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
-    _load_inspect_late()
+    # Imported for classes without a docstring, and for the text mode of subprocess: a tenth of an event together.
+    _load_late("inspect", "locale")
     _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # records may hold bytes that no locale can say
@@ -56,21 +58,21 @@ def _serve(arguments: list[str]) -> None:
             command_line()
 
 
-def _load_inspect_late() -> None:
-    """Have `inspect`, whose own imports take a tenth of an event, loaded when something of it is first used.
+def _load_late(*modules: str) -> None:
+    """Have modules loaded when something of them is first used, not when others import them.
 
-    dataclasses imports it for classes without a docstring. importlib's LazyLoader is no help: the statement `import`
-    itself looks at an attribute of what it finds.
+    importlib's LazyLoader is no help: the statement `import` itself looks at an attribute of what it finds.
     """
+    for module in modules:
+        late = sys.modules.setdefault(module, ModuleType(module))
+        if late.__spec__ is None:
+            late.__dict__["__getattr__"] = partial(_load, late)
 
-    def attribute(name: str) -> object:
-        if sys.modules.get("inspect") is late:
-            del sys.modules["inspect"]
-        return getattr(importlib.import_module("inspect"), name)
 
-    late = ModuleType("inspect")
-    late.__dict__["__getattr__"] = attribute
-    sys.modules.setdefault("inspect", late)
+def _load(late: ModuleType, attribute: str) -> object:
+    if sys.modules.get(late.__name__) is late:
+        del sys.modules[late.__name__]
+    return getattr(importlib.import_module(late.__name__), attribute)
 
 
 def _take_compiled_dataclasses() -> None:
