@@ -85,7 +85,7 @@ def test_what_main_cf_says_decides(server: Scratch) -> None:
     )
     server.write("/etc/hosts", "127.0.0.3 A.test b.test # remark\n::1 a.test\n")
     assert sending.system(server.host).postfix == Postfix(
-        "smtp:[b.test]", "[smart.test]:587", "a.test", False, ("AAAA",), False, True, True,
+        "smtp:[b.test]", "[smart.test]:587", "a.test", False, ("AAAA",), False, False, True,
         {"a.test": ("127.0.0.3", "::1"), "b.test": ("127.0.0.3",)}, True, True, "local", True, 7, False, "ipv4",
     )  # fmt: skip
 

@@ -112,7 +112,7 @@ def test_by_transport(entry: str, verdict: str) -> None:
         (Postfix(types=("A",)), "x MX 10 six\nx MX 20 self", "defer 4.4.4"),
         (Postfix(types=("AAAA",)), "x MX 10 both\nx MX 20 self6", "deliver [2001:db8::2]:25"),
         (Postfix(preference="ipv6"), "x MX 10 both", "deliver [2001:db8::2]:25 127.0.0.2:25"),
-        (Postfix(mx=False), "x MX 10 self\nx A 127.0.0.2", "deliver 127.0.0.2:25"),
+        (Postfix(mx=False, dns=False, native=True), "x MX 10 self\nx A 127.0.0.2", "deliver 127.0.0.2:25"),
         (Postfix(native=True, hosts={"x.test": ("127.0.0.2",)}), "", "deliver 127.0.0.2:25"),
         (Postfix(dns=False, native=True, hosts={"prim.test": ("127.0.0.3",)}), "x MX 1 prim", "deliver 127.0.0.3:25"),
         (Postfix(ignore_mx_failure=True), "x CNAME elsewhere.example.", "defer 4.4.3"),

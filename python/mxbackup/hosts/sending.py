@@ -33,7 +33,7 @@ PARAMETERS = (
 EARLIER = {"smtp_dns_support_level": "", "smtp_balance_inet_protocols": "no"}
 ETC_HOSTS = Path("/etc/hosts")
 # Maps of patterns, which are asked for a whole address only, not for a name (DICT_FLAG_PATTERN).
-_PATTERNS = re.compile(r"(?:(?:pipemap|unionmap):\{\s*)?(?:regexp|pcre|cidr):")
+_PATTERNS = re.compile(r"(?:proxy:)?(?:(?:pipemap|unionmap):\{\s*)?(?:regexp|pcre|cidr):")
 
 
 def system(host: Host) -> System:
@@ -41,8 +41,8 @@ def system(host: Host) -> System:
     said = EARLIER | postfix.parameters(host, *PARAMETERS)
     protocols = items(said["inet_protocols"])
     look_ups = items(said["smtp_host_lookup"])
-    native = "native" in look_ups
     level = said["smtp_dns_support_level"] or ("disabled" if said["disable_dns_lookups"] == "yes" else "enabled")
+    native = "native" in look_ups or level == "disabled"
     return System(
         Postfix(
             transport=said["relay_transport"],
@@ -51,7 +51,7 @@ def system(host: Host) -> System:
             parents_match="transport_maps" in items(said["parent_domain_matches_subdomains"]),
             types=tuple(kind for kind, name in (("A", "ipv4"), ("AAAA", "ipv6")) if {name, "all"} & set(protocols)),
             mx=level != "disabled",
-            dns="dns" in look_ups,
+            dns="dns" in look_ups and level != "disabled",
             native=native,
             hosts=_etc_hosts(host) if native else {},
             ignore_mx_failure=said["ignore_mx_lookup_error"] == "yes",

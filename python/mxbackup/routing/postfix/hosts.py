@@ -102,14 +102,14 @@ class Finder:
         if address and type_of(address) in self.postfix.types:
             return (address,), code
         soft = code.startswith("4")
-        if self.postfix.dns and self.postfix.mx:
+        if self.postfix.dns:
             answer = self._of_types(host, self._ask)
             if answer.records:
                 return answer.records, code
             if answer.outcome == Outcome.FAILED:
                 return (), "4.4.3"
             code = "4.4.4" if soft else "5.4.4"
-        if not (self.postfix.native or not self.postfix.mx):
+        if not self.postfix.native:
             return (), code
         answer = ABSENT if address else self._natively(host)
         if answer.records:

@@ -11,10 +11,10 @@ class Postfix:
 
     `transport` is relay_transport for a name of relay_domains, default_transport for any other. `parents_match`:
     `transport_maps` stands in parent_domain_matches_subdomains, so that in it `dom` covers what lies below it and
-    `.dom` nothing, otherwise `.dom` does. `types` are the types of records with addresses that
-    inet_protocols allows. `mx` is not smtp_dns_support_level=disabled. `native`: smtp_host_lookup has `native`, by
-    which `hosts` (/etc/hosts) count; `dns`: it has `dns`. `preference` is the family of smtp_address_preference.
-    `smtp_services` are the names in master.cf whose command is smtp.
+    `.dom` nothing, otherwise `.dom` does. `types` are those of the records of addresses that inet_protocols allows.
+    `dns` and `native` are what smtp_host_lookup has; by the second `hosts` (/etc/hosts) count. `mx` is not
+    smtp_dns_support_level=disabled, which makes look-ups `native` alone. `preference` is the family of
+    smtp_address_preference. `smtp_services` are the names in master.cf whose command is smtp.
     """
 
     transport: str = "smtp"
