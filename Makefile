@@ -7,13 +7,13 @@ PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes
 SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/pins
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
 
-.PHONY: help setup words demo test check rpm runtime packages bench screenshots clean
+.PHONY: help setup words demo test check rpm deb runtime packages bench screenshots clean
 
 help:
 	@echo 'make demo         show the main job in a sandbox, within a minute or two'
 	@echo 'make test         run every test'
 	@echo 'make check        ruff and mypy'
-	@echo 'make packages     build all packages into dist/ (rpm: the contrib, runtime: its Python, minutes, once)'
+	@echo 'make packages     build all packages into dist/ (rpm: the contrib, deb: for Debian, runtime: its Python, minutes, once)'
 	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/*.md'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make bench        measure, as ratios'
@@ -51,7 +51,10 @@ rpm: build/bundle/ready .venv/ready
 runtime: setup
 	runtime/build dist
 
-packages: rpm runtime
+deb: build/bundle/ready .venv/ready
+	tools/build-deb $(CURDIR)/$(PYTHON)
+
+packages: rpm deb runtime
 
 check: setup
 	.venv/bin/ruff check . $(SCRIPTS)

@@ -81,6 +81,16 @@ def test_two_commands_put_a_rule_into_force(server: Scratch, mxbackup: Run) -> N
     assert (status, out.splitlines()[3:13]) == (0, [f"{name}: up to date" for name in FILES])
 
 
+def test_before_the_first_rule_nothing_is_missing(server: Scratch, mxbackup: Run) -> None:
+    status, out, errors = mxbackup("status")
+    assert (status, out.splitlines()[1], errors) == (0, "Rules: 0 for domains, 0 for hosts, 0 invalid.", "")
+    assert "error" not in out
+    assert mxbackup("apply")[2] == (
+        f"mxbackup: There is no database {server.path('/etc/mxbackup/domains')}. "
+        "The first rule makes it: mxbackup add example.com\n"
+    )
+
+
 def test_without_being_asked_it_changes_no_setting(server: Scratch, mxbackup: Run) -> None:
     mxbackup("add", "dupontnet.com")
     status, _, errors = mxbackup("apply")

@@ -3,13 +3,13 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from tests.system.internet import MAILSERVER
-from tests.system.machine import CHECKOUT, Sandbox, wait_until
+from tests.system.machine import DIST, Sandbox, wait_until
 
 # The mail servers of this little world: who has the MX records, who is named as a route, and the smart host.
 MX, ROUTE, SMARTHOST = "192.0.2.25", "192.0.2.26", "192.0.2.27"
@@ -52,9 +52,6 @@ zone:
   - domain: martin.fr
 """
 STRANGERS = ("tomy@hotmail.com", "jean@xdupontnet.com", "jean@dupontnet.com.evil.net", "jean@durand.org")
-MXBACKUP = f"""#!/bin/sh
-PYTHONPATH={CHECKOUT}/python exec {CHECKOUT}/.venv/bin/python -B -m mxbackup "$@"
-"""
 
 
 def answers(machine: Sandbox, address: str, port: int) -> bool:
@@ -67,7 +64,8 @@ def debian() -> Iterator[Sandbox]:
     machine = Sandbox("debian", "postfix")
     machine.write("/run/knot/conf", KNOT)
     machine.sh(NETWORK)
-    machine.write("/usr/local/bin/mxbackup", MXBACKUP, mode="755")
+    [package] = DIST.glob("mxbackup_*_all.deb")
+    machine.run(["dpkg", "-i", str(package)])
     # Who connects from here is to be a stranger.
     machine.sh("postconf -e 'mynetworks = 192.0.2.200/32'; postfix reload")
     for address, port in ((MX, 25), (ROUTE, 2626), (SMARTHOST, 587), ("127.0.0.1", 53)):
@@ -254,3 +252,16 @@ def test_recipients_are_learnt_by_postfix_itself(debian: Sandbox, unknown: str, 
     debian.sh("kill -- -$(cat /run/primary.pid)")
     wait_until(lambda: not answers(debian, ROUTE, 25))
     assert [reply(debian, f"{name}@{unknown}.durand.org") for name in ("jean", "nobody")] == ["250", answer]
+
+
+def test_erasing_leaves_the_rules_in_force_and_says_so(new_sandbox: Callable[..., Sandbox]) -> None:
+    debian = new_sandbox("postfix")
+    [package] = DIST.glob("mxbackup_*_all.deb")
+    debian.run(["dpkg", "-i", str(package)])
+    debian.sh("postconf -e 'mynetworks = 192.0.2.200/32'; postfix reload")
+    mxbackup(debian, "add", "dupontnet.com")
+    mxbackup(debian, "apply", "--configure")
+    erased = debian.run(["dpkg", "-r", "mxbackup"]).stdout
+    assert "the rules stay in force as they stand in the mail files" in erased
+    assert debian.sh("ls -d /usr/share/mxbackup /usr/bin/mxbackup 2> /dev/null; true") == ""
+    assert accepts(debian, "jean@dupontnet.com", "tomy@hotmail.com") == [True, False]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mxbackup.lookup.interfaces import Own
     from mxbackup.queue import Message
     from mxbackup.routing.verdict import MailSystem
-    from mxbackup.rules import RuleSet
     from mxbackup.targets.controlfile import FileChange
 
 

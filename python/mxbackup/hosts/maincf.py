@@ -84,8 +84,10 @@ def local_names(values: Mapping[str, str]) -> frozenset[str]:
 def changes(host: Host, rules: RuleSet) -> list[SettingChange]:
     """Return what is to be changed for our tables to count. What else stands there stays. Raises HostError.
 
-    What says which recipients there are is needed only where a rule is particular about them.
+    Nothing is needed without a rule, and what says which recipients there are only where one is particular about them.
     """
+    if not rules:
+        return []
     kind = postfixtable.table_type(host)
     found = _tables_to_name(host, kind)
     if any(rule.recipients != Recipients.ANY for rule in rules):

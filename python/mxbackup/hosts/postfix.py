@@ -20,6 +20,7 @@ from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
 from mxbackup.targets import controlfile, registry, relay_domains, transport
 from mxbackup.targets.controlfile import FileChange
+from mxbackup.targets.postfixtable import DIRECTORY
 from mxbackup.targets.target import Target, TargetStatus
 
 # What only the checks need is imported for them.
@@ -54,7 +55,9 @@ class PlainPostfix(HostKind):
         return list(registry.POSTFIX)
 
     def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> list[FileChange]:
-        """All of them, empty ones too: a table that main.cf names has to be there."""
+        """All of them, empty ones too, for a table that main.cf names has to be there; none before the first rule."""
+        if not inventory.rules and not self.host.path(DIRECTORY).exists():
+            return []
         rules = inventory.rules if inventory.settings.enabled else ()
         return [
             controlfile.change(self.host, target, inventory, rules, initial="", known=known)
