@@ -62,6 +62,10 @@ class HostKind(ABC):
     def targets(self) -> list[Target]:
         """Return the targets that this host has."""
 
+    def has(self, target: Target) -> bool:
+        """Whether this host has a target."""
+        return target in self.targets()
+
     @abstractmethod
     def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> "list[FileChange]":
         """Return the files that no template makes, as they are and should be, in the order of writing.
@@ -166,7 +170,7 @@ class HostKind(ABC):
 
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""
-        return qpsmtpd.TARGET in self.targets()
+        return self.has(qpsmtpd.TARGET)
 
     def tells_recipients_apart(self) -> bool:
         """Whether rules can accept only some recipients here."""

@@ -15,7 +15,8 @@ from mxbackup.rules import contact, route
 from mxbackup.rules.rule import Kind, Recipients, Rule, SmartHostUse, Unknown
 
 # C0, DEL and C1; the ends of lines and paragraphs, and what turns the direction of writing (Unicode, UAX 9).
-_NOT_IN_REMARKS = re.compile("[|\\\\\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]")
+# Compiled where there is a description, which most events are spared.
+_NOT_IN_REMARKS = "[|\\\\\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]"
 _LONGEST_HOLD = 30  # days
 _DEFAULTS = {known.name: known.default for known in fields(Rule)}
 
@@ -114,13 +115,13 @@ def _one_of(values: type[StrEnum], key: str, otherwise: Sentence) -> Callable[[s
 def _description(text: str) -> str:
     """The host's library gives "|" and "\\" meanings of their own; the rest would spoil a line or its direction."""
     text = text.strip()
-    if _NOT_IN_REMARKS.search(text):
+    if re.search(_NOT_IN_REMARKS, text):
         raise InvalidRule("Description", 'The description must be one line without "|", "\\" and control characters.')
     return text
 
 
 def _rest_of_description(text: str) -> str:
-    return " ".join(_NOT_IN_REMARKS.sub(" ", text).split())
+    return " ".join(re.sub(_NOT_IN_REMARKS, " ", text).split())
 
 
 def _hold(text: str) -> int | None:
