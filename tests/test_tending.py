@@ -201,6 +201,61 @@ def test_what_was_refused_is_not_told_as_delivered(outage: Scratch, primary: Pri
     assert (drained.happening, drained.messages) == (Happening.DRAINED, 1)
 
 
+def test_what_was_kept_too_long_is_told_apart_from_what_was_refused(outage: Scratch, primary: Primary) -> None:
+    put(outage)
+    put(outage, 2)
+    put(outage, 3)
+    tend(outage)
+    later(outage, 16 * MINUTE)
+    tend(outage)
+    tai = f"@{2**62 + 10 + int(time.time()):x}00000000"
+    too_long = "I'm_not_going_to_try_again;_this_message_has_been_in_the_queue_too_long."
+    outage.write(
+        "/var/log/qmail/current",
+        f"{tai} starting delivery 2: msg 2 to remote jean@dupontnet.com\n"
+        f"{tai} delivery 2: failure: Sorry,_no_connection._(#4.4.1)/{too_long}/\n{tai} end msg 2\n",
+    )
+    for part in ("mess", "info", "remote"):
+        outage.path(f"{QUEUE}/{part}/0/2").unlink()
+    tend(outage)
+    primary.up()
+    tend(outage)
+    deliver(outage)
+    tend(outage)
+    text = outage.read("/sent").partition("is back and has its mail")[2]
+    assert "Messages delivered: 2; the longest waited 5 min." in text
+    assert "Messages that were kept too long, and that went back to their senders: 1." in text
+    assert "refused for good" not in text
+    events = [(event.happening, event.messages) for event in Outages(outage.host).past().events]
+    assert events == [
+        (Happening.BEGUN, 0), (Happening.HELD, 3), (Happening.RETURNED, 1), (Happening.BACK, 2), (Happening.DRAINED, 2),
+    ]  # fmt: skip
+
+
+def test_flush_sends_nothing_back_to_its_senders(outage: Scratch, primary: Primary, mxbackup: Run) -> None:
+    primary.says = ["220 here", "250 ok", "250 ok", "550 go away"]
+    primary.up()
+    put(outage)
+    assert mxbackup("flush") == (
+        3,
+        "",
+        "mxbackup: The primary of dupontnet.com refuses its mail, which would go back to its senders: 550 go away. "
+        "To try it all the same: mxbackup flush --force dupontnet.com\n",
+    )
+    assert signals(outage) == []
+    assert mxbackup("flush", "--force")[0] == 0
+    assert signals(outage) == [f"a {outage.path('/service/qmail')}"]
+
+
+def test_qmail_that_does_not_run_is_told_where_one_looks(outage: Scratch, mxbackup: Run) -> None:
+    put(outage)
+    outage.write("/service/qmail/supervise/status", bytes(20))
+    assert mxbackup("queue")[2] == "mxbackup: qmail is not running.\n"
+    status = mxbackup("status")
+    assert status[0] == 1
+    assert "qmail is not running.\n" in status[1]
+
+
 def test_what_is_on_its_way_is_left_to_qmail(outage: Scratch, primary: Primary) -> None:
     primary.up()
     put(outage, age=10)
@@ -254,6 +309,9 @@ def test_qmail_that_does_not_run_is_said_and_tried_again(outage: Scratch, primar
     lines: list[str] = []
     assert [str(trouble) for trouble in tend(outage, lines.extend).troubles] == ["qmail is not running."]
     assert lines == ["tend: qmail is not running."]
+    for _ in range(10):
+        later(outage, HOUR)
+        assert tend(outage).flushed == ()
     outage.write("/service/qmail/supervise/status", bytes(12) + b"\1\0\0\0" + bytes(4))
     later(outage, 6 * MINUTE)
     assert tend(outage).used == "sv a /service/qmail"
@@ -436,7 +494,7 @@ def test_flush_by_hand(outage: Scratch, mxbackup: Run) -> None:
     assert mxbackup("flush") == (0, "No mail is held.\n", "")
     put(outage)
     assert mxbackup("flush", "dupontnet.com") == (
-        0, "Tried now, by sv a /service/qmail: the mail held for dupontnet.com.\n", ""
+        0, "To be tried now, by sv a /service/qmail: the mail held for dupontnet.com. See: mxbackup queue\n", ""
     )  # fmt: skip
     assert read_time_outs(outage.path(QUEUE)) == []
     assert mxbackup("flush", "hotmail.com")[0] == 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands about held mail."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -34,6 +35,8 @@ def queue(context: Context, wanted: tuple[str, ...], as_json: bool) -> None:
         print_json(summary.to_json())
     else:
         _print(summary)
+    if mail.stopped:
+        click.echo(f"mxbackup: {words.error(mail.stopped)}", err=True)
     if mail.silent and (summary.rules or summary.without_rule):
         click.echo(_("Why it waits is not known: {reason}", reason=mail.silent), err=True)
 
@@ -64,7 +67,7 @@ def trouble_json(mail: HeldMail) -> str | None:
 
 def print_total(mail: HeldMail) -> None:
     """Print how much is held in all, when anything is, or that the queue cannot be read."""
-    lines = [words.error(mail.trouble)] if mail.trouble else []
+    lines = [words.error(wrong) for wrong in (mail.trouble, mail.stopped) if wrong]
     lines += [about_queue.total(mail.summary, words), about_queue.without_rule(mail.summary, words)]
     for line in filter(None, lines):
         click.echo(line)
@@ -83,17 +86,22 @@ def held_words(mail: HeldMail, name: str) -> str:
     epilog=examples("mxbackup flush", "mxbackup flush dupontnet.com"),
 )
 @click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@click.option(
+    "--force", is_flag=True, help=_("Also where the primary refuses it, so that it goes back to its senders.")
+)
 @click.pass_obj
-def flush(context: Context, wanted: tuple[str, ...]) -> None:
+def flush(context: Context, wanted: tuple[str, ...], force: bool) -> int:
     """Make it due, whether the primaries answer or not."""
     from mxbackup.service import tending
 
-    flushed, used = tending.flush(context, wanted)
-    if not flushed:
+    done = tending.flush(context, wanted, force=force)
+    if done.names:
+        _print_flushed(done.names, done.used)
+    elif not done.refusing:
         click.echo(_("No mail is held."))
-        return
-    shown = ", ".join(map(names.to_unicode, flushed))
-    click.echo(_("Tried now, by {used}: the mail held for {names}.", used=used, names=shown))
+    for name, reason in done.refusing.items():
+        click.echo(f"mxbackup: {about_outages.refusing(name, reason, words)}", err=True)
+    return NOT_POSSIBLE if done.refusing else 0
 
 
 @click.command(
@@ -113,8 +121,7 @@ def tend(context: Context) -> int:
         click.echo(_("Another one is at it."))
         return 0
     if done.flushed:
-        shown = ", ".join(map(names.to_unicode, done.flushed))
-        click.echo(_("Tried now, by {used}: the mail held for {names}.", used=done.used, names=shown))
+        _print_flushed(done.flushed, done.used)
     for trouble in done.troubles:
         click.echo(f"mxbackup: {words.error(trouble)}", err=True)
     return NOT_POSSIBLE if done.troubles else 0
@@ -142,6 +149,11 @@ def history(context: Context, name: str, as_json: bool) -> None:
         click.echo(_("Nothing has happened."))
     if past.damaged:
         click.echo(_("Lines that are damaged: {count}.", count=past.damaged), err=True)
+
+
+def _print_flushed(flushed: Iterable[str], used: str) -> None:
+    shown = ", ".join(map(names.to_unicode, flushed))
+    click.echo(_("To be tried now, by {used}: the mail held for {names}. See: mxbackup queue", used=used, names=shown))
 
 
 def state_words(found: Overview, name: str) -> str:

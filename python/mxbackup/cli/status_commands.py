@@ -54,7 +54,8 @@ def status(context: Context, as_json: bool) -> int:
         print_json({**_status_json(found), **_held_json(mail), "states": states_json(now)})
     else:
         _print_status(found, mail, now, context.kind.command)
-    return 0 if found.sound else NO
+    unread = mail.trouble and not found.inventory.settings.postfix
+    return 0 if found.sound and not unread and not mail.stopped else NO
 
 
 @click.command(

@@ -211,7 +211,7 @@ class Host:
 
         Raises HostError when nothing supervises it here, it does not run, or no supervisor could do it.
         """
-        if self._is_down(service):
+        if self.is_down(service):
             raise HostError("{service} is not running.", service=service)
         used = self._signal(service, "a", "{service} could not be sent a signal: {failures}.")
         if not used:
@@ -222,7 +222,8 @@ class Host:
         """Whether something here supervises a service of this name."""
         return any(True for _ in self._ways_to_signal(service, "a"))
 
-    def _is_down(self, service: str) -> bool:
+    def is_down(self, service: str) -> bool:
+        """Whether a supervisor says that this service does not run."""
         try:
             return not any(self.path(SERVICES / service / "supervise/status").read_bytes()[_PID])
         except OSError:

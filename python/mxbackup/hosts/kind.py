@@ -168,6 +168,11 @@ class HostKind(ABC):
         more, less = (interfaces.parse_networks(self._control(name) or b"") for name in ("moreipme", "notipme"))
         return interfaces.Own(interfaces.addresses(), more, less)
 
+    def stopped(self) -> HostError | None:
+        """Return why nothing in the queue is tried: qmail-send does not run, as its supervisor says; or None."""
+        service = next(filter(self.host.is_down, self.queue_services), "")
+        return HostError("{service} is not running.", service=service) if service else None
+
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""
         return self.has(qpsmtpd.TARGET)

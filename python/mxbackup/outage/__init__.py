@@ -9,7 +9,7 @@ last check), `Outages.past` what has happened to one. May import errors.
 
 from mxbackup.outage.history import Event, Happening
 from mxbackup.outage.notices import Kind, Notice, due
-from mxbackup.outage.state import Check, Condition, Contact, Mail, Outage, Seen, State
+from mxbackup.outage.state import Check, Condition, Contact, GivenUp, Mail, Outage, Seen, State
 from mxbackup.outage.turning import after
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Condition",
     "Contact",
     "Event",
+    "GivenUp",
     "Happening",
     "Kind",
     "Mail",

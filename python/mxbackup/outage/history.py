@@ -18,6 +18,7 @@ class Happening(StrEnum):
     HELD = "held"
     BACK = "back"
     DRAINED = "drained"
+    RETURNED = "returned"
     STUCK = "stuck"
     BROKEN = "broken"
     WELL = "well"

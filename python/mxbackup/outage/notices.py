@@ -28,8 +28,8 @@ class Notice:
     """What is to be told of some rules, which share a primary unless it is of the checks.
 
     since: when the outage began. messages: held now, or delivered when it is BACK. waited: for how long the first of
-    them, in seconds. expires: from when on the first may be sent back, 0 when none waits. refused: how many a primary
-    that is BACK refused for good.
+    them, in seconds. expires: from when on the first may be sent back, 0 when none waits. refused, expired:
+    how many went back to their senders when it is BACK, refused for good or kept too long.
     """
 
     kind: Kind
@@ -41,6 +41,7 @@ class Notice:
     expires: int = 0
     reason: str = ""
     refused: int = 0
+    expired: int = 0
 
 
 States = Mapping[str, State]
@@ -191,9 +192,10 @@ def _notice(kind: Kind, states: States, now: int) -> Notice:
     )
     if kind == Kind.BACK:
         oldest = min((outage.oldest for outage in outages if outage.messages), default=now)
-        refused = sum(outage.refused for outage in outages)
-        delivered = max(0, sum(outage.messages for outage in outages) - refused)
-        return replace(notice, messages=delivered, refused=refused, waited=max(0, now - oldest))
+        refused, expired = (sum(getattr(outage, which) for outage in outages) for which in ("refused", "expired"))
+        delivered = max(0, sum(outage.messages for outage in outages) - refused - expired)
+        waited = max(0, now - oldest)
+        return replace(notice, messages=delivered, refused=refused, expired=expired, waited=waited)
     mails = [state.mail for state in states.values() if state.mail.messages]
     return replace(
         notice,

@@ -47,6 +47,13 @@ class Mail(NamedTuple):
 NO_MAIL = Mail()
 
 
+class GivenUp(NamedTuple):
+    """How many messages of an outage went back to their senders: refused by the primary for good, or kept too long."""
+
+    refused: int = 0
+    expired: int = 0
+
+
 class Check(NamedTuple):
     """What a check found: `fine`, `warning` or `error`, and the codes of the errors."""
 
@@ -57,8 +64,8 @@ class Check(NamedTuple):
 class Seen(NamedTuple):
     """What was seen of a rule at one time; what was not looked at is None, a primary that was not asked UNKNOWN.
 
-    `asked` is whether it came to a dialogue with the primary, and not to a connection only; `refused` how many messages
-    it has refused for good since it is back.
+    `asked` is whether it came to a dialogue with the primary, and not to a connection only; `given_up` which
+    messages went back to their senders since the outage began.
     """
 
     now: int
@@ -67,7 +74,7 @@ class Seen(NamedTuple):
     primary: tuple[str, ...] = ()
     asked: bool = False
     mail: Mail | None = None
-    refused: int = 0
+    given_up: GivenUp | None = None
     check: Check | None = None
 
 
@@ -76,9 +83,9 @@ class Outage:
     """One outage, from the first failed contact until nothing is held any more that came before the primary was back.
 
     failed: how many contacts in a row. back: the first good contact, 0 as long as it is away. messages: the most that
-    were held. oldest: when the first of them came. refused: how many the primary refused for good when it
-    was back. told: when admin was last told of it. stuck: whether it was told that the mail does not drain. recorded:
-    whether the history has its beginning.
+    were held, and what went back. oldest: when the first of them came. refused, expired: how many went back to their
+    senders, as the primary refused them for good, or as they were kept too long. told: when admin was last told of it.
+    stuck: whether it was told that the mail does not drain. recorded: whether the history has its beginning.
     """
 
     begun: int
@@ -89,8 +96,14 @@ class Outage:
     oldest: int = 0
     told: int = 0
     refused: int = 0
+    expired: int = 0
     stuck: bool = False
     recorded: bool = False
+
+    @property
+    def given_up(self) -> int:
+        """How many messages went back to their senders."""
+        return self.refused + self.expired
 
 
 @dataclass(frozen=True, slots=True)

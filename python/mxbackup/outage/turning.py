@@ -82,14 +82,16 @@ def _looked(state: State, seen: Seen, events: list[Event]) -> State:
         return state
     if not mail.messages or mail.oldest > state.flushed:
         state = replace(state, flushes=0)
-    if outage and seen.refused:
-        outage = replace(outage, refused=seen.refused)
+    if outage and seen.given_up:
+        if (more := sum(seen.given_up) - outage.given_up) > 0:
+            events.append(Event(seen.now, Happening.RETURNED, messages=more))
+        outage = replace(outage, refused=seen.given_up.refused, expired=seen.given_up.expired)
     if outage and mail.messages:
         if outage.recorded and not outage.messages:
             events.append(Event(seen.now, Happening.HELD, messages=mail.messages))
         if outage.recorded and outage.back in (0, seen.now):  # what comes later is not held by the outage
             oldest = min(outage.oldest or mail.oldest, mail.oldest)
-            outage = replace(outage, messages=max(outage.messages, mail.messages), oldest=oldest)
+            outage = replace(outage, messages=max(outage.messages, mail.messages + outage.given_up), oldest=oldest)
     return replace(state, mail=mail if mail.messages else NO_MAIL, outage=outage)
 
 
@@ -111,6 +113,6 @@ def _closed(state: State, now: int, events: list[Event]) -> State:
         return state
     waited = max(0, now - outage.oldest) if outage.messages else 0
     if outage.recorded and outage.messages:
-        delivered = max(0, outage.messages - outage.refused)
+        delivered = max(0, outage.messages - outage.given_up)
         events.append(Event(now, Happening.DRAINED, messages=delivered, waited=waited))
     return replace(state, outage=None, ended=outage if outage.told else None)

@@ -14,7 +14,7 @@ from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
 from mxbackup.service import changing, knowing
-from mxbackup.words import about_draining, about_rules
+from mxbackup.words import about_draining, about_outages, about_rules
 from mxbackup.words.lexicon import Lexicon
 
 _BESIDE_DESTINATION = [prop for prop in (*SIMPLE, *ADVANCED) if prop.name != "route"]
@@ -92,10 +92,12 @@ def flush(visit: Visit) -> Redirect:
     name = visit.parameter("rule")
     query = f"?page=rule&rule={quote(name)}"
     try:
-        flushed, _ = tending.flush(visit.context, [name])
+        done = tending.flush(visit.context, [name])
     except MxBackupError as error:
         return failed(visit, error, query)
-    if not flushed:
+    if name in done.refusing:
+        return Redirect(Notice(False, about_outages.refusing(name, done.refusing[name], visit.words)), query)
+    if not done.names:
         return Redirect(Notice(True, visit.words.text("No mail is held.")), query)
     said = visit.words.text("The mail for {name} is tried now. Look again in a minute.", name=names.to_unicode(name))
     return Redirect(Notice(True, said), query)

@@ -44,7 +44,7 @@ def details(visit: Visit) -> Page | Redirect:
             "recipients": about_rules.recipients(rule, knowing.knowledge(context, inventory.rules)[rule.name], words),
             "covered": about_rules.covered(rule, cover, words) if cover else "",
             "held": about_queue.held(waiting, words) if waiting else "",
-            "troubles": [words.error(trouble) for trouble in (held.trouble, unknown) if trouble],
+            "troubles": [words.error(trouble) for trouble in (held.trouble, held.stopped, unknown) if trouble],
             "checked": state.check.state if state and state.check else "",
             "when": spans.moment(state.checked) if state and state.check else "",
             **_past([] if unknown else Outages(context.host).past(rule.name).events, words),

@@ -35,7 +35,7 @@ def front(visit: Visit) -> Page:
         {
             "inventory": inventory,
             "listing": listing(status, states, held, View.of(visit.parameters), visit.words),
-            "now": _now(status, states, held, held.trouble or unknown, visit.words),
+            "now": _now(status, states, held, held.trouble or held.stopped or unknown, visit.words),
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
             "draining": [

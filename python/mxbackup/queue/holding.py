@@ -99,7 +99,15 @@ def _renew(queue: Path, renewal: Renewal) -> bool:
             found = os.fstat(descriptor)
             if found.st_mtime_ns // 1_000_000_000 != message.birth:
                 return False
-            os.utime(descriptor, ns=(found.st_atime_ns, renewal.birth * 1_000_000_000))
+            _set_times(queue, descriptor, (found.st_atime_ns, renewal.birth * 1_000_000_000))
             return True
     except (FileNotFoundError, NotOurs):
         return False
+
+
+def _set_times(queue: Path, descriptor: int, times: tuple[int, int]) -> None:
+    """Set the times of the open file. The packaged interpreter takes no descriptor for that (it lacks futimens(3))."""
+    try:
+        os.utime(f"/proc/self/fd/{descriptor}", ns=times)
+    except OSError as error:  # no /proc: that is not the message's having vanished
+        raise unreadable(queue, error) from error

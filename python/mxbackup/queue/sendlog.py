@@ -17,6 +17,7 @@ from mxbackup.queue.places import NotOurs, directory, file
 
 LOGS = Path("/var/log/qmail")
 LIMIT = 8 * 1024 * 1024  # bytes, from the newest on
+TOO_LONG = "this message has been in the queue too long"  # qmail-send.c
 TEXT = 500  # characters of an answer that are kept
 
 # multilog's stamp: 2^62 and ten more than the seconds since 1970 (libtai), then nanoseconds; or what splogger adds.
@@ -38,11 +39,12 @@ class Deferral:
 
 
 class Failure(NamedTuple):
-    """A message that was refused for good, for a recipient of a name, and when."""
+    """A message that was given up for a recipient of a name, and when: refused for good, or kept too long."""
 
     when: int
     message: int
     name: str
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def _answer(log: SendLog, delivery: _Delivery, outcome: bytes, answer: Deferral)
         if outcome == b"success":
             log._by_name.pop(_name(address), None)
         else:
-            log.failures.append(Failure(answer.when, delivery.message, _name(address)))
+            log.failures.append(Failure(answer.when, delivery.message, _name(address), TOO_LONG in answer.text))
 
 
 def _name(address: str) -> str:

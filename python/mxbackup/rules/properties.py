@@ -253,9 +253,9 @@ PROPERTIES = (
         About.OUTAGE,
         _hold,
         label="Days to keep mail",
-        help="How long mail is kept for a primary that is down, from 1 to 30 days.",
-        hint="Normally empty: mail that waits is kept as long as any other on this server. "
-        "Give a number of days, from 1 to 30, for another limit.",
+        help="How long mail is kept for a primary that is down, up to 30 days; never less than other mail is.",
+        hint="Normally empty: mail that waits is kept as long as any other on this server, 7 days by default. "
+        "Give a greater number of days, up to 30, to keep it longer.",
         form="DAYS",
         at_fault=lambda _: None,
         size=3,

@@ -21,12 +21,16 @@ DIALOGUES = 2  # with servers of one name, until one answers
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How the primary of a name answered, why not, its addresses, and whether it came to a dialogue."""
+    """How the primary of a name answered, why not, its addresses, and whether it came to a dialogue.
+
+    for_good: whether it would refuse mail in such a way that it goes back to its senders.
+    """
 
     contact: Contact = Contact.UNKNOWN
     reason: str = ""
     targets: tuple[Target, ...] = ()
     asked: bool = False
+    for_good: bool = False
 
     @property
     def primary(self) -> tuple[str, ...]:
@@ -86,7 +90,7 @@ class Primaries:
             if answers[-1].contact == Contact.ANSWERS:
                 break
         found = best(answers)
-        return Found(found.contact, found.reason, targets, asked=True)
+        return Found(found.contact, found.reason, targets, asked=True, for_good=found.for_good)
 
     def _talk(self, name: str, target: Target, recipient: str) -> Found:
         """Hold a dialogue; what a server says to a connection, and not of a recipient, counts for all names."""
@@ -113,8 +117,17 @@ def judge(dialogue: Dialogue) -> Found:
     if Outcome.ACCEPTED in (dialogue.outcome, dialogue.control.outcome):
         return Found(Contact.ANSWERS)
     if dialogue.outcome in (Outcome.UNREACHABLE, Outcome.BROKEN):
-        return Found(Contact.UNREACHABLE, str(dialogue.trouble or dialogue.reply))
-    return Found(Contact.REFUSES, str(dialogue.reply))
+        return Found(Contact.UNREACHABLE, _why(dialogue))
+    return Found(Contact.REFUSES, str(dialogue.reply), for_good=dialogue.reply.code >= 500)
+
+
+def _why(dialogue: Dialogue) -> str:
+    """Return why there was no dialogue, in words that every language has, without the address, which is known."""
+    if dialogue.trouble is None:
+        return str(dialogue.reply)
+    if isinstance(dialogue.trouble, client.Late):
+        return "timed out"
+    return str(dialogue.trouble.message.parameters.get("reason") or dialogue.trouble)
 
 
 def _nowhere(way: Delivery) -> Found:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from mxbackup import queue
-from mxbackup.errors import QueueError, UnknownRule
+from mxbackup.errors import HostError, QueueError, UnknownRule
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.hosts import kind_of
@@ -21,11 +21,13 @@ DAY = 86_400  # seconds
 class HeldMail:
     """What is held, by rule; nothing is known of it when `trouble` says why the queue cannot be read.
 
-    `silent` says why no reasons are told: the log of qmail-send cannot be read.
+    `stopped` says why none of it is tried: qmail-send does not run. `silent` says why no reasons are told: the log of
+    qmail-send cannot be read.
     """
 
     summary: Summary = field(default_factory=Summary)
     trouble: QueueError | None = None
+    stopped: HostError | None = None
     silent: QueueError | None = None
 
     def of(self, name: str) -> Held | None:
@@ -81,7 +83,7 @@ def look(host: Host, inventory: Inventory) -> HeldMail:
     """Return what is held now. Never raises: why nothing is known is in the result."""
     try:
         found = read(host, inventory)
-        return HeldMail(found.summary(inventory), silent=found.silent)
+        return HeldMail(found.summary(inventory), silent=found.silent, stopped=kind_of(host).stopped())
     except QueueError as trouble:
         return HeldMail(trouble=trouble)
 
@@ -116,4 +118,4 @@ def chosen(wanted: tuple[str, ...], inventory: Inventory, held: HeldMail) -> set
 
 def hold(rule: Rule, lifetime: int) -> int:
     """Return for how many seconds mail of the rule is held: its property, else as long as all mail is."""
-    return rule.hold * DAY if rule.hold is not None else lifetime
+    return max(rule.hold * DAY, lifetime) if rule.hold else lifetime  # qmail sends nothing back earlier

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.outage import Mail
+from mxbackup.outage import GivenUp, Mail
 from mxbackup.queue import Message
 from mxbackup.service.held import Reading
 from mxbackup.service.outages import States
@@ -13,9 +13,9 @@ from mxbackup.service.outages import States
 _PLAIN = re.compile(r"[!#-;=?-~]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
-def any_is_back(states: States) -> bool:
-    """Whether any primary is back from an outage that has not ended."""
-    return any(state.outage is not None and state.outage.back > 0 for state in states.values())
+def any_outage(states: States) -> bool:
+    """Whether any outage has not ended."""
+    return any(state.outage is not None for state in states.values())
 
 
 def mails(reading: Reading, inventory: Inventory) -> dict[str, Mail]:
@@ -24,15 +24,16 @@ def mails(reading: Reading, inventory: Inventory) -> dict[str, Mail]:
     return {mail.name: Mail(mail.messages, mail.oldest, mail.expires) for mail in summary.rules}
 
 
-def refused(reading: Reading, inventory: Inventory, states: States) -> dict[str, int]:
-    """Return how many messages of each rule its primary refused for good since it is back, as the log tells."""
-    found: dict[str, set[int]] = {}
+def given_up(reading: Reading, inventory: Inventory, states: States) -> dict[str, GivenUp]:
+    """Return how many messages of each rule went back to their senders since its outage began, as the log tells."""
+    refused: dict[str, set[int]] = {}
+    expired: dict[str, set[int]] = {}
     for failure in reading.log.failures:
         rule = inventory.with_draining.nearest(failure.name)
         outage = states[rule.name].outage if rule and rule.name in states else None
-        if rule and outage and 0 < outage.back <= failure.when:
-            found.setdefault(str(rule.name), set()).add(failure.message)
-    return {name: len(messages) for name, messages in found.items()}
+        if rule and outage and outage.begun <= failure.when:
+            (expired if failure.expired else refused).setdefault(str(rule.name), set()).add(failure.message)
+    return {name: GivenUp(len(refused.get(name, ())), len(expired.get(name, ()))) for name in {*refused, *expired}}
 
 
 def recipients(messages: Iterable[Message], inventory: Inventory) -> dict[str, str]:

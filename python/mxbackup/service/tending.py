@@ -17,7 +17,7 @@ from mxbackup.errors import HostError, MxBackupError, QueueError
 from mxbackup.esmith import files, printable
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.outage import Contact, Event, Mail, Notice, Seen, State, after, due, pace
+from mxbackup.outage import Contact, Event, GivenUp, Mail, Notice, Seen, State, after, due, pace
 from mxbackup.service import contacting, draining, held, outages, seeing
 from mxbackup.service.context import Context
 from mxbackup.service.held import Reading
@@ -59,9 +59,19 @@ def tend(context: Context, log: Log = log_to_syslog) -> Tended | None:
             raise
 
 
-def flush(context: Context, wanted: Collection[str] = ()) -> tuple[tuple[str, ...], str]:
-    """Make what is held for these rules, for all without one, due now; return their names, and what was used for it.
+@dataclass(frozen=True)
+class Flushed:
+    """The rules whose mail was made due, and by what; and those whose primary would refuse it for good, and how."""
 
+    names: tuple[str, ...] = ()
+    used: str = ""
+    refusing: Mapping[str, str] = field(default_factory=dict)
+
+
+def flush(context: Context, wanted: Collection[str] = (), *, force: bool = False) -> Flushed:
+    """Make what is held for these rules, for all without one, due now.
+
+    Not for a primary that refuses it for good, as it would go back to its senders, unless by `force`.
     Raises InvalidInput, UnknownRule, QueueError, HostError, DatabaseError.
     """
     look = _Look(context, log_to_syslog)
@@ -72,8 +82,14 @@ def flush(context: Context, wanted: Collection[str] = ()) -> tuple[tuple[str, ..
     if wanted:
         names &= held.chosen(tuple(wanted), inventory, held.HeldMail(summary))
     if not names:
-        return (), ""
-    found = look.primaries(inventory).look(sorted(names), (), {})
+        return Flushed()
+    recipients = seeing.recipients(reading.messages, inventory)
+    found = look.primaries(inventory).look(sorted(names), () if force else names, recipients)
+    refusing = {name: one.reason for name, one in found.items() if one.for_good}
+    names -= refusing.keys()
+    if not names:
+        return Flushed(refusing=refusing)
+    found = {name: one for name, one in found.items() if name in names}
     used = look.make_due(target.address for one in found.values() for target in one.targets)
     now = int(time.time())
     look.outages.update(
@@ -86,7 +102,7 @@ def flush(context: Context, wanted: Collection[str] = ()) -> tuple[tuple[str, ..
             known.trouble,
         )
     )
-    return tuple(sorted(names)), used
+    return Flushed(tuple(sorted(names)), used, refusing)
 
 
 @dataclass
@@ -122,10 +138,11 @@ class _Look:
         found = self._ask(inventory, reading, mails, before.states)
         turned = self._take_in(inventory, reading, trouble, mails, found)
         used = self._flush(turned.flushed, found) if turned.flushed else ""
+        flushed = tuple(sorted(turned.flushed)) if used else ()
         told = self._tell(turned, inventory)
         if reading:
             self._let_go(inventory, mails or {})
-        return Tended(tuple(sorted(turned.flushed)), used, renewed, told, tuple(self.troubles))
+        return Tended(flushed, used, renewed, told, tuple(self.troubles))
 
     def _take_in(
         self,
@@ -139,8 +156,8 @@ class _Look:
         turned = _Turned()
 
         def turn(known: Known) -> Turn:
-            refused = seeing.refused(reading, inventory, known.states) if reading else {}
-            turned.unsaid, events, turned.flushed = self._turned(known.states, mails, found, refused)
+            gone = seeing.given_up(reading, inventory, known.states) if reading else {}
+            turned.unsaid, events, turned.flushed = self._turned(known.states, mails, found, gone)
             states, turned.notices = due(turned.unsaid, self.now)
             return Turn(states, events, trouble)
 
@@ -171,7 +188,7 @@ class _Look:
 
     def _read(self, inventory: Inventory, before: Known) -> tuple[Reading | None, str]:
         try:
-            with_log = seeing.any_is_back(before.states)
+            with_log = seeing.any_outage(before.states)
             return held.read(self.context.host, inventory, with_log=with_log), ""
         except QueueError as error:
             if str(error) != before.trouble and not inventory.settings.postfix:
@@ -216,7 +233,7 @@ class _Look:
         states: States,
         mails: Mapping[str, Mail] | None,
         found: Mapping[str, contacting.Found],
-        refused: Mapping[str, int],
+        gone: Mapping[str, GivenUp],
     ) -> tuple[States, list[Event], set[str]]:
         turned: States = {}
         events: list[Event] = []
@@ -224,9 +241,7 @@ class _Look:
         for name in sorted({*states, *(mails or {}), *found}):
             answer = found.get(name, contacting.Found())
             mail = None if mails is None else mails.get(name, Mail())
-            seen = Seen(
-                self.now, answer.contact, answer.reason, answer.primary, answer.asked, mail, refused.get(name, 0)
-            )
+            seen = Seen(self.now, answer.contact, answer.reason, answer.primary, answer.asked, mail, gone.get(name))
             state, happened = after(states.get(name, State()), seen)
             if answer.contact == Contact.ANSWERS and pace.flush_due(state, self.now):
                 state = replace(state, flushed=self.now, flushes=state.flushes + 1)
@@ -241,9 +256,22 @@ class _Look:
             used = self.make_due(target.address for name in names for target in found[name].targets)
         except (QueueError, HostError) as error:
             self._trouble(error)
+            self._take_back(names)
             return ""
         self.log([f"tend: {', '.join(sorted(names))} can be reached; made its mail due with {used}"])
         return used
+
+    def _take_back(self, names: Collection[str]) -> None:
+        """What was not made due counts for no flush: only how often one comes to nothing makes the next rarer."""
+
+        def turn(known: Known) -> Turn:
+            fewer = {
+                name: replace(state, flushes=max(0, state.flushes - 1)) if name in names else state
+                for name, state in known.states.items()
+            }
+            return Turn(fewer, [], known.trouble)
+
+        self.outages.update(turn)
 
     def _tell(self, turned: _Turned, inventory: Inventory) -> int:
         """Send the mails; one that could not be sent is due again."""

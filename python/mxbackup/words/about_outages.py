@@ -22,6 +22,7 @@ _HAPPENINGS: Mapping[Happening, Sentence] = {
     Happening.HELD: "mail is held, messages: {messages}",
     Happening.BACK: "the primary is back, messages held: {messages}",
     Happening.DRAINED: "all is delivered, messages: {messages}; the longest waited {waited}",
+    Happening.RETURNED: "messages that went back to their senders: {messages}",
     Happening.STUCK: "the primary answers, and mail still waits, messages: {messages}",
     Happening.BROKEN: "a check found errors: {reason}",
     Happening.WELL: "a check found no error any more",
@@ -39,6 +40,16 @@ def state(found: Condition, since: int, reason: str, words: Lexicon) -> str:
     if since:
         said = words.text("{state} since {since}", state=said, since=spans.moment(since))
     return f"{said} ({printable.line(words.text('{reason}', reason=reason))})" if reason else said
+
+
+def refusing(name: str, reason: str, words: Lexicon) -> str:
+    """Return why the mail for a name is not tried."""
+    return words.text(
+        "The primary of {name} refuses its mail, which would go back to its senders: {reason}. "
+        "To try it all the same: mxbackup flush --force {name}",
+        name=names.to_unicode(name),
+        reason=printable.line(reason),
+    )
 
 
 def happening(event: Event, words: Lexicon) -> str:

@@ -33,6 +33,7 @@ _IS_BACK: Sentence = "The primary of {names} ({primary}), which was away since {
 _WAITS: Sentence = "Messages that wait: {messages}; the oldest for {waited}."
 _DELIVERED: Sentence = "Messages delivered: {messages}; the longest waited {waited}."
 _REFUSED: Sentence = "Messages that it refused for good, and that went back to their senders: {refused}."
+_EXPIRED: Sentence = "Messages that were kept too long, and that went back to their senders: {expired}."
 _LATER: Sentence = "They are delivered as soon as it is back. To see them: mxbackup queue"
 _GO_BACK: Sentence = "What is not delivered by {expires} goes back to its senders from then on."
 _HOW: Sentence = "To see why: mxbackup queue. To have it tried now: mxbackup flush"
@@ -52,7 +53,8 @@ _OWNERS: Mapping[Kind, tuple[Sentence, Sentence]] = {
     Kind.BACK: (
         "{server} reaches the mail server of {names} again",
         "The mail server of {names} ({primary}) is back. {server}, which is its backup MX, has delivered what it kept. "
-        "Messages delivered: {messages}; the longest waited {waited}.",
+        "Messages delivered: {messages}; the longest waited {waited}. Messages that went back to their senders: "
+        "{returned}.",
     ),
 }
 
@@ -60,7 +62,8 @@ _OWNERS: Mapping[Kind, tuple[Sentence, Sentence]] = {
 def of_outage(notice: Notice, settings: Settings, words: Lexicon) -> EmailMessage:
     """Return the mail to `admin` about one outage."""
     said = _params(notice, settings, words)
-    sentences = (*_BODIES[notice.kind], *((_REFUSED,) if notice.refused else ()))
+    went_back = (_REFUSED,) * bool(notice.refused) + (_EXPIRED,) * bool(notice.expired)
+    sentences = (*_BODIES[notice.kind], *went_back)
     lines = [words.text(sentence, **said) for sentence in sentences]
     to = _admin(settings)
     return _message(to, to, words.text(SUBJECTS[notice.kind], **said), "\n".join(lines) + "\n", settings)
@@ -105,6 +108,8 @@ def _params(notice: Notice, settings: Settings, words: Lexicon) -> dict[str, obj
         "since": spans.moment(notice.since),
         "messages": notice.messages,
         "refused": notice.refused,
+        "expired": notice.expired,
+        "returned": notice.refused + notice.expired,
         "waited": spans.span(notice.waited, words),
         "expires": spans.moment(notice.expires),
         "reason": notice.reason,
