@@ -161,3 +161,7 @@ class HostError(MxBackupError):
 
 class QueueError(MxBackupError):
     """The mail queue could not be read or changed; what it holds is as it was."""
+
+
+class QueueElsewhere(QueueError):
+    """The mail is held by a mail system whose queue is not read here: nothing is wrong with that."""

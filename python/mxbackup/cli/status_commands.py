@@ -24,7 +24,7 @@ from mxbackup.cli.common import (
 )
 from mxbackup.cli.queue_commands import print_states, print_total, states_json, trouble_json
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
-from mxbackup.errors import Finding, Severity
+from mxbackup.errors import Finding, QueueElsewhere, Severity
 from mxbackup.routing.entries import Way, actual_way
 from mxbackup.rules import Kind, Recipients
 from mxbackup.service import applying, held, inspecting, outages
@@ -54,7 +54,7 @@ def status(context: Context, as_json: bool) -> int:
         print_json({**_status_json(found), **_held_json(mail), "states": states_json(now)})
     else:
         _print_status(found, mail, now, context.kind.command)
-    unread = mail.trouble and not found.inventory.settings.postfix
+    unread = mail.trouble and not isinstance(mail.trouble, QueueElsewhere)
     return 0 if found.sound and not unread and not mail.stopped else NO
 
 

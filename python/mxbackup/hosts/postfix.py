@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mxbackup.errors import Finding, HostError, QueueError
+from mxbackup.errors import Finding, HostError, QueueElsewhere, QueueError
 from mxbackup.esmith import postfix
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.postfix import SettingChange
@@ -145,4 +145,4 @@ class PlainPostfix(HostKind):
 
     def queued(self) -> list[Message]:
         """Not yet."""
-        raise QueueError("The mail of this server is held by Postfix, whose queue is not read here.")
+        raise QueueElsewhere("The mail of this server is held by Postfix, whose queue is not read here.")

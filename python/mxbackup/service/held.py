@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from mxbackup import queue
-from mxbackup.errors import HostError, QueueError, UnknownRule
+from mxbackup.errors import HostError, QueueElsewhere, QueueError, UnknownRule
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.hosts import kind_of
@@ -94,7 +94,7 @@ def read(host: Host, inventory: Inventory, *, with_log: bool = False) -> Reading
     Raises QueueError.
     """
     if inventory.settings.postfix:
-        raise QueueError("The mail of this server is held by Postfix, whose queue is not read here.")
+        raise QueueElsewhere("The mail of this server is held by Postfix, whose queue is not read here.")
     messages = kind_of(host).queued()
     log, silent = SendLog(), None
     if messages or with_log:

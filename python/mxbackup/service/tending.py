@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from mxbackup import queue
-from mxbackup.errors import HostError, MxBackupError, QueueError
+from mxbackup.errors import HostError, MxBackupError, QueueElsewhere, QueueError
 from mxbackup.esmith import files, printable
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Inventory
@@ -191,7 +191,7 @@ class _Look:
             with_log = seeing.any_outage(before.states)
             return held.read(self.context.host, inventory, with_log=with_log), ""
         except QueueError as error:
-            if str(error) != before.trouble and not inventory.settings.postfix:
+            if str(error) != before.trouble and not isinstance(error, QueueElsewhere):
                 self.log([f"tend: {error}"])
             self.troubles.append(error)
             return None, str(error)
