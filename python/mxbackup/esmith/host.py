@@ -35,6 +35,7 @@ SPOOL = Path("/var/spool/qpsmtpd")
 RENDERED = "MXBACKUP_RENDERED"
 # What the letters of supervise(8) are for systemd, which signals the main process only.
 _SYSTEMCTL = {"t": ("restart",), "a": ("kill", "--kill-who=main", "--signal=ALRM")}
+_WANT = slice(17, 18)  # u or d, in the same
 _PID = slice(12, 16)  # of supervise/status, both daemontools' and runit's; zero while the service is down
 _OURS = re.compile(r"[0-9]{2}mxbackup")
 # Seconds that a command of the host, and an event with all its actions, may take.
@@ -228,6 +229,11 @@ class Host:
             return not any(self.path(SERVICES / service / "supervise/status").read_bytes()[_PID])
         except OSError:
             return False
+
+    def is_stopped(self, service: str) -> bool:
+        """Whether it does not run, and its supervisor is not about to start it: at a restart it is down for a moment."""
+        status = self.path(SERVICES / service / "supervise/status")
+        return self.is_down(service) and status.read_bytes()[_WANT] != b"u"
 
     def _signal(self, service: str, letter: str, failed: Sentence) -> str:
         failures = []

@@ -170,7 +170,7 @@ class HostKind(ABC):
 
     def stopped(self) -> HostError | None:
         """Return why nothing in the queue is tried: qmail-send does not run, as its supervisor says; or None."""
-        service = next(filter(self.host.is_down, self.queue_services), "")
+        service = next(filter(self.host.is_stopped, self.queue_services), "")
         return HostError("{service} is not running.", service=service) if service else None
 
     def has_qpsmtpd(self) -> bool:
