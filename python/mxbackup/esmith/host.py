@@ -231,7 +231,7 @@ class Host:
             return False
 
     def is_stopped(self, service: str) -> bool:
-        """Whether it does not run, and its supervisor is not about to start it: at a restart it is down for a moment."""
+        """Whether it does not run and is not about to: at a restart a service is down for a moment."""
         status = self.path(SERVICES / service / "supervise/status")
         return self.is_down(service) and status.read_bytes()[_WANT] != b"u"
 
