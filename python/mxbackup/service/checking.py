@@ -153,15 +153,13 @@ def _remember(context: Context, reports: "Sequence[Report]", inventory: Inventor
 
     known = _of_rules(reports)
     if all_rules:
-        there = {rule.name for rule in inventory.with_draining} | {record.key for record in inventory.invalid}
-        Outages(context.host).forget(Outages(context.host).read().states.keys() - there)
+        Outages(context.host).forget_all_but(inventory)
     unsaid, notices = _turn(context, known, told=True)
     troubles: list[MxBackupError] = []
     reported = {report.name: report for report in known}
     failed = telling.tell(context, notices, inventory, troubles.append, log_to_syslog, reported) if notices else []
     if failed:
-        again = {name: unsaid[name] for notice in failed for name in notice.names}
-        Outages(context.host).update(lambda known: Turn({**known.states, **again}, [], known.trouble))
+        Outages(context.host).put({name: unsaid[name] for notice in failed for name in notice.names})
     if troubles:
         raise troubles[0]
 
@@ -188,7 +186,7 @@ def _turn(context: Context, reports: "Sequence[Report]", *, told: bool = False) 
         unsaid.update(states)
         if told:
             states, notices[:] = due(states, now, [report.name for report in reports])
-        return Turn(states, events, known.trouble)
+        return Turn(states, events)
 
     Outages(context.host).update(turn)
     return unsaid, notices

@@ -58,11 +58,14 @@ class Past:
 
 @dataclass(frozen=True)
 class Turn:
-    """What a change makes of the states: these, what happened by it, why the queue cannot be read, and `Known.seen`."""
+    """What a change makes of what is known: these states, and what happened by it.
+
+    `trouble` and `seen` are as in `Known`; None leaves them as they are.
+    """
 
     states: States
     events: list[Event] = field(default_factory=list)
-    trouble: str = ""
+    trouble: str | None = None
     seen: int | None = None
 
 
@@ -154,19 +157,33 @@ class Outages:
                 turn = change(known)
                 self._append(turn.events)
                 content = _content(turn, known)
-                if not self._states.exists() or content != _content(Turn(known.states, [], known.trouble), known):
+                if not self._states.exists() or content != _content(Turn(known.states), known):
                     self._remove_left_over()
                     files.replace(self._states, content, mode=_MODE, group="root")
                 return turn.states
         except OSError as error:
             raise _unusable(self._states, error) from error
 
+    def put(self, states: States) -> None:
+        """Replace these states, and leave the others. Raises HostError."""
+        self.update(lambda known: Turn({**known.states, **states}))
+
+    def each(self, names: Collection[str], change: Callable[[State], State]) -> None:
+        """Change the states of these rules, of those that there are. Raises HostError."""
+        self.update(lambda known: Turn({n: change(s) if n in names else s for n, s in known.states.items()}))
+
+    def forget_all_but(self, inventory: Inventory) -> None:
+        """Forget the rules that are gone: a new one of the name has no past. Raises HostError."""
+        there = {str(rule.name) for rule in inventory.with_draining} | {record.key for record in inventory.invalid}
+        past = {event.name for event in self.past().events}
+        self.forget((self.read().states.keys() | past) - there)
+
     def forget(self, names: Collection[str]) -> None:
         """Forget these rules: their states and what happened to them. Raises HostError."""
         known = self.read()
         gone = set(names)
         if gone.intersection(known.states):
-            self.update(lambda known: Turn({n: s for n, s in known.states.items() if n not in gone}, [], known.trouble))
+            self.update(lambda known: Turn({n: s for n, s in known.states.items() if n not in gone}))
         past = self.past()
         if any(event.name in gone for event in past.events):
             try:
@@ -262,7 +279,7 @@ def _content(turn: Turn, known: Known) -> bytes:
         "version": VERSION,
         "open": busy,
         "seen": known.seen if turn.seen is None else turn.seen,
-        "trouble": turn.trouble,
+        "trouble": known.trouble if turn.trouble is None else turn.trouble,
         "rules": {name: states[name].to_json() for name in sorted(states)},
     }
     return json.dumps(told).encode() + b"\n"

@@ -92,16 +92,7 @@ def flush(context: Context, wanted: Collection[str] = (), *, force: bool = False
     found = {name: one for name, one in found.items() if name in names}
     used = look.make_due(target.address for one in found.values() for target in one.targets)
     now = int(time.time())
-    look.outages.update(
-        lambda known: Turn(
-            {
-                name: replace(state, flushed=now, flushes=state.flushes + 1) if name in names else state
-                for name, state in known.states.items()
-            },
-            [],
-            known.trouble,
-        )
-    )
+    look.outages.each(names, lambda state: replace(state, flushed=now, flushes=state.flushes + 1))
     return Flushed(tuple(sorted(names)), used, refusing)
 
 
@@ -137,7 +128,7 @@ class _Look:
         mails = seeing.mails(reading, inventory) if reading else None
         found = self._ask(inventory, reading, mails, before.states)
         turned = self._take_in(inventory, reading, trouble, mails, found)
-        used = self._flush(turned.flushed, found) if turned.flushed else ""
+        used = self._flush(turned, found) if turned.flushed else ""
         flushed = tuple(sorted(turned.flushed)) if used else ()
         told = self._tell(turned, inventory)
         if reading:
@@ -181,10 +172,8 @@ class _Look:
         known = self.outages.read()
         if known.seen == seen and not known.damage:
             return
-        there = {str(rule.name) for rule in inventory.with_draining} | {record.key for record in inventory.invalid}
-        past = {event.name for event in self.outages.past().events}
-        self.outages.forget((known.states.keys() | past) - there)
-        self.outages.update(lambda known: Turn(known.states, [], known.trouble, seen))
+        self.outages.forget_all_but(inventory)
+        self.outages.update(lambda known: Turn(known.states, seen=seen))
 
     def _read(self, inventory: Inventory, before: Known) -> tuple[Reading | None, str]:
         try:
@@ -251,27 +240,25 @@ class _Look:
                 turned[name] = state
         return turned, events, flushed
 
-    def _flush(self, names: Collection[str], found: Mapping[str, contacting.Found]) -> str:
+    def _flush(self, turned: _Turned, found: Mapping[str, contacting.Found]) -> str:
+        names = turned.flushed
         try:
             used = self.make_due(target.address for name in names for target in found[name].targets)
         except (QueueError, HostError) as error:
             self._trouble(error)
-            self._take_back(names)
+            self._take_back(turned)
             return ""
         self.log([f"tend: {', '.join(sorted(names))} can be reached; made its mail due with {used}"])
         return used
 
-    def _take_back(self, names: Collection[str]) -> None:
+    def _take_back(self, turned: _Turned) -> None:
         """What was not made due counts for no flush: only how often one comes to nothing makes the next rarer."""
 
-        def turn(known: Known) -> Turn:
-            fewer = {
-                name: replace(state, flushes=max(0, state.flushes - 1)) if name in names else state
-                for name, state in known.states.items()
-            }
-            return Turn(fewer, [], known.trouble)
+        def less(state: State) -> State:
+            return replace(state, flushes=max(0, state.flushes - 1))
 
-        self.outages.update(turn)
+        self.outages.each(turned.flushed, less)
+        turned.unsaid |= {name: less(turned.unsaid[name]) for name in turned.flushed}
 
     def _tell(self, turned: _Turned, inventory: Inventory) -> int:
         """Send the mails; one that could not be sent is due again."""
@@ -281,8 +268,7 @@ class _Look:
 
         failed = telling.tell(self.context, turned.notices, inventory, self._trouble, self.log)
         if failed:
-            again = {name: turned.unsaid[name] for notice in failed for name in notice.names}
-            self.outages.update(lambda known: Turn({**known.states, **again}, [], known.trouble))
+            self.outages.put({name: turned.unsaid[name] for notice in failed for name in notice.names})
         return len(turned.notices) - len(failed)
 
     def _let_go(self, inventory: Inventory, mails: Mapping[str, Mail]) -> None:
