@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mxbackup.outage import Event, Happening
 from mxbackup.panel import strip
-from mxbackup.panel.strip import HOUR, LENGTH, Bar, Outage
+from mxbackup.panel.strip import HOUR, LENGTH, Absence, Bar
 
 NOW = 1_790_000_000
 DAY = 24 * HOUR
@@ -24,24 +24,24 @@ def test_an_outage_lasts_from_its_beginning_until_the_primary_is_back() -> None:
         event(90, "drained"),
         event(5, "begun"),
     ]
-    found = strip.outages(events, NOW)
-    assert found == [Outage(NOW - 100 * HOUR, NOW - 90 * HOUR, "silent"), Outage(NOW - 5 * HOUR)]
+    found = strip.absences(events, NOW)
+    assert found == [Absence(NOW - 100 * HOUR, NOW - 90 * HOUR, "silent"), Absence(NOW - 5 * HOUR)]
     assert strip.bars(found, NOW) == [Bar(620.0, 10.0), Bar(715.0, 5.0)]
 
 
 def test_what_began_before_the_strip_begins_at_its_left_end() -> None:
-    assert strip.bars(strip.outages([event(1000, "begun"), event(715, "back")], NOW), NOW) == [Bar(0.0, 5.0)]
-    assert strip.outages([event(1000, "begun"), event(720, "back")], NOW) == []
-    assert strip.bars(strip.outages([event(1000, "begun")], NOW), NOW) == [Bar(0.0, 720.0)]
+    assert strip.bars(strip.absences([event(1000, "begun"), event(715, "back")], NOW), NOW) == [Bar(0.0, 5.0)]
+    assert strip.absences([event(1000, "begun"), event(720, "back")], NOW) == []
+    assert strip.bars(strip.absences([event(1000, "begun")], NOW), NOW) == [Bar(0.0, 720.0)]
 
 
 def test_the_shortest_outage_can_be_seen() -> None:
-    assert strip.bars([Outage(NOW - 60)], NOW) == [Bar(718.0, 2.0)]
+    assert strip.bars([Absence(NOW - 60)], NOW) == [Bar(718.0, 2.0)]
 
 
 def test_a_return_without_an_outage_and_a_second_beginning_say_nothing() -> None:
     events = [event(50, "back"), event(40, "begun"), event(30, "begun"), event(20, "back"), event(10, "broken")]
-    assert strip.outages(events, NOW) == [Outage(NOW - 40 * HOUR, NOW - 20 * HOUR)]
+    assert strip.absences(events, NOW) == [Absence(NOW - 40 * HOUR, NOW - 20 * HOUR)]
 
 
 def test_every_fifth_day_has_its_date() -> None:
@@ -58,7 +58,7 @@ EVENTS = st.lists(
 
 @given(EVENTS)
 def test_whatever_happened_the_bars_lie_on_the_strip(events: list[Event]) -> None:
-    for bar in strip.bars(strip.outages(events, NOW), NOW):
+    for bar in strip.bars(strip.absences(events, NOW), NOW):
         assert bar.x >= 0
         assert bar.x + bar.width <= LENGTH + 0.01
         assert bar.width >= strip.NARROWEST

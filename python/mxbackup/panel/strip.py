@@ -14,7 +14,7 @@ HOUR = 3600  # seconds
 
 
 @dataclass(frozen=True)
-class Outage:
+class Absence:
     """From when to when a primary was away, in seconds since 1970; `end` is None while it is."""
 
     begin: int
@@ -24,7 +24,7 @@ class Outage:
 
 @dataclass(frozen=True)
 class Bar:
-    """One outage on the strip, in units from its left end."""
+    """One absence on the strip, in units from its left end."""
 
     x: float
     width: float
@@ -38,24 +38,24 @@ class Tick:
     date: str
 
 
-def outages(events: Iterable[Event], now: int) -> list[Outage]:
-    """Return the outages that reach into the last DAYS, the oldest first, of what happened to one rule."""
-    found: list[Outage] = []
+def absences(events: Iterable[Event], now: int) -> list[Absence]:
+    """Return the absences that reach into the last DAYS, the oldest first, of what happened to one rule."""
+    found: list[Absence] = []
     begun: Event | None = None
     for event in sorted(events, key=lambda event: event.time):
         if event.happening == Happening.BEGUN and begun is None:
             begun = event
         elif event.happening == Happening.BACK and begun is not None:
-            found.append(Outage(begun.time, event.time, begun.reason))
+            found.append(Absence(begun.time, event.time, begun.reason))
             begun = None
     if begun is not None:
-        found.append(Outage(begun.time, None, begun.reason))
-    return [outage for outage in found if outage.end is None or outage.end > _left_end(now)]
+        found.append(Absence(begun.time, None, begun.reason))
+    return [absence for absence in found if absence.end is None or absence.end > _left_end(now)]
 
 
-def bars(found: Iterable[Outage], now: int) -> list[Bar]:
-    """Return the bars of these outages, none beyond the strip."""
-    return [_bar(outage, now) for outage in found]
+def bars(found: Iterable[Absence], now: int) -> list[Bar]:
+    """Return the bars of these absences, none beyond the strip."""
+    return [_bar(absence, now) for absence in found]
 
 
 def ticks(now: int, every: int = 5) -> list[Tick]:
@@ -70,8 +70,8 @@ def ticks(now: int, every: int = 5) -> list[Tick]:
     ]
 
 
-def _bar(outage: Outage, now: int) -> Bar:
-    left, right = _unit(outage.begin, now), _unit(now if outage.end is None else outage.end, now)
+def _bar(absence: Absence, now: int) -> Bar:
+    left, right = _unit(absence.begin, now), _unit(now if absence.end is None else absence.end, now)
     width = max(right - left, NARROWEST)
     return Bar(min(left, LENGTH - width), width)
 
