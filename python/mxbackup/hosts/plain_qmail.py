@@ -1,26 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """qmail without e-smith: our block stands in the administrator's own control files, and `mxbackup apply` writes it."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mxbackup.errors import HostError
 from mxbackup.esmith.host import CONTROL
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.hosts.kind import HostKind, status_of
+from mxbackup.hosts.plain import Plain
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.targets import controlfile, morercpthosts, rcpthosts, registry, smtproutes
 from mxbackup.targets.controlfile import FileChange
-from mxbackup.targets.target import Target, TargetStatus
+from mxbackup.targets.target import Target
 
 
-class PlainQmail(HostKind):
+class PlainQmail(Plain):
     """A host with qmail whose files the administrator writes."""
 
-    command = "mxbackup apply"
-    by_events = False
+    first = rcpthosts.TARGET
     queue_services = ("qmail", "qmail-send")  # the second in "Life with qmail"
     # What the package of qpsmtpd leaves.
     qpsmtpd_signs = tuple(map(Path, ("/etc/qpsmtpd", "/usr/share/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")))
@@ -28,13 +25,6 @@ class PlainQmail(HostKind):
     def settings(self, found: Settings) -> Settings:
         """The smart host stands in `smtproutes`."""
         return replace(found, smarthost=smtproutes.smarthost(self.host))
-
-    def prepare(self, event: bool) -> None:
-        """Nobody else makes the directory of the databases."""
-        self.host.make_database_directory()
-
-    def signal(self, event: str, *arguments: str) -> None:
-        """There are no events."""
 
     def targets(self) -> list[Target]:
         """Those that stand in control files."""
@@ -55,18 +45,3 @@ class PlainQmail(HostKind):
             accepting.reverse()
         others = [target for target in self.targets() if not target.accepts]
         return [*(controlfile.change(self.host, target, inventory, ours) for target in others), *accepting]
-
-    def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
-        """In the order of `plan`."""
-        with self.host.expansion_lock():
-            inventory, _ = read()
-            controlfile.carry_out(self.host, [change for change in self.plan(inventory) if change.target in targets])
-        return inventory
-
-    def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
-        """Of what `plan` tells."""
-        try:
-            changes = self.plan(inventory)
-        except HostError as error:
-            return [TargetStatus(rcpthosts.TARGET, True, False, error)]
-        return [status_of(self.host, change) for change in changes]

@@ -4,7 +4,7 @@
 `mxbackup apply` writes and compiles them. It changes main.cf only when that is asked for.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,15 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.postfix import SettingChange
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
-from mxbackup.hosts.kind import NO_ENTRIES, HostKind, status_of
+from mxbackup.hosts.kind import NO_ENTRIES
+from mxbackup.hosts.plain import Plain
 from mxbackup.queue import Message
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
 from mxbackup.targets import controlfile, registry, relay_domains, transport
 from mxbackup.targets.controlfile import FileChange
 from mxbackup.targets.postfixtable import DIRECTORY
-from mxbackup.targets.target import Target, TargetStatus
+from mxbackup.targets.target import Target
 
 # What only the checks need is imported for them.
 if TYPE_CHECKING:
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
     from mxbackup.routing.verdict import MailSystem
 
 
-class PlainPostfix(HostKind):
+class PlainPostfix(Plain):
     """A host with Postfix whose main.cf the administrator writes."""
 
-    command = "mxbackup apply"
-    by_events = False
+    first = relay_domains.DOMAINS
     way_out = (transport.DOMAINS, transport.HOSTS)
     qpsmtpd_signs = ()
 
@@ -42,13 +42,6 @@ class PlainPostfix(HostKind):
         values = postfix.parameters(self.host, "relayhost", *maincf.LOCAL)
         local = replace(found.qmail, names=maincf.local_names(values))
         return replace(found, smarthost=values["relayhost"], qmail=local)
-
-    def prepare(self, event: bool) -> None:
-        """Nobody else makes the directory of the databases."""
-        self.host.make_database_directory()
-
-    def signal(self, event: str, *arguments: str) -> None:
-        """There are no events."""
 
     def targets(self) -> list[Target]:
         """Our tables."""
@@ -69,20 +62,6 @@ class PlainPostfix(HostKind):
         super().carry_out(changes)
         if any(change.pending or change.stale for change in changes):
             postfix.reload(self.host)
-
-    def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
-        """In the order of `plan`."""
-        with self.host.expansion_lock():
-            inventory, known = read()
-            self.carry_out([change for change in self.plan(inventory, known) if change.target in targets])
-        return inventory
-
-    def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
-        """Of what `plan` tells."""
-        try:
-            return [status_of(self.host, change) for change in self.plan(inventory, known)]
-        except HostError as error:
-            return [TargetStatus(relay_domains.DOMAINS, True, False, error)]
 
     def findings(self, rules: RuleSet) -> list[Finding]:
         """What main.cf lacks, and what it accepts besides the rules."""

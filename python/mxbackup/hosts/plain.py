@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A server without e-smith: there are no events, and `mxbackup apply` writes what `plan` says."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from mxbackup.errors import HostError
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.hosts.kind import HostKind, status_of
+from mxbackup.recipients.policies import Known
+from mxbackup.targets.target import Target, TargetStatus
+
+
+class Plain(HostKind):
+    """What is the same whatever the mail system is. `first` is the target that is told of when `plan` fails."""
+
+    command = "mxbackup apply"
+    by_events = False
+    first: ClassVar[Target]
+
+    def prepare(self, event: bool) -> None:
+        """Nobody else makes the directory of the databases."""
+        self.host.make_database_directory()
+
+    def signal(self, event: str, *arguments: str) -> None:
+        """There are no events."""
+
+    def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
+        """In the order of `plan`."""
+        with self.host.expansion_lock():
+            inventory, known = read()
+            self.carry_out([change for change in self.plan(inventory, known) if change.target in targets])
+        return inventory
+
+    def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
+        """Of what `plan` tells."""
+        try:
+            return [status_of(self.host, change) for change in self.plan(inventory, known)]
+        except HostError as error:
+            return [TargetStatus(self.first, True, False, error)]
