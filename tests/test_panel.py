@@ -741,3 +741,7 @@ def test_without_root_the_states_are_not_known_and_that_is_said(server: Scratch,
     server.path("/var/lib/mxbackup/outages.json").mkdir(parents=True)
     assert "/var/lib/mxbackup/outages.json cannot be used: Is a directory." in admin.get().text
     assert "/var/lib/mxbackup/outages.json cannot be used" in admin.get("?page=rule&rule=dupontnet.com").text
+    server.path("/var/lib/mxbackup/outages.json").rmdir()
+    server.write("/var/lib/mxbackup/outages.json", "{")
+    assert "/var/lib/mxbackup/outages.json is damaged" in admin.get().text
+    assert "/var/lib/mxbackup/outages.json is damaged" in admin.get("?page=rule&rule=dupontnet.com").text

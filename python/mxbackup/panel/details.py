@@ -9,9 +9,9 @@ from mxbackup.outage import Condition, Event, State
 from mxbackup.panel import strip
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import PROPERTIES
-from mxbackup.service import changing, checking, knowing
+from mxbackup.service import changing, knowing
 from mxbackup.service import held as mail
-from mxbackup.service.outages import Outages
+from mxbackup.service.outages import Outages, known_now
 from mxbackup.words import about_outages, about_queue, about_rules, outlook, spans
 from mxbackup.words.lexicon import Lexicon
 
@@ -28,8 +28,8 @@ def details(visit: Visit) -> Page | Redirect:
     inventory = context.inventory()
     held = mail.look(context.host, inventory)
     waiting = held.of(rule.name)
-    states, unknown = checking.remembered_or_why_not(context)
-    state = states.get(rule.name)
+    known = known_now(context.host)
+    state = known.states.get(rule.name)
     cover = inventory.rules.covering(rule.name)
     return Page(
         "rule.html",
@@ -44,10 +44,10 @@ def details(visit: Visit) -> Page | Redirect:
             "recipients": about_rules.recipients(rule, knowing.knowledge(context, inventory.rules)[rule.name], words),
             "covered": about_rules.covered(rule, cover, words) if cover else "",
             "held": about_queue.held(waiting, words) if waiting else "",
-            "troubles": [words.error(trouble) for trouble in (held.trouble, held.stopped, unknown) if trouble],
+            "troubles": [words.error(trouble) for trouble in (held.trouble, held.stopped, known.damage) if trouble],
             "checked": state.check.state if state and state.check else "",
             "when": spans.moment(state.checked) if state and state.check else "",
-            **_past([] if unknown else Outages(context.host).past(rule.name).events, words),
+            **_past([] if known.damage else Outages(context.host).past(rule.name).events, words),
         },
     )
 
@@ -62,7 +62,7 @@ def _standing(state: State | None, words: Lexicon) -> str:
 def _past(events: list[Event], words: Lexicon) -> dict[str, object]:
     """The outages as a picture and in words, and the newest of what happened, that first."""
     now = int(time.time())
-    away = strip.outages(events, now)
+    away = strip.absences(events, now)
     return {
         "bars": strip.bars(away, now),
         "ticks": strip.ticks(now),

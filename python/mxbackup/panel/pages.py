@@ -12,7 +12,7 @@ from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
-from mxbackup.service import changing, checking, inspecting
+from mxbackup.service import changing, inspecting, outages
 from mxbackup.service import held as mail
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
@@ -27,15 +27,15 @@ def front(visit: Visit) -> Page:
     inventory = status.inventory
     enabled = inventory.settings.enabled
     held = mail.look(visit.context.host, inventory)
-    states, unknown = checking.remembered_or_why_not(visit.context)
+    known = outages.known_now(visit.context.host)
     mistakes = [finding for finding in status.findings if finding.severity != Severity.NOTE]
     outdated = [target for target in status.targets if target.outdated]
     return Page(
         "front.html",
         {
             "inventory": inventory,
-            "listing": listing(status, states, held, View.of(visit.parameters), visit.words),
-            "now": _now(status, states, held, held.trouble or held.stopped or unknown, visit.words),
+            "listing": listing(status, known.states, held, View.of(visit.parameters), visit.words),
+            "now": _now(status, known.states, held, held.trouble or held.stopped or known.damage, visit.words),
             "outdated": outdated,
             "state": "off" if not enabled else "not in force" if outdated else "active",
             "draining": [

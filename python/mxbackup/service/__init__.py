@@ -9,7 +9,7 @@
 `held`       what the queue holds for the rules
 `plugin`     faults, load, load_missing: the plugin of qpsmtpd
 `knowing`    import_list, export_list, knowledge, lacks_list, learn: which recipients there are
-`checking`   check, check_soon, remembered: will it work
+`checking`   check, check_soon: will it work
 `inspecting` status, outdated: whether everything is in force
 
 Templates and events load these modules at each change, so each imports when it is called what only it needs, and this

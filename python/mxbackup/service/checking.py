@@ -95,19 +95,6 @@ def check_soon(context: Context, rule: Rule, budget: float, *, planned: bool = F
     return report
 
 
-def remembered(context: Context) -> States:
-    """Return the states of the rules, by name. Raises HostError."""
-    return Outages(context.host).read().states
-
-
-def remembered_or_why_not(context: Context) -> tuple[States, HostError | None]:
-    """Return the states of the rules, by name; none, and why, where they cannot be read: they are for root alone."""
-    try:
-        return remembered(context), None
-    except HostError as error:
-        return {}, error
-
-
 def _rules_in_force(context: Context) -> tuple[Inventory, list[Path] | None]:
     """The rules, and the files that do not hold them; no rules and None on a machine that is no server."""
     try:

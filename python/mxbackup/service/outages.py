@@ -107,12 +107,17 @@ class Overview:
         return {name: now for name, now in self.rules.items() if now.condition != Condition.FINE}
 
 
+def known_now(host: Host) -> Known:
+    """Return what is known. Never raises: `damage` says why it is nothing, be it that the states are for root alone."""
+    try:
+        return Outages(host).read()
+    except HostError as trouble:
+        return Known(damage=trouble)
+
+
 def overview(host: Host, inventory: Inventory, mail: HeldMail) -> Overview:
     """Return every rule as it is now. Never raises: why not all is known is in the result."""
-    try:
-        known = Outages(host).read()
-    except HostError as trouble:
-        known = Known(damage=trouble)
+    known = known_now(host)
     found = {}
     for rule in inventory.with_draining:
         state = known.states.get(rule.name, State())
