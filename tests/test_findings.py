@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from mxbackup import rules
-from mxbackup.check.facts import Exchanger, Facts, Us
+from mxbackup.check.facts import Facts, Us
 from mxbackup.check.findings import judge, ourplace
+from mxbackup.check.published import Exchanger
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.mtasts import Policy
@@ -21,9 +22,10 @@ from mxbackup.routing.qmail_remote import PATCHED, UNPATCHED
 from mxbackup.routing.verdict import NOBODY_ANSWERS, Delivery, Route, Target, Verdict
 from mxbackup.rules import Recipients, SmartHostUse
 from mxbackup.rules.localmail import LocalMail
-from mxbackup.smtp.client import Dialogue, Trouble
+from mxbackup.smtp.client import Dialogue
 from mxbackup.smtp.replies import Outcome as Said
 from mxbackup.smtp.replies import Reply
+from mxbackup.smtp.session import Trouble
 
 
 def addresses(*found: str) -> Answer:

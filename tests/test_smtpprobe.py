@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from mxbackup.smtp.client import Dialogue, Question, UnknownHost, probe, sample_message
+from mxbackup.smtp.client import Dialogue, Question, probe, sample_message
 from mxbackup.smtp.replies import Outcome, Reply
+from mxbackup.smtp.session import UnknownHost
 
 Serve = Callable[[Callable[[socket.socket], None]], int]
 BANNER = b"220 sme.durantcom.net mailfront ESMTP\r\n"
@@ -104,6 +105,8 @@ Connection closed by foreign host.
         size=5000,
         refuse=Reply(553, ("Sorry, that domain isn't in my list of allowed rcpthosts.",)),
         transcript=tuple(transcript.splitlines()),
+        greeting=Reply(250, ("sme.durantcom.net", "STARTTLS", "SIZE 5000")),
+        address="127.0.0.1",
     )
 
 
@@ -293,6 +296,31 @@ def test_a_second_recipient_is_asked_for_where_the_first_is_refused(
     done = probe("127.0.0.1", question, serve(scripted(answers)))
     asked = "RCPT TO:<postmaster@dupontnet.com>" in done.transcript
     assert (done.control.outcome if done.control else None, asked) == (control, control is not None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "nobody"),
+    [
+        ({"RCPT TO:<x8k": b"550 5.1.1 no such user\r\n"}, "550 5.1.1 no such user"),
+        ({"RCPT": b"450 later\r\n"}, "450 later"),
+        ({"RCPT TO:<jean": b"421 busy\r\n"}, ""),
+        ({"MAIL": b"550 no\r\n"}, ""),
+    ],
+)
+def test_somebody_who_does_not_exist_is_asked_for_beside_the_recipient(
+    serve: Serve, answers: dict[str, bytes], nobody: str
+) -> None:
+    done = probe("127.0.0.1", QUESTION._replace(nobody="x8k@dupontnet.com"), serve(scripted({**GOOD, **answers})))
+    assert str(done.nobody) == nobody
+    assert done.transcript.count("RCPT TO:<tomy@example.net>") <= 1
+
+
+def test_the_addresses_of_a_host_are_tried_in_turn(serve: Serve) -> None:
+    done = probe("mail.dupontnet.com", QUESTION, serve(scripted(GOOD)), addresses=["127.0.0.9", "127.0.0.1"])
+    assert (done.outcome, done.address) == (Outcome.ACCEPTED, "127.0.0.1")
+    assert done.transcript[:3] == (
+        "Trying 127.0.0.9...", "Trying 127.0.0.1...", "Connected to mail.dupontnet.com."
+    )  # fmt: skip
 
 
 def test_a_resolver_that_takes_all_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

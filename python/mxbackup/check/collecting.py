@@ -96,7 +96,9 @@ class Checker:
                 self._log([f"check of {name}: {line}" for line in traceback.format_exc().splitlines()])
             finding = notchecked.FAILED.found(name=name, error=ascii(error)[:300])
         nothing = Delivery(Verdict.UNKNOWN)
-        return Report(name, nothing, (finding,), Facts(name, self._us, nothing, rule=rule), checked=False)
+        return Report(
+            name, nothing, (finding,), Facts(name=name, us=self._us, delivery=nothing, rule=rule), checked=False
+        )
 
     def way(self, name: str, clock: Clock) -> tuple[Target, ...] | Delivery:
         """Return where the mail of a name is sent, in order; what it does where that is nowhere but here.

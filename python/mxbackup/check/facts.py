@@ -6,14 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from mxbackup.check.published import Exchanger, Published
 from mxbackup.errors import Finding
 from mxbackup.esmith.host import UPDATE
 from mxbackup.esmith.settings import Settings
-from mxbackup.lookup.answers import ABSENT, Answer, Outcome, literal
 from mxbackup.lookup.interfaces import Network, Own
-from mxbackup.lookup.mtasts import Policy
-from mxbackup.lookup.nameservers import ServerFacts
-from mxbackup.lookup.query import Status
 from mxbackup.routing.qmail_remote import KINDS
 from mxbackup.routing.verdict import Delivery, MailSystem, Route, Target, leads_to_us
 from mxbackup.rules import Rule
@@ -66,7 +63,7 @@ class Us:
         """Whether every mail system that may be here takes the address for its own."""
         return all(address in self.known_to(kind) for kind in self.kinds)
 
-    def owns(self, exchanger: "Exchanger") -> bool:
+    def owns(self, exchanger: Exchanger) -> bool:
         """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""
         here = Own(self.interfaces | self.public, self.more)
         return any(address in here for address in exchanger.addresses) or exchanger.name in self.names
@@ -87,54 +84,22 @@ class Us:
         return frozenset(own | {f"mail.{name}" for name in self.settings.local_domains})
 
 
-@dataclass(frozen=True)
-class Exchanger:
-    """One MX record, and what the look-ups of its host gave. `name` is empty in a null MX.
-
-    `ipv6` is whether the mail system here uses IPv6.
-    """
-
-    preference: int
-    name: str
-    a: Answer = ABSENT
-    aaaa: Answer = ABSENT
-    alias: bool = False
-    ipv6: bool = False
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Those that the mail system here uses."""
-        if address := literal(self.name):
-            return (address,)
-        return (*self.a.records, *self.aaaa.records) if self.ipv6 else self.a.records
-
-
-@dataclass(frozen=True)
-class Facts:
+@dataclass(frozen=True, kw_only=True)
+class Facts(Published):
     """All that is known of one name.
 
     `delivery` is the worst of `outcomes`, which each mail system may come to. `rule` is the one that decides about
-    its mail: its own, or that of a domain it lies in. `mx` is how the look-up of
-    its MX ended, `bogus` whether DNSSEC was why it failed. `route` is what smtproutes on disk says, `expected_route`
-    what it should say, where that is known. `contacts` are the dialogues with the targets of the delivery. `policy` is
-    the name's MTA-STS policy; `policy_trouble` names why there is none to be had, `no-tls` or `unreadable`.
+    its mail: its own, or that of a domain it lies in. `route` is what smtproutes on disk says, `expected_route`
+    what it should say, where that is known. `contacts` are the dialogues with the targets of the delivery.
     """
 
-    name: str
     us: Us
     delivery: Delivery
     outcomes: Mapping[MailSystem, tuple[Delivery, ...]] = field(default_factory=dict)
     rule: Rule | None = None
-    mx: Status = Status.ANSWER
-    bogus: bool = False
-    exchangers: tuple[Exchanger, ...] = ()
-    resolver_exchangers: tuple[tuple[int, str], ...] | None = None
-    servers: tuple[ServerFacts, ...] = ()
     route: Route | None = None
     expected_route: Route | None = None
     contacts: Mapping[Target, Dialogue] = field(default_factory=dict)
-    policy: Policy | None = None
-    policy_trouble: str = ""
 
     @property
     def local(self) -> bool:
@@ -166,21 +131,6 @@ class Facts:
         """The exchangers that come before us; all others when we are no MX."""
         ours = self.our_preference
         return tuple(other for other in self.others if ours is None or other.preference < ours)
-
-    @property
-    def takes_no_mail(self) -> bool:
-        """Whether there is a null MX (RFC 7505)."""
-        return any(exchanger.name == "" for exchanger in self.exchangers)
-
-
-def unavailable(exchanger: Exchanger) -> bool:
-    """Whether the mail system has no address to try for this exchanger."""
-    return not exchanger.addresses
-
-
-def only_ipv6(exchanger: Exchanger) -> bool:
-    """Whether the exchanger is there for others, but not for a mail system without IPv6."""
-    return unavailable(exchanger) and exchanger.a.outcome != Outcome.FAILED and bool(exchanger.aaaa.records)
 
 
 Check = Callable[[Facts], Iterator[Finding]]

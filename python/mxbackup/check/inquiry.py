@@ -4,9 +4,9 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
+from mxbackup.check import survey
 from mxbackup.check.contacts import Contacts
-from mxbackup.check.facts import Exchanger, Facts, Us
-from mxbackup.lookup import answers, mtasts
+from mxbackup.check.facts import Facts, Us
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import UNKNOWN, Status
@@ -17,7 +17,6 @@ from mxbackup.smtp.replies import Outcome
 
 QUESTIONS = 400  # to the DNS; thirteen exchangers and thirteen name servers take about a hundred
 CONNECTIONS = 8  # to mail servers
-POLICY_LIMIT = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Inquiry:
         reached = {target for target, said in contacts.items() if said.outcome != Outcome.UNREACHABLE}
         outcomes = {kind: self._outcomes(kind, reached) for kind in self.us.kinds}
         failed = answer.status in UNKNOWN
-        policy, trouble = (None, "") if failed else self._policy()
+        policy, trouble = (None, "") if failed else survey.policy(self.dns, self.name, self.clock)
         return Facts(
             name=self.name,
             us=self.us,
@@ -54,7 +53,9 @@ class Inquiry:
             rule=self.rule,
             mx=answer.status,
             bogus=failed and self.dns.bogus(self.name, "MX"),
-            exchangers=tuple(self._exchanger(*mx) for mx in answer.answer("MX").exchangers),
+            exchangers=tuple(
+                survey.exchanger(self.dns, *mx, ipv6=self.us.uses_ipv6) for mx in answer.answer("MX").exchangers
+            ),
             resolver_exchangers=own.answer("MX").exchangers if own.status == Status.ANSWER else None,
             servers=self.dns.facts(self.name),
             route=self.us.kinds[0].route(self.name, self.routes or {}),
@@ -103,24 +104,3 @@ class Inquiry:
     @property
     def _local(self) -> bool:
         return self.us.settings.local.delivers(self.name) is not None
-
-    def _exchanger(self, preference: int, name: str) -> Exchanger:
-        if not name or answers.literal(name):
-            return Exchanger(preference, name)
-        look_up = self.dns.lookup
-        alias = bool(look_up(name, "CNAME").records)
-        return Exchanger(preference, name, look_up(name, "A"), look_up(name, "AAAA"), alias, self.us.uses_ipv6)
-
-    def _policy(self) -> tuple[mtasts.Policy | None, str]:
-        look_up = self.dns.lookup
-        if not mtasts.announced(look_up(f"_mta-sts.{self.name}", "TXT").records):
-            return None, ""
-        host = mtasts.host_of(self.name)
-        addresses = (*look_up(host, "A").records, *look_up(host, "AAAA").records)
-        try:
-            return mtasts.fetch(self.name, addresses, Clock(POLICY_LIMIT, self.clock)), ""
-        except mtasts.NoTls:
-            return None, "no-tls"
-        except mtasts.Unreadable:
-            self.clock.left()  # raises where it might have been read in all of its time
-            return None, "unreadable"

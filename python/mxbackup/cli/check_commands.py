@@ -123,7 +123,7 @@ def probe(
     send: bool,
 ) -> int:
     """Hold the dialogue of the how-to, print it as telnet would, and the verdict."""
-    from mxbackup.smtp import client
+    from mxbackup.smtp import client, session
     from mxbackup.words import about_probes
 
     refuse = _mailbox(refuse) if refuse else f"{secrets.token_hex(6)}@example.net"
@@ -131,7 +131,7 @@ def probe(
     message = client.sample_message(sender, _mailbox(recipient)) if send else None
     question = client.Question(_mailbox(recipient), sender, refuse, _word(helo), message)
     dialogue = client.probe(_host(host), question, port, timeout)
-    if isinstance(dialogue.trouble, client.UnknownHost):  # nothing could be asked, so there is no answer
+    if isinstance(dialogue.trouble, session.UnknownHost):  # nothing could be asked, so there is no answer
         raise dialogue.trouble
     click.echo("\n".join(dialogue.transcript) + "\n")
     for line in about_probes.verdict(dialogue, question, words):

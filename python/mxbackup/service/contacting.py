@@ -9,7 +9,7 @@ from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import TooMany
 from mxbackup.outage import Contact
 from mxbackup.routing.verdict import Delivery, Target, Verdict
-from mxbackup.smtp import client, reach
+from mxbackup.smtp import client, reach, session
 from mxbackup.smtp.client import Dialogue, Question
 from mxbackup.smtp.replies import Outcome
 
@@ -125,7 +125,7 @@ def _why(dialogue: Dialogue) -> str:
     """Return why there was no dialogue, in words that every language has, without the address, which is known."""
     if dialogue.trouble is None:
         return str(dialogue.reply)
-    if isinstance(dialogue.trouble, client.Late):
+    if isinstance(dialogue.trouble, session.Late):
         return "timed out"
     return str(dialogue.trouble.message.parameters.get("reason") or dialogue.trouble)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One dialogue with a mail server (`client`), its replies (`replies`), and what one to RCPT says (`rcpt`).
+"""A connection to a mail server (`session`), one dialogue (`client`), its replies (`replies`), and what one to RCPT
+says (`rcpt`).
 
 The only place that classifies replies. Imports `errors`, and of `esmith` what may be shown.
 """

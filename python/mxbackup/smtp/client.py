@@ -5,8 +5,7 @@ Every dialogue ends within its time-out, whatever the server does. RFC 5321; com
 """
 
 import re
-import socket
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from email import policy
@@ -14,14 +13,13 @@ from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from typing import NamedTuple
 
-from mxbackup.errors import MxBackupError, Sentence
+from mxbackup.errors import MxBackupError
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.smtp import SMTP_PORT, replies
-from mxbackup.smtp.replies import NoReply, Outcome, Reply
+from mxbackup.smtp.replies import Outcome, Reply
+from mxbackup.smtp.session import Late, Session, Trouble, Unreachable, connect, late, offers
 
 TIMEOUT = 20.0
-LINE_LIMIT = 4096  # bytes; RFC 5321 section 4.5.3.1.5 has 512
-TOTAL_LIMIT = 65536
 
 
 class Question(NamedTuple):
@@ -29,7 +27,7 @@ class Question(NamedTuple):
 
     `message` is sent to the recipient at the end, unless None. `helo` is the name to greet with, by default this
     machine's, or its address where that name has no dot (RFC 5321 section 4.1.4). `control` is asked for beside a
-    recipient that is refused, unless empty.
+    recipient that is refused, `nobody` beside any, unless empty.
     """
 
     recipient: str
@@ -38,6 +36,7 @@ class Question(NamedTuple):
     helo: str = ""
     message: EmailMessage | None = None
     control: str = ""
+    nobody: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,10 @@ class Dialogue:
     """What happened.
 
     `outcome` and `reply` are for the recipient, or of the step before at which it ended; `asked` tells that the reply
-    is one to RCPT. `refuse` is for the address that must be refused, `control` for the one beside the recipient: no
-    reply when it did not come to that. `sent` and `sent_reply` are for the message. `trouble` says what was no SMTP.
-    `size` is the announced limit in bytes (RFC 1870), 0 for none.
+    is one to RCPT. `refuse` is for the address that must be refused, `control` and `nobody` for those beside the
+    recipient: no reply when it did not come to that. `sent` and `sent_reply` are for the message. `trouble` says what
+    was no SMTP. `size` is the announced limit in bytes (RFC 1870), 0 for none. `address` is where we were connected
+    to, `greeting` the reply to ours.
     """
 
     outcome: Outcome = Outcome.BROKEN
@@ -62,6 +62,9 @@ class Dialogue:
     sent_reply: str = ""
     trouble: MxBackupError | None = None
     transcript: tuple[str, ...] = ()
+    nobody: Reply = replies.NONE
+    greeting: Reply = replies.NONE
+    address: str = ""
 
     @property
     def late(self) -> bool:
@@ -69,35 +72,26 @@ class Dialogue:
         return isinstance(self.trouble, Late)
 
 
-class Trouble(MxBackupError):
-    """Why there was no dialogue, or no end of it."""
+def probe(
+    host: str, question: Question, port: int = SMTP_PORT, timeout: float = TIMEOUT, addresses: Sequence[str] = ()
+) -> Dialogue:
+    """Ask the server at `host`, at one of its `addresses` if they are known. Never raises: trouble is in the result.
 
-
-class Late(Trouble):
-    """The server takes longer than it may."""
-
-
-class UnknownHost(Trouble):
-    """There is nobody to ask: the host's name gave no address."""
-
-
-def probe(host: str, question: Question, port: int = SMTP_PORT, timeout: float = TIMEOUT) -> Dialogue:
-    """Ask the server at `host`. `timeout` is in seconds, for all of it. Never raises: trouble is in the result."""
+    `timeout` is in seconds, for all of it.
+    """
     clock = Clock(timeout)
     transcript: list[str] = []
     try:
-        connection = _connect(host, port, clock, transcript)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        transcript.append(f"telnet: Unable to connect to remote host: {reason}")
-        trouble = _why_unreachable(error, host, port, reason)
-        return Dialogue(Outcome.UNREACHABLE, trouble=trouble, transcript=tuple(transcript))
+        connection = connect(host, port, clock, transcript, addresses)
+    except Unreachable as error:
+        return Dialogue(Outcome.UNREACHABLE, trouble=error.trouble, transcript=tuple(transcript))
     except TimeIsUp:  # it went by in looking the host up
-        return Dialogue(Outcome.UNREACHABLE, trouble=_late(clock), transcript=tuple(transcript))
+        return Dialogue(Outcome.UNREACHABLE, trouble=late(clock), transcript=tuple(transcript))
     with connection:
-        client = _Client(connection, clock, transcript)
-        done = client.talk(question)
-    return replace(done, transcript=tuple(transcript))
+        address = str(connection.getpeername()[0])
+        done = _Client(Session(connection, clock, transcript), clock).talk(question)
+    transcript.append("Connection closed by foreign host." if done.trouble is None else "Connection closed.")
+    return replace(done, transcript=tuple(transcript), address=address)
 
 
 def sample_message(sender: str, recipient: str) -> EmailMessage:
@@ -112,47 +106,13 @@ def sample_message(sender: str, recipient: str) -> EmailMessage:
     return message
 
 
-class _Lines:
-    """The server's lines, read no longer than the clock allows and not more than the limits."""
-
-    def __init__(self, connection: socket.socket, clock: Clock) -> None:
-        self._connection = connection
-        self._clock = clock
-        self._buffer = b""
-        self._total = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the next line, again and again. Raises Trouble, TimeIsUp."""
-        while True:
-            yield self._line()
-
-    def _line(self) -> bytes:
-        while b"\n" not in self._buffer:
-            if len(self._buffer) > LINE_LIMIT or self._total > TOTAL_LIMIT:
-                raise Trouble("The server sends endless text instead of an answer.")
-            self._connection.settimeout(self._clock.left())
-            try:
-                received = self._connection.recv(4096)
-            except TimeoutError:
-                continue
-            except OSError:
-                received = b""
-            if not received:
-                raise Trouble("The server closed the connection.")
-            self._total += len(received)
-            self._buffer += received
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line
-
-
 class _Client:
-    """Our side of a dialogue on a connection, with a record of both sides."""
+    """What is asked in a session, and found out."""
 
-    def __init__(self, connection: socket.socket, clock: Clock, transcript: list[str]) -> None:
-        self._connection = connection
-        self._lines = _Lines(connection, clock)
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session = session
+        self._command = session.command
         self._clock = clock
-        self._transcript = transcript
         self._done = Dialogue()
         self._judged = False
 
@@ -165,63 +125,27 @@ class _Client:
         except Trouble as trouble:
             self._fail(trouble)
         except TimeIsUp:
-            self._fail(_late(self._clock))
+            self._fail(late(self._clock))
         return self._done
 
-    def _command(self, *words: str) -> Reply:
-        """Send a command and return the reply.
-
-        Raises Trouble, TimeIsUp, and ValueError for what is not one line of ASCII.
-        """
-        line = " ".join(words).encode("ascii")
-        if b"\r" in line or b"\n" in line:
-            raise ValueError(line)
-        self._send(line + b"\r\n")
-        return self._reply()
-
-    def _send(self, content: bytes) -> None:
-        self._transcript.extend(map(replies.cut, map(replies.shown, content.splitlines())))
-        self._connection.settimeout(self._clock.left())
-        try:
-            self._connection.sendall(content)
-        except OSError:
-            raise Trouble("The server closed the connection.") from None
-
-    def _reply(self) -> Reply:
-        try:
-            reply = replies.read(self._lines)
-        except NoReply as line:
-            self._transcript.append(replies.cut(str(line)))
-            raise Trouble("The server's answer is no SMTP.") from None
-        self._transcript += reply.transcript()
-        return reply
-
     def _greet(self, helo: str) -> bool:
-        banner = self._reply()
+        banner = self._session.reply()
         self._done = replace(self._done, outcome=banner.outcome, reply=banner, banner=banner)
         if banner.code != 220:
             return False
-        name = helo or self._own_name()
-        reply = self._command("EHLO", name)
-        offers = _offers(reply)
+        reply = self._session.greet(helo)
+        offered = offers(reply)
         if reply.outcome == Outcome.REFUSED:
-            reply = self._command("HELO", name)
+            reply = self._command("HELO", helo or self._session.own_name())
         self._done = replace(
             self._done,
             outcome=reply.outcome,
             reply=reply,
-            starttls="STARTTLS" in offers,
-            size=_size(offers.get("SIZE", "")),
+            greeting=reply,
+            starttls="STARTTLS" in offered,
+            size=_size(offered.get("SIZE", "")),
         )
         return reply.outcome == Outcome.ACCEPTED
-
-    def _own_name(self) -> str:
-        # Not getfqdn: that asks the resolver, and waits for it where there is none.
-        name = socket.gethostname()
-        if "." in name:
-            return name
-        address = str(self._connection.getsockname()[0])
-        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     def _judge(self, question: Question) -> bool:
         """Ask for both addresses; tell whether there is more to do."""
@@ -230,6 +154,9 @@ class _Client:
         self._judged = True
         if question.control and asked and reply.outcome == Outcome.REFUSED:
             self._done = replace(self._done, control=self._command("RCPT", f"TO:<{question.control}>"))
+        if question.nobody and asked and not reply.closing:
+            reply = self._command("RCPT", f"TO:<{question.nobody}>")
+            self._done = replace(self._done, nobody=reply)
         if question.refuse and not reply.closing:
             self._command("RSET")
             _, reply = self._ask(question.sender, question.refuse)
@@ -262,58 +189,19 @@ class _Client:
         reply = self._command("DATA")
         if reply.code != 354:
             return Outcome.BROKEN if reply.outcome == Outcome.ACCEPTED else reply.outcome, reply
-        self._send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
-        reply = self._reply()
+        self._session.send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
+        reply = self._session.reply()
         return reply.outcome, reply
 
     def _quit(self) -> None:
         """Be polite; what the server says to that changes nothing."""
         with suppress(Trouble, TimeIsUp):
             self._command("QUIT")
-        self._transcript.append("Connection closed by foreign host.")
 
     def _fail(self, trouble: Trouble) -> None:
         """Keep what was found out before; the recipient's fate stands once it is known."""
-        self._transcript.append("Connection closed.")
         outcome = self._done.outcome if self._judged else Outcome.BROKEN
         self._done = replace(self._done, outcome=outcome, trouble=trouble)
-
-
-def _connect(host: str, port: int, clock: Clock, transcript: list[str]) -> socket.socket:
-    """Try each address of the host. Raises TimeIsUp, OSError: the one of the last address."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    failure: OSError = TimeoutError("timed out")
-    for left, (*_, address) in zip(range(len(found), 0, -1), found, strict=True):
-        transcript.append(f"Trying {address[0]}...")
-        try:
-            connection = socket.create_connection((str(address[0]), port), clock.left() / left)
-        except OSError as error:
-            failure = error
-        else:
-            transcript += [f"Connected to {host}.", "Escape character is '^]'."]
-            return connection
-    raise failure
-
-
-def _why_unreachable(error: OSError | UnicodeError, host: str, port: int, reason: str) -> Trouble:
-    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-        return UnknownHost("The DNS cannot be asked for {host} at present: {reason}.", host=host, reason=reason)
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return UnknownHost("The name {host} is not in the DNS.", host=host)
-    closed: Sentence = "{host} port {port} accepts no connection: {reason}."
-    if isinstance(error, TimeoutError):
-        return Late(closed, host=host, port=port, reason=reason)
-    return Trouble(closed, host=host, port=port, reason=reason)
-
-
-def _late(clock: Clock) -> Late:
-    return Late("The server did not answer within {seconds} s.", seconds=f"{clock.seconds:g}")
-
-
-def _offers(reply: Reply) -> dict[str, str]:
-    """What a reply to EHLO offers, after the server's name: keywords and their parameters, RFC 5321 section 4.1.1.1."""
-    offered = (line.partition(" ") for line in reply.lines[1:]) if reply.outcome == Outcome.ACCEPTED else ()
-    return {keyword.upper(): parameters for keyword, _, parameters in offered}
 
 
 def _size(text: str) -> int:

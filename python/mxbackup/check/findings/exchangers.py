@@ -3,7 +3,8 @@
 
 from collections.abc import Iterator
 
-from mxbackup.check.facts import Check, Exchanger, Facts, only_ipv6, unavailable
+from mxbackup.check.facts import Check, Facts
+from mxbackup.check.published import Exchanger, Published, only_ipv6, unavailable
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.lookup.answers import Outcome, literal
 
@@ -51,13 +52,13 @@ NO_ADDRESS = FindingKind(
 )  # fmt: skip
 
 
-def no_null_mx(facts: Facts) -> Iterator[Finding]:
+def no_null_mx(facts: Published) -> Iterator[Finding]:
     """The name takes mail; qmail defers what others refuse."""
     if facts.takes_no_mail:
         yield NULL_MX.found(name=facts.name)
 
 
-def exchangers_are_hosts(facts: Facts) -> Iterator[Finding]:
+def exchangers_are_hosts(facts: Published) -> Iterator[Finding]:
     """An exchanger is a host name with addresses of its own."""
     for exchanger in facts.exchangers:
         if literal(exchanger.name):

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from mxbackup.check.facts import Check, Facts
+from mxbackup.check.published import Check, Published
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.lookup.query import UNKNOWN, Status
 
@@ -27,7 +27,7 @@ FAILED = FindingKind(
 )  # fmt: skip
 
 
-def name_is_there(facts: Facts) -> Iterator[Finding]:
+def name_is_there(facts: Published) -> Iterator[Finding]:
     """The MX records of the name were looked up."""
     if facts.mx == Status.MISSING:
         yield MISSING.found(name=facts.name)

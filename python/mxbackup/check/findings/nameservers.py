@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from mxbackup.check.facts import Check, Facts
+from mxbackup.check.published import Check, Published
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Status
@@ -47,7 +47,7 @@ RESOLVER_DIFFERS = FindingKind(
 _SERIAL_HALF = 1 << 31
 
 
-def servers_are_sound(facts: Facts) -> Iterator[Finding]:
+def servers_are_sound(facts: Published) -> Iterator[Finding]:
     """Every authoritative server answers for the zone; it is an error when all do not."""
     bad = [server for server in facts.servers if server.lame or server.status == Status.SILENT]
     for server in bad:
@@ -55,7 +55,7 @@ def servers_are_sound(facts: Facts) -> Iterator[Finding]:
         yield kind.found(name=facts.name, server=server.server, mild=len(bad) < len(facts.servers))
 
 
-def servers_agree(facts: Facts) -> Iterator[Finding]:
+def servers_agree(facts: Published) -> Iterator[Finding]:
     """All authoritative servers give the same, newest answer."""
     sound = [server for server in facts.servers if not server.lame and server.status != Status.SILENT]
     if not sound:
@@ -73,14 +73,14 @@ def servers_agree(facts: Facts) -> Iterator[Finding]:
             yield STALE.found(name=facts.name, server=server.server, serial=server.serial, newest=newest.serial)
 
 
-def resolver_agrees(facts: Facts) -> Iterator[Finding]:
+def resolver_agrees(facts: Published) -> Iterator[Finding]:
     """This server's resolver says what the authoritative servers say, or has it from the cache."""
     current = {server.exchangers for server in facts.servers if server.exchangers and not server.lame}
     if facts.resolver_exchangers is not None and current and facts.resolver_exchangers not in current:
         yield RESOLVER_DIFFERS.found(name=facts.name, answer=_records(facts.resolver_exchangers))
 
 
-def _disagreement(facts: Facts, server: ServerFacts, newest: ServerFacts) -> Finding:
+def _disagreement(facts: Published, server: ServerFacts, newest: ServerFacts) -> Finding:
     return (DISAGREE if server.exchangers else EMPTY).found(
         name=facts.name,
         server=server.server,
