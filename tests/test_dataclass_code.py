@@ -27,7 +27,7 @@ sys.addaudithook(note)
 start._take_compiled_dataclasses()
 from dataclasses import FrozenInstanceError, replace
 from mxbackup.hooks import actions
-from mxbackup.hosts import esmith_qmail
+from mxbackup.hosts import esmith
 from mxbackup import rules
 from mxbackup.errors import Message
 from mxbackup.service.applying import Expansion

@@ -8,7 +8,7 @@ import pytest
 
 from mxbackup.errors import HostError, QueueError
 from mxbackup.hosts import kind_of
-from mxbackup.hosts.esmith_qmail import EsmithQmail
+from mxbackup.hosts.esmith import Esmith
 from mxbackup.hosts.plain_qmail import PlainQmail
 from mxbackup.hosts.postfix import PlainPostfix
 from mxbackup.routing.qmail_remote import KINDS, PATCHED
@@ -24,7 +24,7 @@ def test_kinds_are_told_apart(tmp_path: Path, server: Scratch) -> None:
         kind_of(server.host),
         kind_of(Scratch(tmp_path / "b").host),
     )
-    assert [type(kind) for kind in (plain, esmith, nothing)] == [PlainQmail, EsmithQmail, EsmithQmail]
+    assert [type(kind) for kind in (plain, esmith, nothing)] == [PlainQmail, Esmith, Esmith]
     assert [kind.command for kind in (plain, esmith)] == ["mxbackup apply", "signal-event mxbackup-update"]
     assert [kind.mail_systems() for kind in (plain, esmith, nothing)] == [KINDS, (PATCHED,), KINDS]
 
@@ -84,7 +84,7 @@ def test_postfix_is_met_without_e_smith_and_qmail_alone(tmp_path: Path) -> None:
     server.path(CONTROL).mkdir(parents=True)
     assert type(kind_of(server.host)) is PlainQmail
     server.path("/home/e-smith").mkdir(parents=True)
-    assert type(kind_of(server.host)) is EsmithQmail
+    assert type(kind_of(server.host)) is Esmith
 
 
 def test_only_postfix_has_to_be_told_of_our_files(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 from importlib import import_module
 
 # What actions of events load, at once and while they run.
-EVENT = ("mxbackup.hooks.actions", "mxbackup.hosts.esmith_qmail", "mxbackup.targets.qpsmtpdplugin")
+EVENT = ("mxbackup.hooks.actions", "mxbackup.hosts.esmith", "mxbackup.targets.qpsmtpdplugin")
 
 
 def written() -> list[str]:

@@ -2,10 +2,10 @@
 """The kinds of server, and what differs between them: the files that we contribute to, how a change comes into force,
 the mail system. Nobody else asks which kind a server is of.
 
-`kind` is what all of them answer; `plain` what those without e-smith share; `esmith_qmail`, `plain_qmail` and `postfix`
-are one kind each, and the next is one more, and a line in `kind_of`. `maincf` is what Postfix has to be told, `sending`
-what it is told of where mail goes. May import `queue` and what is below it. Every event loads this, so a kind is
-imported where it is met.
+`kind` is what all of them answer; `plain` what those without e-smith share, `postfix_queue` those whose mail Postfix
+sends; `esmith`, `plain_qmail` and `postfix` are one kind each, and the next is one more, and a line in `kind_of`.
+`maincf` is what Postfix has to be told, `sending` what it is told of where mail goes. May import `queue` and what is
+below it. Every event loads this, so a kind is imported where it is met.
 """
 
 from mxbackup.esmith.host import Host
@@ -24,6 +24,6 @@ def kind_of(host: Host) -> HostKind:
         from mxbackup.hosts.plain_qmail import PlainQmail
 
         return PlainQmail(host)
-    from mxbackup.hosts.esmith_qmail import EsmithQmail
+    from mxbackup.hosts.esmith import Esmith
 
-    return EsmithQmail(host)
+    return Esmith(host)

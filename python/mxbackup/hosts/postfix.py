@@ -4,37 +4,29 @@
 `mxbackup apply` writes and compiles them. It changes main.cf only when that is asked for.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from mxbackup.errors import Finding, HostError, QueueElsewhere, QueueError
+from mxbackup.errors import Finding
 from mxbackup.esmith import postfix
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.postfix import SettingChange
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
-from mxbackup.hosts.kind import NO_ENTRIES
 from mxbackup.hosts.plain import Plain
-from mxbackup.queue import Message
+from mxbackup.hosts.postfix_queue import PostfixQueue
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
-from mxbackup.targets import controlfile, registry, relay_domains, transport
+from mxbackup.targets import controlfile, registry, relay_domains
 from mxbackup.targets.controlfile import FileChange
 from mxbackup.targets.postfixtable import DIRECTORY
 from mxbackup.targets.target import Target
 
-# What only the checks need is imported for them.
-if TYPE_CHECKING:
-    from mxbackup.lookup.interfaces import Own
-    from mxbackup.routing.verdict import MailSystem
 
-
-class PlainPostfix(Plain):
+class PlainPostfix(PostfixQueue, Plain):
     """A host with Postfix whose main.cf the administrator writes."""
 
     first = relay_domains.DOMAINS
-    way_out = (transport.DOMAINS, transport.HOSTS)
     qpsmtpd_signs = ()
 
     def settings(self, found: Settings) -> Settings:
@@ -77,30 +69,6 @@ class PlainPostfix(Plain):
             postfix.set_parameters(self.host, values)
             postfix.reload(self.host)
 
-    def mail_systems(self) -> "tuple[MailSystem, ...]":
-        """Postfix, as main.cf has it."""
-        from mxbackup.hosts import sending
-
-        return (sending.system(self.host),)
-
-    def routes(self, before: Container[str] = (), after: Mapping[str, str] = NO_ENTRIES) -> Mapping[str, str]:
-        """Whatever transport_maps names."""
-        from mxbackup.hosts import sending
-
-        return sending.TransportMaps(self.host, before, after)
-
-    def routes_meant(self, rules: RuleSet, settings: Settings) -> dict[str, str]:
-        """Those of our two tables."""
-        from mxbackup.hosts import sending
-
-        return sending.routes_meant(rules, settings)
-
-    def own_addresses(self) -> "Own":
-        """As main.cf has them."""
-        from mxbackup.hosts import sending
-
-        return sending.own_addresses(self.host)
-
     def tells_recipients_apart(self) -> bool:
         """Postfix always can."""
         return True
@@ -108,20 +76,3 @@ class PlainPostfix(Plain):
     def learns_itself(self) -> bool:
         """By address verification, see verify(8)."""
         return True
-
-    def routes_written(self) -> dict[str, str]:
-        """Those of our two tables."""
-        return transport.written(self.host)
-
-    def waiting(self) -> list[set[str]]:
-        """As postqueue shows it."""
-        try:
-            messages = postfix.queue(self.host)
-            addresses = [[str(to["address"]) for to in message["recipients"]] for message in messages]
-        except (HostError, LookupError, TypeError) as trouble:
-            raise QueueError("The queue of Postfix cannot be read: {reason}", reason=trouble) from trouble
-        return [{address.rpartition("@")[2].lower() for address in message} for message in addresses]
-
-    def queued(self) -> list[Message]:
-        """Not yet."""
-        raise QueueElsewhere("The mail of this server is held by Postfix, whose queue is not read here.")

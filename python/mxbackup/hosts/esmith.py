@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mxbackup.targets.controlfile import FileChange
 
 
-class EsmithQmail(HostKind):
+class Esmith(HostKind):
     """An SME Server: SME 11, where Postfix delivers, is still one for the mail that it takes in."""
 
     command = UPDATE
