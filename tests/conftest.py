@@ -69,6 +69,7 @@ def server(tmp_path: Path) -> Scratch:
 
 
 Outcome = tuple[int, str, str]
+Run = Callable[..., Outcome]
 
 
 @pytest.fixture

@@ -445,7 +445,7 @@ def test_expand_expands_the_targets_of_this_host_with_the_rules_as_they_are(serv
     server.database("domains", DUPONT_RECORD, "kindless.com=mxbackup")
     server.script(EXPAND_TEMPLATE, EXPANSION)
     done = applying.expand(server.context)
-    assert [target.name for target in done.targets] == ["rcpthosts", "smtproutes"]
+    assert [path.name for path in done.files] == ["rcpthosts", "smtproutes"]
     assert list(invalid_records(done.left_out)) == ["kindless.com"]
     assert server.read("/var/qmail/control/rcpthosts") == applying.fragment(server.context, "rcpthosts")
     assert server.read("/var/qmail/control/smtproutes") == applying.fragment(server.context, "smtproutes")

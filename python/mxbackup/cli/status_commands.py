@@ -102,7 +102,7 @@ def _print_status(found: Status, mail: HeldMail, now: Overview, command: str) ->
     print_faults(inventory.faults, err=False)
     print_draining(found.draining, current)
     for target in found.targets:
-        click.echo(labelled(target.target.name, _target_state(target, command)))
+        click.echo(labelled(str(target.copy or target.target.name), _target_state(target, command)))
     for finding in found.findings:
         click.echo(_finding(finding))
     for rule in inventory.rules:
@@ -126,7 +126,7 @@ def _target_state(target: TargetStatus, command: str) -> str:
         return _("up to date")
     if target.reason:
         return words.error(target.reason)
-    return _("{path} is out of date. Run: {command}", path=target.target.path, command=command)
+    return _("{path} is out of date. Run: {command}", path=target.path, command=command)
 
 
 def _finding(finding: Finding) -> str:
@@ -152,7 +152,7 @@ def _status_json(found: Status) -> dict[str, Any]:
         "faults": faults_json(inventory),
         "draining": draining_json(found.draining),
         "targets": [
-            {"name": t.target.name, "path": str(t.target.path), "present": t.present, "current": t.current}
+            {"name": t.target.name, "path": str(t.path), "present": t.present, "current": t.current}
             for t in found.targets
         ],
         "findings": [

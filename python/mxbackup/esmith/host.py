@@ -4,7 +4,7 @@
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -21,16 +21,19 @@ PLAIN_DATABASES = Path("/etc/mxbackup")
 NEWMRH = Path("/var/qmail/bin/qmail-newmrh")
 POSTFIX = Path("/etc/postfix")
 TEMPLATES = (Path("/etc/e-smith/templates"), Path("/etc/e-smith/templates-custom"))
+METADATA = Path("/etc/e-smith/templates.metadata")
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
 UPDATE = "signal-event mxbackup-update"  # puts all rules into force
 EXPANSION_DIRECTORY = Path("/var/lib/mxbackup/expansion")
 SERVICES = Path("/service")
 INIT_SCRIPTS = Path("/etc/rc.d/init.d")
-QPSMTPD = Path("/var/service/qpsmtpd/config")
-PEER_LISTS = tuple(QPSMTPD / "peers" / name for name in ("0", "local"))
-PLUGIN_LIST = QPSMTPD / "plugins"
-QPSMTPD_SERVICES = ("qpsmtpd", "sqpsmtpd", "uqpsmtpd")  # one for each port, with the same plugins
+QPSMTPD_SERVICES = ("qpsmtpd", "sqpsmtpd", "uqpsmtpd")  # one for each port: 25, 465, 587
+# Before SME 11 the second is a link to the first, and there is no third.
+QPSMTPD_CONFIGS = tuple(Path("/var/service") / service / "config" for service in QPSMTPD_SERVICES)
+QPSMTPD = QPSMTPD_CONFIGS[0]
+PEER_LISTS = tuple(config / "peers" / name for config in QPSMTPD_CONFIGS for name in ("0", "local"))
+PLUGINS = "plugins"
 SPOOL = Path("/var/spool/qpsmtpd")
 RENDERED = "MXBACKUP_RENDERED"
 # What the letters of supervise(8) are for systemd, which signals the main process only.
@@ -38,6 +41,7 @@ _SYSTEMCTL = {"t": ("restart",), "a": ("kill", "--kill-who=main", "--signal=ALRM
 _WANT = slice(17, 18)  # u or d, in the same
 _PID = slice(12, 16)  # of supervise/status, both daemontools' and runit's; zero while the service is down
 _OURS = re.compile(r"[0-9]{2}mxbackup")
+_ELSEWHERE = re.compile(r"""^TEMPLATE_PATH\s*=\s*["'](/[^"']+)["']""", re.MULTILINE)
 # Seconds that a command of the host, and an event with all its actions, may take.
 COMMAND_LIMIT = 120
 EVENT_LIMIT = 1200
@@ -126,8 +130,26 @@ class Host:
         only_ours = names and all(_OURS.fullmatch(name) for name in names)
         return self.path(path).parent.is_dir() and not only_ours
 
+    def has_template(self, path: Path) -> bool:
+        """Whether there are fragments of a file, if only ours."""
+        return bool(self._fragments(path))
+
     def _fragments(self, path: Path) -> list[Path]:
-        return [fragment for top in TEMPLATES for fragment in self.files(top / path.relative_to("/"))]
+        template = self._template(path).relative_to("/")
+        return [fragment for top in TEMPLATES for fragment in self.files(top / template)]
+
+    def _template(self, path: Path) -> Path:
+        """Return the path whose fragments make a file: another one where its metadata say so (esmith::templates)."""
+        metadata = self.path(METADATA / path.relative_to("/"))
+        try:
+            said = metadata.read_text("latin-1")
+        except IsADirectoryError:
+            value = metadata / "TEMPLATE_PATH"
+            said = f"TEMPLATE_PATH={value.read_text('latin-1')}" if value.is_file() else ""
+        except FileNotFoundError:
+            return path
+        found = _ELSEWHERE.search(said)
+        return Path(found[1]) if found else path
 
     def expansion_lock(self) -> AbstractContextManager[int]:
         """Hold this while reading rules and expanding, so that the last expansion is of the last change.
@@ -180,10 +202,18 @@ class Host:
     def plugin_lists(self) -> list[Path]:
         """Return the lists that say which plugins a client meets: those for strangers and for clients of ours.
 
-        Where there are none, the one that qpsmtpd loads when it starts.
+        Where there are none, the one that qpsmtpd loads when it starts. Of each qpsmtpd that has lists of its own.
         """
-        peers = [path for path in PEER_LISTS if self.path(path).is_file()]
-        return peers or [path for path in (PLUGIN_LIST,) if self.path(path).is_file()]
+        found: list[Path] = []
+        for config in self.own(QPSMTPD_CONFIGS):
+            peers = [path for path in PEER_LISTS if config in path.parents and self.path(path).is_file()]
+            found += peers or [path for path in (config / PLUGINS,) if self.path(path).is_file()]
+        return found
+
+    def own(self, paths: Sequence[Path]) -> list[Path]:
+        """Return the paths without those that lead to one before them."""
+        firsts = {self.path(path).resolve(): path for path in reversed(paths)}
+        return [path for path in paths if path in firsts.values()]
 
     def load_plugin(self) -> str:
         """Expand the lists of qpsmtpd's plugins and restart qpsmtpd, which reads them only then.

@@ -45,7 +45,7 @@ def _expand(context: Context) -> str:
     if failure:
         raise failure
     lines = [f"loaded the plugin of qpsmtpd: {used}\n"] if used else []
-    lines += [f"expanded {target.path}\n" for target in done.targets]
+    lines += [f"expanded {path}\n" for path in done.files]
     lines += [f"left out record {printable.line(f'{invalid.key}: {invalid.reason}')}\n" for invalid in done.left_out]
     return "".join(lines)
 

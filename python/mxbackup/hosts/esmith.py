@@ -6,6 +6,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import HostError
@@ -54,7 +55,14 @@ class Esmith(HostKind):
 
     def has(self, target: Target) -> bool:
         """One alone is told faster than all."""
-        return target.expanded and self.host.expands(target.path)
+        return bool(self.files(target))
+
+    def files(self, target: Target) -> list[Path]:
+        """Those that are expanded, of two that are one file the first."""
+        if not target.expanded:
+            return []
+        copies = filter(self.host.has_template, target.copies)
+        return [path for path in self.host.own([target.path, *copies]) if self.host.expands(path)]
 
     def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> "list[FileChange]":
         """`morercpthosts` where it concerns us."""
@@ -63,7 +71,8 @@ class Esmith(HostKind):
     def expand(self, targets: Sequence[Target], read: Callable[[], tuple[Inventory, Known]]) -> Inventory:
         """With expand-template, beside which our fragments are made."""
         with self.host.expansion_lock() as lock:
-            with self.host.expanding([target.path for target in targets], lock) as hand_over:
+            paths = [path for target in targets for path in self.files(target)]
+            with self.host.expanding(paths, lock) as hand_over:
                 inventory, known = read()
                 # Between its two steps a rule that goes from one file to the other stands in both.
                 self._write_more(inventory, keep=True)
@@ -73,23 +82,29 @@ class Esmith(HostKind):
 
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
         """Of every target, and `morercpthosts` where it is there or is to be."""
-        present = self.targets()
-        found = [
-            self._target_status(target, inventory, known) if target in present else TargetStatus(target, False, False)
-            for target in registry.EXPANDED.values()
-        ]
+        found = [status for target in registry.EXPANDED.values() for status in self._statuses(target, inventory, known)]
         return [*found, *self._more_status(inventory)]
 
-    def _target_status(self, target: Target, inventory: Inventory, known: Known) -> TargetStatus:
+    def _statuses(self, target: Target, inventory: Inventory, known: Known) -> list[TargetStatus]:
+        """Of the file of a target, there or not, and of its copies that are there."""
+        files = self.files(target)
+        absent = [] if target.path in files else [TargetStatus(target, False, False)]
+        if not files:
+            return absent
         try:
             wanted = self.fragment(target, inventory, known)
-            content = self.host.path(target.path).read_text("utf-8", "surrogateescape")
-        except OSError as error:
-            reason = HostError("{path} cannot be read: {reason}", path=target.path, reason=error.strerror or error)
-            return TargetStatus(target, True, False, reason)
         except HostError as reason:
-            return TargetStatus(target, True, False, reason)
-        return TargetStatus(target, True, wanted in content)
+            return [TargetStatus(target, True, False, reason)]
+        return [*absent, *(self._file_status(target, path, wanted) for path in files)]
+
+    def _file_status(self, target: Target, path: Path, wanted: str) -> TargetStatus:
+        copy = None if path == target.path else path
+        try:
+            content = self.host.path(path).read_text("utf-8", "surrogateescape")
+        except OSError as error:
+            reason = HostError("{path} cannot be read: {reason}", path=path, reason=error.strerror or error)
+            return TargetStatus(target, True, False, reason, copy)
+        return TargetStatus(target, True, wanted in content, copy=copy)
 
     def _more_status(self, inventory: Inventory) -> list[TargetStatus]:
         try:

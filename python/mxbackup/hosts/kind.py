@@ -62,6 +62,10 @@ class HostKind(ABC):
     def targets(self) -> list[Target]:
         """Return the targets that this host has."""
 
+    def files(self, target: Target) -> list[Path]:
+        """Return the files here that hold our share of a target."""
+        return [target.path]
+
     def has(self, target: Target) -> bool:
         """Whether this host has a target."""
         return target in self.targets()

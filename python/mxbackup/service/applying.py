@@ -3,6 +3,7 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import DatabaseMissing, HostError
@@ -11,7 +12,6 @@ from mxbackup.recipients.policies import Known
 from mxbackup.service import draining
 from mxbackup.service.context import Context
 from mxbackup.targets import registry
-from mxbackup.targets.target import Target
 
 if TYPE_CHECKING:
     from mxbackup.esmith.postfix import SettingChange
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expansion:
-    """The targets that were expanded, and the records left out of them."""
+    """The files that were expanded, and the records left out of them."""
 
-    targets: list[Target]
+    files: list[Path]
     left_out: list[Invalid]
 
 
@@ -38,7 +38,7 @@ def expand(context: Context) -> Expansion:
     inventory = context.kind.expand(targets, lambda: read_whole(context))
     context.removals.settle(inventory)
     draining.end_draining(context, inventory)
-    return Expansion(targets, inventory.invalid)
+    return Expansion([path for target in targets for path in context.kind.files(target)], inventory.invalid)
 
 
 def confirm(context: Context, *, event: bool = True) -> list[str]:

@@ -62,8 +62,8 @@ def status(context: Context) -> Status:
 def outdated(context: Context, inventory: Inventory) -> list[Path]:
     """Return the mail files that do not hold these rules. Raises DatabaseError."""
     targets = context.kind.status(inventory, context.recipients.known(inventory.rules))
-    found = [target.target.path for target in targets if target.outdated]
+    found = [target for target in targets if target.outdated]
     if any(rule.recipients == Recipients.LEARN for rule in inventory.rules):
         # During a run of `learn` its answers are ahead of the table, and no rule is the worse for that.
-        return [path for path in found if path != qpsmtpd.TARGET.path]
-    return found
+        found = [target for target in found if target.target is not qpsmtpd.TARGET]
+    return [target.path for target in found]

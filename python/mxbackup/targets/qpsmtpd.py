@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from mxbackup.esmith.host import QPSMTPD
+from mxbackup.esmith.host import QPSMTPD, QPSMTPD_CONFIGS
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients import policies
 from mxbackup.recipients.policies import Known
@@ -16,6 +16,7 @@ class Qpsmtpd(Target):
 
     name = "qpsmtpd"
     path = QPSMTPD / "mxbackup"
+    copies = tuple(config / "mxbackup" for config in QPSMTPD_CONFIGS[1:])
     template = "table"
     end = "~ END mxbackup"
     readers = ("qpsmtpd",)

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from mxbackup.errors import Finding, FindingKind, HostError, Severity
-from mxbackup.esmith.host import CONTROL, Host
+from mxbackup.esmith.host import CONTROL, QPSMTPD_CONFIGS, Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import RuleSet, localmail
 from mxbackup.targets import controllines
@@ -31,6 +31,7 @@ class Rcpthosts(Target):
 
     name = "rcpthosts"
     path = CONTROL / "rcpthosts"
+    copies = tuple(config / "rcpthosts" for config in QPSMTPD_CONFIGS)  # SME 11
     template = "rcpthosts"
     readers = ("qmaild", "qpsmtpd")
     accepts, accepts_below = r"^([a-z0-9][^\s:]*)$", r"^\.(\S+)$"

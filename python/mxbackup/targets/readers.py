@@ -13,6 +13,7 @@ from pathlib import Path
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.esmith.host import Host
 from mxbackup.targets.registry import ALL
+from mxbackup.targets.target import Target
 
 PASSWD, GROUP = Path("/etc/passwd"), Path("/etc/group")
 _BITS = {"u": 6, "g": 3, "o": 0}  # how far to the left each class stands in a mode
@@ -48,11 +49,15 @@ def findings(host: Host) -> list[Finding]:
     """Return an error for each file that is there and that the user who reads it cannot read."""
     found = []
     for user in _users(host):
-        for path in (target.compiled or target.path for target in ALL if user.name in target.readers):
+        for path in (path for target in ALL if user.name in target.readers for path in _read(target)):
             with suppress(OSError):  # a file that is not there, or that we cannot judge
                 if remedy := _remedy(host, path, user):
                     found.append(UNREADABLE.found(path, user=user.name, command=remedy))
     return found
+
+
+def _read(target: Target) -> tuple[Path, ...]:
+    return (target.compiled or target.path, *target.copies)
 
 
 def _remedy(host: Host, path: Path, user: User) -> str:

@@ -40,9 +40,9 @@ class Removals:
     def in_force(self) -> dict[str, Kind]:
         """Return the names of the rules that the mail files hold in our blocks, and how far each reaches."""
         found: dict[str, Kind] = {}
-        for target in (target for target in ALL if target.accepts):
+        for target, path in ((each, path) for each in ALL if each.accepts for path in (each.path, *each.copies)):
             with suppress(OSError):  # not on this host, or told elsewhere
-                text = self.host.path(target.path).read_bytes().decode("utf-8", "surrogateescape")
+                text = self.host.path(path).read_bytes().decode("utf-8", "surrogateescape")
                 lines = block.inside(text)
                 found |= dict.fromkeys(re.findall(target.accepts, lines, re.MULTILINE), Kind.HOST)
                 below = found.keys() & set(re.findall(target.accepts_below, lines, re.MULTILINE))

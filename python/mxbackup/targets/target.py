@@ -20,6 +20,7 @@ class Target:
 
     name: ClassVar[str]
     path: ClassVar[Path]
+    copies: ClassVar[tuple[Path, ...]] = ()  # further files with the same share, where e-smith makes them
     template: ClassVar[str] = ""  # of our share, in templates/; the one of the target's name when empty
     end: ClassVar[str] = block.END  # the closing comment
     expanded: ClassVar[bool] = True  # whether e-smith makes the file, of templates of which one is ours
@@ -60,12 +61,21 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetStatus:
-    """Whether the host has a target, and whether the file holds what would be rendered now; if not, why."""
+    """Whether the host has a target, and whether the file holds what would be rendered now; if not, why.
+
+    `copy` is the path of a copy; None is the target's own.
+    """
 
     target: Target
     present: bool
     current: bool
     reason: HostError | None = None
+    copy: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.copy or self.target.path
 
     @property
     def outdated(self) -> bool:

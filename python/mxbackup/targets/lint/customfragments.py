@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mxbackup.errors import Finding, FindingKind, Severity
-from mxbackup.esmith.host import PEER_LISTS, PLUGIN_LIST, TEMPLATES, Host
+from mxbackup.esmith.host import PEER_LISTS, PLUGINS, QPSMTPD_CONFIGS, TEMPLATES, Host
 from mxbackup.rules import Rule
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.targets.registry import EXPANDED
@@ -14,7 +14,12 @@ from mxbackup.transfer.recognise import Form
 
 OURS, CUSTOM = TEMPLATES
 DIRECTORIES = tuple(
-    path.relative_to("/") for path in (*(target.path for target in EXPANDED.values()), *PEER_LISTS, PLUGIN_LIST)
+    path.relative_to("/")
+    for path in (
+        *(path for target in EXPANDED.values() for path in (target.path, *target.copies)),
+        *PEER_LISTS,
+        *(config / PLUGINS for config in QPSMTPD_CONFIGS),
+    )
 )
 QUICK_AND_DIRTY = CUSTOM / "var/qmail/control/rcpthosts/20QandD"
 # The how-to's fragments for SME 5.5 and SME 5, by the file that holds their domains.
