@@ -73,8 +73,10 @@ screenshots: packages
 	MXBACKUP_SCREENSHOTS=docs/screenshots .venv/bin/pytest tests/system/test_panel_pages.py
 
 bench: packages
-	sandbox/enter --name bench --fresh --bind $(CURDIR)/dist $(CURDIR)/bench/run
-	sandbox/enter --name bench --stop
+	for profile in sme7 postfix; do \
+	    sandbox/enter --name bench --fresh --profile $$profile --bind $(CURDIR)/dist $(CURDIR)/bench/run && \
+	    sandbox/enter --name bench --stop || exit 1; \
+	done
 
 clean:
 	rm -rf build dist .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-DOMAINS = Path("/home/e-smith/db/domains")
+# Where the databases are with e-smith, and without.
+ESMITH = Path("/home/e-smith/db")
+DOMAINS = (ESMITH if ESMITH.exists() else Path("/etc/mxbackup")) / "domains"
 SIZES = (1, 100, 10_000, 100_000)
 
 
