@@ -334,5 +334,16 @@ def test_unknown_recipients_while_the_primary_is_down(server: Scratch, mxbackup:
     mxbackup("apply", "--configure")
     assert "unverified_recipient_defer_code = 250\n" in server.read(MAIN)
     assert mxbackup("status")[0] == 0
+    assert mxbackup("learn")[1].startswith("Postfix asks the primaries itself")
     mxbackup("add", "durand.org", "--recipients", "learn", "--unknown", "defer")
     assert "Postfix accepts unknown recipients of all rules that learn" in mxbackup("status")[1]
+
+
+def test_what_postfix_learns_is_to_outlast_a_restart(tmp_path: Path, mxbackup: Run) -> None:
+    plain_postfix(tmp_path / "host", f"{MAIN_CF}address_verify_map =\n")
+    mxbackup("add", "dupontnet.com")
+    mxbackup("apply", "--configure")
+    assert "address_verify_map" not in mxbackup("status")[1]
+    mxbackup("set", "dupontnet.com", "--recipients", "learn")
+    mxbackup("apply", "--configure")
+    assert "address_verify_map is empty" in mxbackup("status")[1]

@@ -71,7 +71,7 @@ def learn(context: Context) -> None:
     """Ask, keep the answers, and put them into force."""
     done = knowing.learn(context)
     if done is None:
-        click.echo(_("No rule learns its recipients here."))
+        click.echo(_nothing_to_ask(context))
         return
     click.echo(
         _(
@@ -83,6 +83,12 @@ def learn(context: Context) -> None:
         click.echo(_("No answer from the primary for {name}.", name=name))
     for name in sorted(done.accepting_all):
         click.echo(_("The primary of {name} accepts every recipient, so this server does too.", name=name))
+
+
+def _nothing_to_ask(context: Context) -> str:
+    if context.kind.learns_itself():
+        return _("Postfix asks the primaries itself when mail arrives (verify(8)): there is nothing to run here.")
+    return _("No rule learns its recipients here.")
 
 
 def warn_without_qpsmtpd(context: Context, rule: Rule) -> None:

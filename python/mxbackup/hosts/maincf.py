@@ -18,6 +18,7 @@ PATH = POSTFIX / "main.cf"
 LOCAL = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
 RECIPIENTS = "smtpd_recipient_restrictions"
 RESTRICTIONS = ("smtpd_relay_restrictions", RECIPIENTS)
+VERIFIED = "address_verify_map"
 DEFER_CODE = "unverified_recipient_defer_code"
 # Which parameter has to name which of our tables; the one for hosts first, for it is the quicker one.
 NEEDED: Mapping[str, tuple[PostfixTable, ...]] = {
@@ -64,6 +65,14 @@ DEFERRED_WHEN_DOWN = FindingKind(
     "While a primary cannot be asked, Postfix puts off unknown recipients of all rules that learn, also of those that "
     "are to accept them ({count}, the first is {first}).",
     "Let all rules say the same, or set unverified_recipient_defer_code to 250.",
+    source="postconf(5)",
+)  # fmt: skip
+
+FORGETFUL = FindingKind(
+    "recipients-forgotten", Severity.WARNING,
+    "address_verify_map is empty, so what Postfix learns of recipients is forgotten when it is restarted: in an "
+    "outage, real recipients are then treated as unknown ones.",
+    "Take it out of main.cf: the usual value is a file.",
     source="postconf(5)",
 )  # fmt: skip
 
@@ -154,7 +163,8 @@ def findings(host: Host, rules: RuleSet) -> list[Finding]:
     """Return what is missing, and what accepts mail besides the rules, or refuses it. Raises HostError."""
     missing = [NOT_NAMED.found(PATH, parameter=change.name) for change in changes(host, rules)]
     values = postfix.parameters(host, *RESTRICTIONS, "mynetworks", "relay_recipient_maps")
-    return [*missing, *_besides(values), *_when_down(postfix.parameters(host, DEFER_CODE), rules)]
+    learning = postfix.parameters(host, DEFER_CODE, VERIFIED)
+    return [*missing, *_besides(values), *_when_down(learning, rules)]
 
 
 def _besides(values: Mapping[str, str]) -> Iterator[Finding]:
@@ -168,9 +178,12 @@ def _besides(values: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _when_down(values: Mapping[str, str], rules: RuleSet) -> Iterator[Finding]:
-    """What is done while a primary cannot be asked is one setting for all rules."""
+    """What is learnt has to outlast a restart, and what is done while a primary cannot be asked is one setting."""
+    learning = [rule for rule in rules if rule.recipients == Recipients.LEARN]
+    if learning and not values[VERIFIED]:
+        yield FORGETFUL.found(PATH)
     done = Unknown.ACCEPT if values[DEFER_CODE] == "250" else Unknown.DEFER
-    others = [rule for rule in rules if rule.recipients == Recipients.LEARN and rule.unknown != done]
+    others = [rule for rule in learning if rule.unknown != done]
     if others and done == Unknown.ACCEPT:
         yield ACCEPTED_WHEN_DOWN.found(PATH, count=len(others), first=shown(others[0]))
     elif others:
