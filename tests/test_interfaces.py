@@ -17,6 +17,14 @@ def test_all_addresses_of_interfaces_that_are_up() -> None:
     assert interfaces.addresses() == up
 
 
+def test_the_networks_that_this_machine_is_in() -> None:
+    shown = json.loads(subprocess.run(["ip", "-json", "addr"], capture_output=True, check=True).stdout)
+    up = {
+        f"{info['local']}/{info['prefixlen']}" for link in shown if "UP" in link["flags"] for info in link["addr_info"]
+    }
+    assert set(map(str, interfaces.interfaces())) == up
+
+
 def test_own_addresses_of_a_patched_qmail() -> None:
     more = parse_networks(
         b"192.0.2.1\n198.51.100.0/255.255.255.0\n203.0.113.1/24\n10.0.0.1/255.0.0.0\n# x\n10.1.0.0/0.0.0.255"

@@ -123,18 +123,21 @@ def probe(
     send: bool,
 ) -> int:
     """Hold the dialogue of the how-to, print it as telnet would, and the verdict."""
-    from mxbackup.smtp import client, session
+    from mxbackup.service import probing
+    from mxbackup.smtp import client
     from mxbackup.words import about_probes
 
     refuse = _mailbox(refuse) if refuse else f"{secrets.token_hex(6)}@example.net"
     sender = _mailbox(sender) if sender else _own_sender()
     message = client.sample_message(sender, _mailbox(recipient)) if send else None
     question = client.Question(_mailbox(recipient), sender, refuse, _word(helo), message)
-    dialogue = client.probe(_host(host), question, port, timeout)
-    if isinstance(dialogue.trouble, session.UnknownHost):  # nothing could be asked, so there is no answer
-        raise dialogue.trouble
+    host = _host(host)
+    probed = probing.probe(host, question, port, timeout)
+    dialogue = probed.dialogue
     click.echo("\n".join(dialogue.transcript) + "\n")
-    for line in about_probes.verdict(dialogue, question, words):
+    for line in about_probes.verdict(dialogue, question, words, host, probed.security):
+        click.echo(line)
+    for line in about_probes.from_inside(probed.vantage, dialogue, question.recipient, words):
         click.echo(line)
     return 0 if about_probes.as_it_should_be(dialogue) else NO
 

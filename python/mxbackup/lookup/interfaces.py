@@ -6,19 +6,29 @@ import socket
 import struct
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+)
 from pathlib import Path
 
 from mxbackup.lookup.answers import literal
 
 SIOCGIFCONF = 0x8912
 SIOCGIFFLAGS = 0x8913
+SIOCGIFNETMASK = 0x891B
 IFF_UP = 1
 # struct ifreq, netdevice(7): a name of 16 bytes and a union, which is larger where pointers are.
 IFREQ_SIZE = 16 + (24 if struct.calcsize("P") == 8 else 16)
 ROOM_FOR = 4096
 IF_INET6 = Path("/proc/net/if_inet6")
 Network = IPv4Network | IPv6Network
+Interface = IPv4Interface | IPv6Interface
 _IP = r"([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)"
 _LINE = re.compile(rf"{_IP}[^/]*(?:/{_IP}.*)?")
 
@@ -62,22 +72,37 @@ def _narrowest(networks: Iterable[Network], address: IPv4Address | IPv6Address) 
 
 def addresses() -> frozenset[str]:
     """Return the IPv4 addresses of all interfaces that are up; of the host name where there is no such ioctl."""
-    try:
-        return frozenset(_configured())
-    except (ImportError, OSError):
-        return frozenset(_of_host_name())
+    return frozenset(str(interface.ip) for interface in _of_ipv4())
 
 
 def addresses_of_ipv6() -> frozenset[str]:
     """Return the IPv6 addresses of all interfaces (if_inet6, proc(5)); none where the system has no IPv6."""
+    return frozenset(str(interface.ip) for interface in _of_ipv6())
+
+
+def interfaces() -> tuple[Interface, ...]:
+    """Return the addresses of this machine with the networks that they are in."""
+    return (*_of_ipv4(), *_of_ipv6())
+
+
+def _of_ipv4() -> list[IPv4Interface]:
+    """Those of the host name count as networks of one address."""
     try:
-        lines = IF_INET6.read_text().splitlines()
+        return _configured()
+    except (ImportError, OSError):
+        return list(map(IPv4Interface, _of_host_name()))
+
+
+def _of_ipv6() -> list[IPv6Interface]:
+    """Each line has the address, the number of the interface, and the length of the network's prefix."""
+    try:
+        lines = [line.split() for line in IF_INET6.read_text().splitlines()]
     except OSError:
-        return frozenset()
-    return frozenset(str(IPv6Address(int(line.split()[0], 16))) for line in lines)
+        return []
+    return [IPv6Interface((int(address, 16), int(length, 16))) for address, _, length, *_ in lines]
 
 
-def _configured() -> list[str]:
+def _configured() -> list[IPv4Interface]:
     import array
     import fcntl
 
@@ -86,7 +111,14 @@ def _configured() -> list[str]:
         request = struct.pack("iP", len(buffer), buffer.buffer_info()[0])
         length = struct.unpack("iP", fcntl.ioctl(any_socket, SIOCGIFCONF, request))[0]
         entries = [buffer[at : at + IFREQ_SIZE].tobytes() for at in range(0, length, IFREQ_SIZE)]
-        return [_address(entry) for entry in entries if _up(any_socket, entry)]
+        return [_interface(any_socket, entry) for entry in entries if _up(any_socket, entry)]
+
+
+def _interface(any_socket: socket.socket, entry: bytes) -> IPv4Interface:
+    import fcntl
+
+    mask = _address(fcntl.ioctl(any_socket, SIOCGIFNETMASK, entry))
+    return IPv4Interface(f"{_address(entry)}/{mask}")
 
 
 def _address(entry: bytes) -> str:

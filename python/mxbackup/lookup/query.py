@@ -84,6 +84,11 @@ class Reply:
         return self._has(dns.flags.RA)
 
     @property
+    def validated(self) -> bool:
+        """Whether the server vouches for the answer by DNSSEC (RFC 4035 section 3.2.3)."""
+        return self._has(dns.flags.AD)
+
+    @property
     def size(self) -> int:
         """The length of the message in bytes, as it came."""
         return len(self.message.wire or b"") if self.message else 0
@@ -130,8 +135,9 @@ def ask(server: Server, name: str, kind: str, timeout: float, *, recurse: bool =
         query = dns.message.make_query(dns_name(name), kind)
     except dns.exception.DNSException:  # nothing that can be asked for, such as two dots in a row
         return Reply(server, Status.MISSING)
+    query.flags |= dns.flags.AD  # else it may not say whether DNSSEC vouches for the answer (RFC 6840 section 5.7)
     if not recurse:
-        query.flags &= ~dns.flags.RD
+        query.flags &= ~(dns.flags.RD | dns.flags.AD)
     if not checking:
         query.flags |= dns.flags.CD
     if not _routed(server):

@@ -3,8 +3,12 @@
 
 from collections.abc import Iterator
 
+from mxbackup.check import vantage
+from mxbackup.check.vantage import Vantage
 from mxbackup.smtp.client import Dialogue, Question
 from mxbackup.smtp.replies import Outcome
+from mxbackup.smtp.starttls import Security
+from mxbackup.words import spans
 from mxbackup.words.lexicon import Lexicon
 
 
@@ -18,13 +22,15 @@ def as_it_should_be(dialogue: Dialogue) -> bool:
     )
 
 
-def verdict(dialogue: Dialogue, question: Question, words: Lexicon) -> Iterator[str]:
-    """Yield the verdict, a sentence a line."""
+def verdict(
+    dialogue: Dialogue, question: Question, words: Lexicon, host: str = "", security: Security | None = None
+) -> Iterator[str]:
+    """Yield the verdict, a sentence a line; `security` is what STARTTLS with the `host` came to, where it was tried."""
     yield from _recipient(dialogue, question, words)
     if dialogue.outcome not in (Outcome.UNREACHABLE, Outcome.BROKEN):
         yield from _refused(dialogue, question, words)
     if dialogue.starttls:
-        yield words.text("The server offers STARTTLS.")
+        yield _secured(host, security, words) if security else words.text("The server offers STARTTLS.")
     if dialogue.size:
         yield words.text("The server takes messages of up to {size} bytes.", size=dialogue.size)
     if question.message is not None:
@@ -60,6 +66,41 @@ def _refused(dialogue: Dialogue, question: Question, words: Lexicon) -> Iterator
         case _:
             trouble = dialogue.trouble or dialogue.reply
             yield words.text("Not known whether {address} is refused: {trouble}", **params, trouble=trouble)
+
+
+def from_inside(found: Vantage, dialogue: Dialogue, recipient: str, words: Lexicon) -> Iterator[str]:
+    """Yield that this machine is no stranger to the server, and what to do; nothing where it is one."""
+    match found:
+        case Vantage.OUTSIDE:
+            return
+        case Vantage.SERVER:
+            yield words.text("This machine is that server itself: what it says here is not what it says to strangers.")
+        case Vantage.NETWORK:
+            yield words.text("This machine is in that server's network, where other rules hold than for strangers.")
+        case Vantage.INSIDE:
+            yield words.text(
+                "The server sees this machine as {address}, an address that no stranger has: other rules may hold.",
+                address=vantage.seen_as(dialogue),
+            )
+    domain = recipient.rpartition("@")[2]
+    yield words.text("What to do:")
+    yield "    " + words.text("From elsewhere (a friend's machine, a telephone's network): repeat this command.")
+    yield "    " + words.text(
+        "The owner of the domain, from his machine: {command}", command=f"mxbackup audit {domain}"
+    )
+    yield "    " + words.text("On the backup itself, without a stranger: {command}", command=f"mxbackup check {domain}")
+
+
+def _secured(host: str, security: Security, words: Lexicon) -> str:
+    version, trouble = security.version, security.trouble
+    if security.trusted:
+        until = spans.day(security.until)
+        return words.text(
+            "STARTTLS: {version}, trusted for {host} until {until}.", version=version, host=host, until=until
+        )
+    if version:
+        return words.text("STARTTLS: {version}, but not trusted: {trouble}.", version=version, trouble=trouble)
+    return words.text("STARTTLS is offered, and does not work: {trouble}", trouble=trouble)
 
 
 def _sent(dialogue: Dialogue, question: Question, words: Lexicon) -> Iterator[str]:

@@ -26,6 +26,11 @@ def moment(when: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
 
 
+def day(when: int) -> str:
+    """Return the day of a time, given in seconds since 1970."""
+    return moment(when).partition(" ")[0]
+
+
 def size(number: int, words: Lexicon) -> str:
     """Return a number of bytes, rounded up."""
     if number < 1024:
