@@ -17,6 +17,7 @@ from mxbackup import __version__, cli
 CHECKOUT = Path(__file__).parents[1]
 DIST = CHECKOUT / "dist"
 LEGACY, UTF8 = "smeserver-mxbackup", "smeserver-mxbackup-utf8"
+SMANAGER, LEX = "/usr/share/smanager", "mxbackup_{}.lex"
 OLDEST_RPM = (4, 0, 4)
 
 pytestmark = pytest.mark.parametrize("name", [LEGACY, UTF8])
@@ -92,6 +93,23 @@ def test_each_event_has_one_action(name: str) -> None:
     }
 
 
+def test_the_new_manager_gets_a_page_and_what_it_makes_of_the_lexicons_is_ours(name: str) -> None:
+    found = files(name)
+    ours = {path.removeprefix(SMANAGER): file for path, file in found.items() if path.startswith(f"{SMANAGER}/")}
+    lexicons = "/lib/SrvMngr/I18N/Modules/Mxbackup"
+    assert {path for path, file in ours.items() if file.mode == 0o100644} - {
+        "/lib/SrvMngr/Controller/Mxbackup.pm",
+        "/themes/default/templates/mxbackup.html.ep",
+        "/themes/default/public/css/mxbackup.css",
+        "/themes/default/public/js/mxbackup.js",
+    } == {f"{lexicons}/{file}" for language in ("de", "en", "fr") for file in (f"{language}.pm", LEX.format(language))}
+    assert {path for path, file in ours.items() if file.fflags & rpm.RPMFILE_GHOST} == {
+        f"{lexicons}/{language}.pm" for language in ("de", "en", "fr")
+    }
+    directories = {str(parent) for path in ours for parent in Path(path).parents} - {"/"}
+    assert {path for path, file in ours.items() if file.mode == 0o40755} == directories
+
+
 def test_libraries_are_pure_python_with_byte_code(name: str) -> None:
     found = files(name)
     assert not [path for path in found if path.endswith((".so", ".pyd", ".dll"))]
@@ -113,7 +131,8 @@ def test_anyone_can_unpack_it(name: str, tmp_path: Path) -> None:
     listed = subprocess.run(
         ["cpio", "-t", "--quiet"], input=archive, check=True, capture_output=True, text=False
     ).stdout
-    assert {path.removeprefix(".") for path in listed.decode().split()} == set(files(name))
+    packed = {path for path, file in files(name).items() if not file.fflags & rpm.RPMFILE_GHOST}
+    assert {path.removeprefix(".") for path in listed.decode().split()} == packed
 
 
 def test_building_again_gives_the_same_bytes_for_any_user(name: str, tmp_path: Path) -> None:

@@ -46,19 +46,29 @@ def published(machine: Sandbox) -> Iterator[str]:
 class Browser:
     """One window of one administrator; words are what stands on the page."""
 
-    def __init__(self, address: str, profile: Path, language: str, *, width: int = 1000, scripts: bool = True) -> None:
+    def __init__(
+        self,
+        address: str,
+        profile: Path,
+        language: str,
+        *,
+        width: int = 1000,
+        scripts: bool = True,
+        page: str = PANEL,
+    ) -> None:
         options = ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
         for option in (*OPTIONS, f"--user-data-dir={profile}", f"--window-size={width},900"):
             options.add_argument(option)
         preferences = {"intl.accept_languages": language} | ({} if scripts else NO_JAVASCRIPT)
         options.add_experimental_option("prefs", preferences)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 400, "deviceScaleFactor": 1, "mobile": width < 500},
         )
-        self.home = f"http://{USER}:{PASSWORD}@{address}/{PANEL}"
+        self.home = f"http://{USER}:{PASSWORD}@{address}/{page}"
 
     def open(self, query: str = "") -> None:
         """Go to a page of the panel."""
@@ -89,6 +99,10 @@ class Browser:
         found = self._labelled(label).get_property("value")
         assert isinstance(found, str)
         return found
+
+    def complaints(self) -> list[str]:
+        """Return what the browser has written to its console, such as what a content security policy has blocked."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def unfold(self) -> None:
         """Open the part of the form that is folded."""

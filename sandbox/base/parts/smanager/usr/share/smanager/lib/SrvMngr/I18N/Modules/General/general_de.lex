@@ -1,0 +1,8 @@
+'System' => 'System',
+'Network' => 'Netzwerk',
+'Date and time' => 'Datum und Uhrzeit',
+'E-Mail' => 'E-Mail',
+'Antivirus (ClamAV)' => 'Virenschutz (ClamAV)',
+'Domains' => 'Domains',
+'Home' => 'Startseite',
+'Login' => 'Anmelden',

@@ -1,0 +1,8 @@
+'System' => 'System',
+'Network' => 'Network',
+'Date and time' => 'Date and time',
+'E-Mail' => 'E-Mail',
+'Antivirus (ClamAV)' => 'Antivirus (ClamAV)',
+'Domains' => 'Domains',
+'Home' => 'Home',
+'Login' => 'Login',

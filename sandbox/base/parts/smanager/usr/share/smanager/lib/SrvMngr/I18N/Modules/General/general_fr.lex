@@ -1,0 +1,8 @@
+'System' => 'Système',
+'Network' => 'Réseau',
+'Date and time' => 'Date et heure',
+'E-Mail' => 'Messagerie',
+'Antivirus (ClamAV)' => 'Antivirus (ClamAV)',
+'Domains' => 'Domaines',
+'Home' => 'Accueil',
+'Login' => 'Connexion',
