@@ -7,8 +7,6 @@ DEFAULT = "sme7"
 COMMON = (
     "e-smith-base = 4.18",
     "e-smith-lib = 1.18",
-    "e-smith-email = 4.18",
-    "e-smith-manager = 1.14",
     # The machine's own stands in, as its perl does: whoever tries the contrib need not wait for ours to be compiled.
     "smeserver-mxbackup-python = 3.11",
 )
@@ -40,40 +38,55 @@ RUNIT = ("/usr/bin/sv",)
 DAEMONTOOLS = ("/usr/bin/svc", "/usr/bin/svok", "/usr/bin/svstat")
 SYSTEMD = ("/usr/bin/systemctl",)
 
+# Names until 2024, when all became smeserver-*, of which some do not provide the old one.
+ESMITH = ("e-smith-email = 4.18", "e-smith-manager = 1.14")
+
 PROFILES = {
     "sme5": Profile(
         release="5.1.2",
         parts=("initd", "qmail", "obtuse"),
         services={"qmail": QMAIL_LOG},
-        provides=("e-smith-qmail = 1.4", "obtuse-smtpd = 2.0"),
+        provides=(*ESMITH, "e-smith-qmail = 1.4", "obtuse-smtpd = 2.0"),
         absent=RUNIT + DAEMONTOOLS + SYSTEMD,
     ),
     "sme55": Profile(
         release="5.5",
         parts=("initd", "qmail", "mailfront"),
         services={"qmail": QMAIL_LOG, "mailfront": 25},
-        provides=("e-smith-qmail = 1.5",),
+        provides=(*ESMITH, "e-smith-qmail = 1.5"),
         absent=RUNIT + DAEMONTOOLS + SYSTEMD,
     ),
     "sme6": Profile(
         release="6.0.1",
         parts=("daemontools", "qmail", "smtproutes", "mailfront"),
         services={"qmail": QMAIL_LOG, "mailfront": 25},
-        provides=("e-smith-qmail = 1.7", "e-smith-mailfront = 1.2"),
+        provides=(*ESMITH, "e-smith-qmail = 1.7", "e-smith-mailfront = 1.2"),
         absent=RUNIT + SYSTEMD,
     ),
     "sme7": Profile(
         release="7.3",
-        parts=("runit", "qmail", "smtproutes", "qpsmtpd", "mailfront", "manager"),
+        parts=("runit", "qmail", "smtproutes", "qpsmtpd", "mailfront", "manager", "suidperl"),
         services={"qmail": QMAIL_LOG, "qpsmtpd": 25, "mailfront": 2525, "httpd-admin": 980},
-        provides=("e-smith-qmail = 1.10", "e-smith-qpsmtpd = 1.2", "e-smith-mailfront = 1.4"),
+        provides=(*ESMITH, "e-smith-qmail = 1.10", "smeserver-qpsmtpd = 1.2", "e-smith-mailfront = 1.4"),
         absent=DAEMONTOOLS + SYSTEMD,
+    ),
+    "sme10": Profile(
+        release="10.1",
+        parts=("runit", "systemctl", "qmail", "smtproutes", "qpsmtpd", "manager", "wrapper"),
+        services={"qmail": QMAIL_LOG, "qpsmtpd": 25, "httpd-admin": 980},
+        provides=(*ESMITH, "e-smith-qmail = 2.6", "smeserver-qpsmtpd = 2.7", "smeserver-yum = 2.6"),
+        absent=DAEMONTOOLS,
     ),
     "sme11": Profile(
         release="11.0",
-        parts=("systemd", "postfix", "qpsmtpd"),
+        parts=("systemd", "systemctl", "postfix", "qpsmtpd"),
         services={"qpsmtpd": 25},
-        provides=("e-smith-qpsmtpd = 11.0", "e-smith-postfix = 11.0"),
+        provides=(
+            "smeserver-base = 11.0",
+            "smeserver-lib = 11.0",
+            "smeserver-qpsmtpd = 11.0",
+            "smeserver-postfix = 1.0",
+        ),
         absent=RUNIT + DAEMONTOOLS,
     ),
     "postfix": Profile(

@@ -126,9 +126,21 @@ def test_load_plugin_says_what_it_restarted(server: Scratch) -> None:
     assert server.read("/var/service/qpsmtpd/config/peers/0") == "expanded\n"
 
 
+def test_after_an_installation_the_plugin_is_loaded_before_the_files_are_expanded(server: Scratch) -> None:
+    server.write("/var/service/qpsmtpd/config/peers/0")
+    server.script(EXPAND_TEMPLATE, 'case $1 in */peers/*) echo "$1" > "$1"; exit;; esac; ' + EXPANSION)
+    server.write("/var/qmail/control/rcpthosts", "before\n")
+    server.script("/etc/rc.d/init.d/qpsmtpd", f'cat "{server.root}/var/qmail/control/rcpthosts" > "{server.root}/seen"')
+    status, said, errors = outcome(server, "action", "installed", "temp")
+    assert (status, errors) == (0, "")
+    assert said.splitlines()[0] == "restarted qpsmtpd with /etc/rc.d/init.d/qpsmtpd restart"
+    assert server.read("/seen") == "before\n"
+    assert server.read("/var/qmail/control/rcpthosts") == FRAGMENT
+
+
 def test_an_unknown_action_is_wrong_use(server: Scratch) -> None:
     assert outcome(server, "action", "explode") == (
         2,
         "",
-        "mxbackup: no action explode; actions: enforce, expand, load-plugin, leave\n",
+        "mxbackup: no action explode; actions: enforce, expand, load-plugin, installed, leave\n",
     )

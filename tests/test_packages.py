@@ -59,7 +59,7 @@ def test_an_old_rpm_can_read_it(name: str) -> None:
 
 def test_it_requires_the_host_by_name_and_nothing_automatic(name: str) -> None:
     required = {requirement for requirement in header(name)["requirename"] if not requirement.startswith("rpmlib(")}
-    assert {"/bin/sh", "e-smith-base", "e-smith-email", "e-smith-lib", "perl"} <= required
+    assert required == {"/bin/sh", "e-smith-base", "e-smith-lib", "perl", "smeserver-mxbackup-python"}
     assert not [requirement for requirement in required if re.match(r"(python|lib.*\.so|perl\()", requirement)]
 
 
@@ -85,12 +85,19 @@ def test_files_belong_to_root_and_directories_of_the_host_stay_its_own(name: str
     } <= set(fragments)
 
 
-def test_each_event_has_one_action(name: str) -> None:
+def test_rules_events_and_the_one_of_an_update(name: str) -> None:
     links = {path: file.linkto for path, file in files(name).items() if file.linkto and "/events/" in path}
-    assert links == {
-        f"/etc/e-smith/events/mxbackup-{event}/S20mxbackup-enforce": "../actions/mxbackup-enforce"
-        for event in ("create", "modify", "delete", "update")
+    update = ["mxbackup-installed", "navigation-conf", "navigation2-conf", "routes2-conf", "locales2-conf"]
+    events = {
+        **{f"mxbackup-{event}": ["mxbackup-enforce"] for event in ("create", "modify", "delete", "update")},
+        **{event: ["mxbackup-panel"] for event in ("bootstrap-console-save", "post-upgrade")},
+        f"{name}-update": update,
     }
+    expected = {(event, f"../actions/{action}") for event, actions in events.items() for action in actions}
+    found = {(path.split("/")[4], to) for path, to in links.items() if "services2adjust" not in path}
+    assert found == expected
+    assert links[f"/etc/e-smith/events/{name}-update/services2adjust/smanager"] == "restart"
+    assert f"/etc/e-smith/events/{name}-update" in files(name)  # an event that stayed would hide from dnf what is gone
 
 
 def test_the_new_manager_gets_a_page_and_what_it_makes_of_the_lexicons_is_ours(name: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.system.machine import CHECKOUT, DIST, Sandbox
 
+ACTIONS = "/etc/e-smith/events/actions"
 LEGACY, UTF8 = "smeserver-mxbackup", "smeserver-mxbackup-utf8"
 OURS = (
     rf"find / -xdev \( -path /proc -o -path /tmp -o -path {CHECKOUT} -o -path /var/lib/rpm \) -prune"
@@ -49,9 +50,9 @@ def test_the_utf8_build_replaces_the_legacy_one_and_keeps_the_rules(new_sandbox:
 
 def test_a_step_that_fails_is_told_and_does_not_stop_rpm(new_sandbox: Callable[..., Sandbox]) -> None:
     server = new_sandbox()
-    server.sh("printf '#!/bin/sh\\nexit 1\\n' > /etc/e-smith/events/actions/navigation-conf")
+    server.sh(f"printf '#!/bin/sh\\nexit 1\\n' > {ACTIONS}/navigation-conf")
     words = server.install(UTF8)
-    assert "mxbackup: FAILED, run it again by hand: /etc/e-smith/events/actions/navigation-conf\n" in words
+    assert f"mxbackup: FAILED, run it again by hand: {ACTIONS}/navigation-conf {UTF8}-update\n" in words
     assert server.run(["mxbackup", "status"]).returncode == 0
 
 

@@ -1,51 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The panel's entry on the server: its log-in, its menu, and what hostile requests and environments come to."""
 
-import base64
-import http.client
-import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.system.browser import PANEL, PASSWORD, USER, published
+from tests.system.browser import published
+from tests.system.cgi import CGI, ENTRY, FORM, HOSTILE, LINK, Visitor, call, lay_traps, trapped
 from tests.system.machine import Sandbox
 
-ENTRY = "/etc/e-smith/web/functions/mxbackup"
-AS_APACHE = ["setpriv", "--reuid=www", "--regid=www", "--init-groups"]
-CGI = {
-    "PATH_INFO": "/mxbackup",
-    "REQUEST_METHOD": "GET",
-    "REMOTE_USER": "admin",
-    "SERVER_NAME": "sme",
-    "SERVER_PORT": "980",
-    "SERVER_PROTOCOL": "HTTP/1.1",
-    "QUERY_STRING": "",
-}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-class Visitor:
-    """An HTTP client that keeps the cookie of the session."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.log_in = {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
-
-    def ask(self, method: str, query: str = "", body: bytes | None = None, **headers: str) -> tuple[int, str]:
-        with closing(http.client.HTTPConnection(self.address, timeout=60)) as connection:
-            connection.request(method, f"/{PANEL}{query}", body, self.log_in | headers)
-            answer = connection.getresponse()
-            found = re.match(r"mxbackup-session=\w+", answer.getheader("Set-Cookie") or "")
-            if found:
-                self.log_in["Cookie"] = found[0]
-            return answer.status, answer.read().decode()
-
-    def token(self) -> str:
-        tokens: list[str] = re.findall(r'name="token" value="([\w.-]+)"', self.ask("GET", "?page=new")[1])
-        return tokens[0]
+SUIDPERL = "/usr/libexec/sme-sandbox/suidperl"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +32,7 @@ def visitor(address: str, server: Sandbox) -> Iterator[Visitor]:
 def test_the_entry_is_as_suidperl_needs_it(server: Sandbox) -> None:
     assert server.sh(f"stat -c '%A %U:%G' {ENTRY}") == "-rwsr-x--- root:admin\n"
     assert server.run(["perl", "-wcT", ENTRY]).stderr == f"{ENTRY} syntax OK\n"
-    assert server.sh("readlink -f /etc/e-smith/web/panels/manager/cgi-bin/mxbackup") == f"{ENTRY}\n"
+    assert server.sh(f"readlink -f {LINK}") == f"{ENTRY}\n"
 
 
 def test_the_menu_has_it_under_e_mail(server: Sandbox) -> None:
@@ -109,43 +74,12 @@ def test_control_characters_in_a_query_are_no_query(visitor: Visitor) -> None:
 
 
 def test_a_hostile_environment_does_not_reach_root(server: Sandbox) -> None:
-    """Each variable would have root run a program of the attacker's, which leaves its mark."""
-    server.sh(
-        "rm -rf /tmp/evil; mkdir -p /tmp/evil/mxbackup; cd /tmp/evil\n"
-        "for name in sh python3 perl mxbackup db signal-event; do\n"
-        "    printf '#!/bin/sh\\n/usr/bin/touch /tmp/evil/mark-'$name'\\n' > $name\n"
-        "done\n"
-        'echo \'open("/tmp/evil/mark-sitecustomize", "w")\' > sitecustomize.py\n'
-        "cp sitecustomize.py mxbackup/__init__.py\n"
-        'echo \'open(my $m, ">", "/tmp/evil/mark-perl5lib"); 1;\' > strict.pm\n'
-        "echo '/usr/bin/touch /tmp/evil/mark-env' > env.sh\n"
-        "echo '__attribute__((constructor)) void f(void) { __builtin_trap(); }' > preload.c\n"
-        "cc -shared -fPIC -o preload.so preload.c\n"
-        "chmod -R a+rwx /tmp/evil"
-    )
-    hostile = {
-        "PATH": "/tmp/evil",
-        "PERL5LIB": "/tmp/evil",
-        "PERLLIB": "/tmp/evil",
-        "PERL5OPT": "-Mstrict",
-        "PYTHONPATH": "/tmp/evil",
-        "PYTHONHOME": "/tmp/evil",
-        "PYTHONSTARTUP": "/tmp/evil/sitecustomize.py",
-        "LD_PRELOAD": "/tmp/evil/preload.so",
-        "LD_LIBRARY_PATH": "/tmp/evil",
-        "IFS": "/",
-        "ENV": "/tmp/evil/env.sh",
-        "BASH_ENV": "/tmp/evil/env.sh",
-        "MXBACKUP_ROOT": "/tmp/evil",
-        "SCRIPT_NAME": '"><script>',
-        "HTTP_COOKIE": "mxbackup-session=\n\x01",
-        "HTTP_ACCEPT_LANGUAGE": "$(touch /tmp/evil/mark-shell)",
-    }
-    done = enter(server, CGI | hostile)
+    lay_traps(server)
+    done = enter(server, CGI | HOSTILE)
     assert done.startswith("Status: 200 OK\n")
     assert "<strong>dupontnet.<wbr>com</strong>" in done
     assert "<script" not in done
-    assert server.sh("ls /tmp/evil | grep mark || true") == ""
+    assert trapped(server) == ""
 
 
 def test_unusual_values_are_left_out(server: Sandbox) -> None:
@@ -183,6 +117,4 @@ def test_the_secret_is_for_root_alone(visitor: Visitor, server: Sandbox) -> None
 
 def enter(server: Sandbox, environment: dict[str, str]) -> str:
     """Run the panel as Apache does, by way of suidperl's stand-in, and return what it prints."""
-    variables = [f"{name}={value}" for name, value in environment.items()]
-    command = ["/usr/bin/env", "-i", *variables, "/usr/libexec/sme-sandbox/suidperl"]
-    return server.run([*AS_APACHE, *command]).stdout.replace("\r\n", "\n")
+    return call(server, "www", SUIDPERL, {"PATH_INFO": "/mxbackup"} | environment)

@@ -27,7 +27,10 @@ def render(target: str) -> int:
 
 
 def event_action(name: str) -> int:
-    """Run the action `enforce` of an event, its half `expand`, `load-plugin`, or `leave`. Returns the exit status."""
+    """Run an action of an event (`enforce`, or `expand`, its half; `installed`), `load-plugin`, or `leave`.
+
+    Returns the exit status.
+    """
     if name not in _ACTIONS:
         print(f"mxbackup: no action {name}; actions: {', '.join(_ACTIONS)}", file=sys.stderr)
         return 2
@@ -74,6 +77,8 @@ _ACTIONS: Mapping[str, Sequence[Callable[[Context], str]]] = {
     "enforce": (_expand, _restart_qmail),
     "expand": (_expand,),
     "load-plugin": (_load_plugin,),
+    # The plugin first, as rules that tell recipients apart would accept everybody without it.
+    "installed": (_load_plugin, _expand),
     "leave": (_leave,),
 }
 
