@@ -54,9 +54,9 @@ def test_without_e_smith_the_targets_are_control_files(tmp_path: Path) -> None:
 
 
 def test_the_queue_of_a_kind(tmp_path: Path) -> None:
-    assert kind_of(plain_qmail(tmp_path / "plain").host).queued() == []
+    assert kind_of(plain_qmail(tmp_path / "plain").host).queue.waiting() == []
     with pytest.raises(QueueError, match="/var/qmail/queue"):
-        kind_of(Scratch(tmp_path / "empty").host).queued()
+        kind_of(Scratch(tmp_path / "empty").host).queue.waiting()
 
 
 @pytest.mark.parametrize("service", ["qmail", "qmail-send"])
@@ -67,7 +67,7 @@ def test_without_e_smith_qmail_send_is_found_by_either_name(tmp_path: Path, serv
     os.mkfifo(control)
     heard = os.open(control, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        assert kind_of(server.host).alarm() == f"/service/{service}/supervise/control"
+        assert kind_of(server.host).queue.make_due([], []) == f"/service/{service}/supervise/control"
         assert os.read(heard, 9) == b"a"
     finally:
         os.close(heard)
@@ -75,7 +75,7 @@ def test_without_e_smith_qmail_send_is_found_by_either_name(tmp_path: Path, serv
 
 def test_without_a_supervisor_the_usual_name_is_told(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="Nothing supervises qmail-send on this server"):
-        kind_of(plain_qmail(tmp_path).host).alarm()
+        kind_of(plain_qmail(tmp_path).host).queue.make_due([], [])
 
 
 def test_postfix_is_met_without_e_smith_and_qmail_alone(tmp_path: Path) -> None:

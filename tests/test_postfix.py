@@ -12,7 +12,7 @@ from mxbackup.esmith import postfix
 from mxbackup.service import applying
 from mxbackup.targets.block import BEGIN, END
 from tests.conftest import Outcome
-from tests.postfixhost import DIRECTORY, MAIN, MAIN_CF, plain_postfix, tables
+from tests.postfixhost import DIRECTORY, MAIN, MAIN_CF, held, plain_postfix, tables
 from tests.scratch import Scratch
 
 Run = Callable[..., Outcome]
@@ -78,7 +78,7 @@ def test_two_commands_put_a_rule_into_force(server: Scratch, mxbackup: Run) -> N
     )
     assert mxbackup("apply", "--configure") == (0, "Nothing to do: the files are up to date.\n", "")
     status, out, _ = mxbackup("status")
-    assert (status, out.splitlines()[3:13]) == (0, [f"{name}: up to date" for name in FILES])
+    assert (status, out.splitlines()[2:12]) == (0, [f"{name}: up to date" for name in FILES])
 
 
 def test_before_the_first_rule_nothing_is_missing(server: Scratch, mxbackup: Run) -> None:
@@ -170,7 +170,7 @@ def test_routes_smart_host_and_nested_rules(tmp_path: Path, mxbackup: Run) -> No
 def test_a_removed_rule_keeps_the_way_of_what_waits(server: Scratch, mxbackup: Run) -> None:
     mxbackup("add", "dupontnet.com", "--route", "[192.0.2.7]:26")
     mxbackup("apply", "--configure")
-    server.write("/queue", '{"queue_id":"4X","recipients":[{"address":"jean@www.DupontNet.com"}]}\n')
+    held(server, "4X0001", "jean@www.DupontNet.com")
     assert "Messages that wait for dupontnet.com: 1." in mxbackup("remove", "dupontnet.com")[1]
     assert mxbackup("apply")[0] == 0
     ours = block("dupontnet.com\t:[192.0.2.7]:26", ".dupontnet.com\t:[192.0.2.7]:26")
@@ -183,7 +183,7 @@ def test_a_removed_rule_keeps_the_way_of_what_waits(server: Scratch, mxbackup: R
 def test_disabling_keeps_the_way_of_what_waits(server: Scratch, mxbackup: Run) -> None:
     mxbackup("add", "dupontnet.com", "--kind", "host", "--route", "mail.dupontnet.com:26")
     mxbackup("apply", "--configure")
-    server.write("/queue", '{"queue_id":"4X","recipients":[{"address":"jean@dupontnet.com"}]}\n')
+    held(server, "4X0001", "jean@dupontnet.com")
     mxbackup("disable")
     assert mxbackup("apply")[0] == 0
     assert (tables(server)["relay_hosts"], tables(server)["transport_hosts"]) == (

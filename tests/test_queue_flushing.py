@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup.errors import HostError, QueueError
-from mxbackup.queue import tcpto
-from mxbackup.queue.flushing import make_due
-from mxbackup.queue.tcpto import TimeOut
+from mxbackup.queue.qmail import tcpto
+from mxbackup.queue.qmail.flushing import make_due
+from mxbackup.queue.qmail.tcpto import TimeOut
 from tests.heldmail import RECORDED, empty_queue, recorded_queue
 from tests.scratch import Scratch
 

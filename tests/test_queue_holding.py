@@ -9,9 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup.errors import QueueError
-from mxbackup.queue import Channel, Message, Recipient, Sender, read
-from mxbackup.queue.holding import Renewal, expiry, hold_of, margin, renew, renewals
-from mxbackup.queue.lifetime import DEFAULT, read_lifetime
+from mxbackup.queue import Channel, Recipient
+from mxbackup.queue.holding import expiry, hold_of, margin
+from mxbackup.queue.qmail import as_seen
+from mxbackup.queue.qmail.births import Renewal, renew, renewals
+from mxbackup.queue.qmail.lifetime import DEFAULT, read_lifetime
+from mxbackup.queue.qmail.messages import QmailMessage, Sender
+from mxbackup.queue.qmail.reading import read
+from mxbackup.queue.qmail.sendlog import SendLog
 from tests.heldmail import empty_queue, hold
 
 DAY, WEEK = 86_400, 604_800
@@ -19,15 +24,22 @@ HOLDS = {"long.example.com": 30 * DAY, "longer.example.com": 60 * DAY, "short.ex
 BIRTH = 1_000_000_000
 
 
-def message(*names: str, birth: int | None = BIRTH, arrival: int = BIRTH, done: str = "", local: str = "") -> Message:
+def message(
+    *names: str, birth: int | None = BIRTH, arrival: int = BIRTH, done: str = "", local: str = ""
+) -> QmailMessage:
     recipients = [Recipient(f"a@{name}", name, Channel.REMOTE, name == done) for name in names]
     if local:
         recipients.append(Recipient(f"a@{local}", local, Channel.LOCAL))
-    return Message(7, "7", Sender.ORDINARY, birth, arrival, 100, tuple(recipients))
+    return QmailMessage(7, "7", Sender.ORDINARY, birth, arrival, 100, tuple(recipients))
 
 
-def new_births(*messages: Message, now: int, lifetime: int = WEEK) -> list[int]:
+def new_births(*messages: QmailMessage, now: int, lifetime: int = WEEK) -> list[int]:
     return [renewal.birth for renewal in renewals(messages, HOLDS.get, lifetime, now)]
+
+
+def expiry_of(message: QmailMessage) -> int:
+    [seen] = as_seen([message], SendLog(), WEEK, BIRTH)
+    return expiry(seen, HOLDS.get)
 
 
 # Which messages
@@ -57,7 +69,7 @@ def test_one_that_is_late_is_renewed_all_the_same() -> None:
     ],
     ids=["another's too", "of a shorter rule too", "local too", "another's", "nobody's", "delivered", "in todo"],
 )
-def test_what_is_not_renewed(held: Message) -> None:
+def test_what_is_not_renewed(held: QmailMessage) -> None:
     assert new_births(held, now=BIRTH + 6 * DAY) == []
 
 
@@ -67,7 +79,7 @@ def test_who_has_it_already_does_not_count() -> None:
 
 
 def test_the_rule_that_holds_shortest_counts() -> None:
-    assert hold_of(message("long.example.com", "longer.example.com"), HOLDS.get) == 30 * DAY
+    assert hold_of(message("long.example.com", "longer.example.com").recipients, HOLDS.get) == 30 * DAY
 
 
 def test_one_that_is_being_tried_waits() -> None:
@@ -85,10 +97,10 @@ def test_nothing_is_renewed_beyond_its_time() -> None:
 
 
 def test_when_it_would_bounce() -> None:
-    assert expiry(message("long.example.com"), HOLDS.get, WEEK) == BIRTH + 30 * DAY
-    assert expiry(message("short.example.com"), HOLDS.get, WEEK) == BIRTH + WEEK
-    assert expiry(message("hotmail.com"), HOLDS.get, WEEK) == BIRTH + WEEK
-    assert expiry(message("long.example.com", birth=None), HOLDS.get, WEEK) == BIRTH + 30 * DAY
+    assert expiry_of(message("long.example.com")) == BIRTH + 30 * DAY
+    assert expiry_of(message("short.example.com")) == BIRTH + WEEK
+    assert expiry_of(message("hotmail.com")) == BIRTH + WEEK
+    assert expiry_of(message("long.example.com", birth=None)) == BIRTH + 30 * DAY
 
 
 @given(
@@ -140,7 +152,7 @@ def test_only_the_birth_changes(queue: Path) -> None:
     wanted = [Renewal(held, BIRTH + 6 * DAY)]
     assert renew(queue, wanted) == wanted
     [after] = read(queue)
-    assert after == Message(
+    assert after == QmailMessage(
         30, "7", Sender.ORDINARY, BIRTH + 6 * DAY, BIRTH, 100, held.recipients, ((Channel.REMOTE, BIRTH + 7000),)
     )
     assert (info.stat().st_ino, info.read_bytes()) == (before.st_ino, b"Fsender@out.example.org\0")

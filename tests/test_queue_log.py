@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup.errors import QueueError
-from mxbackup.queue.sendlog import Deferral, as_logged, parse, read_log
+from mxbackup.queue.qmail.sendlog import Deferral, as_logged, parse, read_log
 from tests.heldmail import DATA
 
 RECORDED = (DATA / "qmail-send.log").read_bytes().splitlines(keepends=True)

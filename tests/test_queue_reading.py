@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxbackup.errors import QueueError
-from mxbackup.queue import Channel, Message, Recipient, Sender, next_try, read, retry
-from mxbackup.queue.reading import split
+from mxbackup.queue import Channel, Recipient
+from mxbackup.queue.messages import waiting
+from mxbackup.queue.qmail.messages import QmailMessage, Sender, next_try, retry
+from mxbackup.queue.qmail.reading import read, split
 from tests.heldmail import RECORDED, empty_queue, hold, in_todo, recorded_queue
 
 QUEUED: list[dict[str, Any]] = [message for message in RECORDED["messages"] if message["state"] == "queued"]
@@ -48,7 +50,7 @@ def told(message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def seen(message: Message) -> dict[str, Any]:
+def seen(message: QmailMessage) -> dict[str, Any]:
     return {
         "ident": message.ident,
         "sender": message.sender,
@@ -81,7 +83,7 @@ def test_the_recorded_schedule(message: dict[str, Any]) -> None:
 def test_a_schedule_that_nothing_disturbs(age: int, channel: Channel) -> None:
     """From a fresh message: 400, 1,600, 3,600 s, and so on; the next of them is told at any time."""
     to = Recipient("jean@dupontnet.com", "dupontnet.com", channel)
-    message = Message(1, "1", Sender.ORDINARY, 1000, 1000, 1, (to,), ((channel, 1000),))
+    message = QmailMessage(1, "1", Sender.ORDINARY, 1000, 1000, 1, (to,), ((channel, 1000),))
     slot = 1000
     while slot <= 1000 + age:
         slot = retry(1000, slot, channel)
@@ -101,7 +103,7 @@ def test_nothing_is_tried_for_those_who_have_it(queue: Path) -> None:
     hold(queue, 5, ["Da@dupontnet.com", "Db@dupontnet.com"], birth=1000)
     [message] = read(queue)
     assert next_try(message, now=2000) is None
-    assert list(message.undelivered()) == []
+    assert list(waiting(message.recipients)) == []
 
 
 @pytest.mark.parametrize("parts", [1, 2, 23, 401])
@@ -111,9 +113,9 @@ def test_the_split_is_detected(tmp_path: Path, parts: int, split_todo: bool) -> 
     hold(queue, 1000, ["Ta@DupontNet.com"], birth=1000)
     in_todo(queue, 1001, b"u0\0p7\0F#@[]\0Tb@dupontnet.com\0", arrival=2000)
     assert read(queue) == [
-        Message(1000, str(1000 % parts), Sender.ORDINARY, 1000, 1000, 100,
+        QmailMessage(1000, str(1000 % parts), Sender.ORDINARY, 1000, 1000, 100,
                 (Recipient("a@DupontNet.com", "dupontnet.com", Channel.REMOTE),), ((Channel.REMOTE, 1000),)),
-        Message(1001, str(1001 % parts), Sender.DOUBLE_BOUNCE, None, 2000, 100,
+        QmailMessage(1001, str(1001 % parts), Sender.DOUBLE_BOUNCE, None, 2000, 100,
                 (Recipient("b@dupontnet.com", "dupontnet.com", None),)),
     ]  # fmt: skip
     assert split(queue) == parts

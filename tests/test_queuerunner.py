@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from mxbackup.queue import Channel, make_due, next_try, read, read_time_outs, renew, renewals
-from mxbackup.queue.sendlog import SendLog, parse
+from mxbackup.queue import Channel
+from mxbackup.queue.qmail.births import renew, renewals
+from mxbackup.queue.qmail.flushing import make_due
+from mxbackup.queue.qmail.messages import next_try
+from mxbackup.queue.qmail.reading import read
+from mxbackup.queue.qmail.sendlog import SendLog, parse
+from mxbackup.queue.qmail.tcpto import read_time_outs
 from sandbox.queuerunner.layout import LOCAL, REMOTE, inject, make_queue
 from sandbox.queuerunner.log import Log, safe, stamp
 from sandbox.queuerunner.remote import Remote

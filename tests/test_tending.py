@@ -21,7 +21,7 @@ from mxbackup.errors import HostError
 from mxbackup.esmith import files
 from mxbackup.hooks import idle
 from mxbackup.outage import Condition, Event, Happening, State
-from mxbackup.queue import read_time_outs
+from mxbackup.queue.qmail.tcpto import read_time_outs
 from mxbackup.service import changing, contacting, held, outages, tending
 from mxbackup.service.outages import Outages, Turn
 from mxbackup.smtp import reach
@@ -431,7 +431,7 @@ def test_mail_is_kept_beyond_qmails_time_for_a_rule_that_holds_longer(outage: Sc
     outage.database("domains", f"{outage.records('domains')[0]}|Hold|30")
     put(outage, age=6 * DAY + 12 * HOUR)
     put(outage, 2, age=6 * DAY + 12 * HOUR, to="tomy@hotmail.com")
-    assert tend(outage).renewed == 1
+    assert tend(outage).kept == 1
     births = {ident: outage.path(f"{QUEUE}/info/0/{ident}").stat().st_mtime for ident in (1, 2)}
     assert time.time() - births[1] < MINUTE
     assert time.time() - births[2] > 6 * DAY

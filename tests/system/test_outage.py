@@ -26,14 +26,14 @@ ip neigh replace {PRIMARY} lladdr $(ip netns exec primary cat /sys/class/net/eth
 SCRIPT = """\
 import json, sys, time
 sys.path[:0] = ["/usr/share/mxbackup", "/usr/share/mxbackup/lib"]
-from ipaddress import IPv4Address
 from mxbackup.esmith.host import Host
-from mxbackup.queue import LOGS, QUEUE, expiry, make_due, read, read_log, summarise
+from mxbackup.hosts import kind_of
+from mxbackup.queue import summarise
+QUEUE = kind_of(Host()).queue
 def held():
-    log = read_log(LOGS)
     rule_of = lambda name: "dupontnet.com" if name.endswith("dupontnet.com") else None
-    lifetime = lambda message: expiry(message, lambda _: None, 604800)
-    return summarise(read(QUEUE), rule_of, int(time.time()), lifetime, log.reason, log.tried)
+    found = QUEUE.read()
+    return summarise(found.messages, rule_of, lambda _: None, found.reason)
 """
 
 
@@ -100,9 +100,7 @@ def test_mail_of_one_that_is_away_is_held_and_delivered_when_it_is_made_due(outa
     time.sleep(2)
     assert len(held(outage)["rules"]) == 1, "skipped: its time-outs count"
     began = time.monotonic()
-    used = outage.run(
-        ["python3", "-c", f"{SCRIPT}print(make_due(QUEUE, [IPv4Address('{PRIMARY}')], lambda: Host().alarm('qmail')))"]
-    ).stdout
+    used = outage.run(["python3", "-c", f"{SCRIPT}print(QUEUE.make_due([], ['{PRIMARY}']))"]).stdout
     assert used == "sv a /service/qmail\n"
     wait_until(lambda: held(outage)["rules"] == [])
     assert time.monotonic() - began < 10
@@ -118,7 +116,7 @@ def test_a_restart_by_an_event_keeps_what_is_held(outage: Sandbox) -> None:
     wait_until(lambda: outage.qmail_starts() == starts + 1)
     assert held(outage)["rules"] == [before]
     away(outage, False)
-    outage.run(["python3", "-c", f"{SCRIPT}make_due(QUEUE, [IPv4Address('{PRIMARY}')], lambda: Host().alarm('qmail'))"])
+    outage.run(["python3", "-c", f"{SCRIPT}QUEUE.make_due([], ['{PRIMARY}'])"])
     wait_until(lambda: held(outage)["rules"] == [])
 
 

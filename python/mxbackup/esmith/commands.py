@@ -9,9 +9,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -42,10 +43,12 @@ class Running:
         *,
         stdin: IO[str] | None = None,
         inherited: Collection[int] = (),
+        largest: int = 0,
     ) -> None:
         """Start it with nothing in its environment but COMMAND_PATH and what is given.
 
-        It inherits the descriptors `inherited`. Raises HostError when it is not there.
+        It inherits the descriptors `inherited`. With `largest` it is ended by SIGXFSZ when it prints more bytes.
+        Raises HostError when it is not there.
         """
         words = [str(word) for word in command]
         clean = {"PATH": ":".join(COMMAND_PATH), "LC_ALL": "C", **environment}
@@ -54,6 +57,7 @@ class Running:
             self._process = subprocess.Popen(
                 words, env=clean, stdin=stdin or subprocess.DEVNULL, stdout=self._out, stderr=self._errors,
                 pass_fds=inherited, process_group=0,
+                preexec_fn=_limited(largest) if largest else None,
             )  # fmt: skip
         except OSError as error:
             self._out.close()
@@ -85,6 +89,12 @@ class Running:
                 os.killpg(self._process.pid, 0)
                 time.sleep(0.01)
         return status
+
+
+def _limited(largest: int) -> Callable[[], None]:
+    import resource  # few programs are limited, and not every interpreter has it
+
+    return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest, largest))
 
 
 def cannot_run(command: Path | str, error: OSError) -> HostError:

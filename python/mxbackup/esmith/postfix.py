@@ -4,17 +4,19 @@
 Each is called with the host's configuration directory: postconf(1), postmap(1), postfix(1).
 """
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mxbackup.errors import HostError
-from mxbackup.esmith.commands import KEPT, Running, one_line
+from mxbackup.esmith.commands import KEPT, Done, Running, one_line
 from mxbackup.esmith.host import COMMAND_LIMIT, POSTFIX, Host
 
 PROGRAMS = Path("/usr/sbin")
-LARGEST = 256 << 20  # bytes of a table, or of the list of a queue
+LARGEST = 256 << 20  # bytes of a table
+LARGEST_QUEUE = 64 << 20  # bytes of the list of a queue: some 200,000 messages
+QUEUE_LIMIT = 30  # seconds that it may take
 # The file that postmap makes of a table, by its type; the best one first. The first two are replaced as a whole while
 # they are read, whatever the other does (DATABASE_README); all of them are looked up by the key.
 SUFFIXES: Mapping[str, str] = {"lmdb": ".lmdb", "hash": ".db", "btree": ".db", "cdb": ".cdb"}
@@ -98,30 +100,48 @@ def services(host: Host, program: str) -> frozenset[str]:
     return frozenset(found[0] for found in parted if found[1:2] == ["unix"] and found[7].split()[:1] == [program])
 
 
-def queue(host: Host) -> list[dict[str, Any]]:
-    """Return the messages of the queue as postqueue(1) shows them with -j. Raises HostError."""
-    import json
+def queue(host: Host) -> list[str]:
+    """Return the lines with which postqueue(1) tells of the queue, one for each message. Raises HostError.
 
-    lines = _run(host, "postqueue", "-j", kept=LARGEST).splitlines()
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise HostError("{command} failed: {reason}", command="postqueue -j", reason=error) from error
+    As root also while Postfix does not run.
+    """
+    done = _start(host, "postqueue", "-j", largest=LARGEST_QUEUE).end(QUEUE_LIMIT, LARGEST_QUEUE)
+    if done.status == -signal.SIGXFSZ:
+        raise HostError("{command} failed: {reason}", command="postqueue", reason=f"more than {LARGEST_QUEUE} bytes")
+    return _out(done, "postqueue").split("\n")[:-1]
+
+
+def flush(host: Host, ident: str = "") -> str:
+    """Have the queue manager try one message of the queue now, all of it without an ID; return what was used.
+
+    One that is no longer there is no error. Raises HostError, as when Postfix does not run.
+    """
+    options = ["-i", ident] if ident else ["-f"]
+    _run(host, "postqueue", *options)
+    return f"postqueue {options[0]}"
+
+
+def runs(host: Host) -> bool:
+    """Whether Postfix runs. Raises HostError."""
+    return _start(host, "postfix", "status").end(COMMAND_LIMIT).status == 0
 
 
 def reload(host: Host) -> None:
     """Have Postfix read main.cf again, if it runs. Raises HostError."""
-    if host.live and _start(host, "postfix", "status").end(COMMAND_LIMIT).status == 0:
+    if host.live and runs(host):
         _run(host, "postfix", "reload")
 
 
-def _start(host: Host, program: str, *arguments: str) -> Running:
+def _start(host: Host, program: str, *arguments: str, largest: int = 0) -> Running:
     command: list[Path | str] = [host.path(PROGRAMS / program), "-c", host.path(POSTFIX), *arguments]
-    return Running(command, {"MXBACKUP_ROOT": str(host.root)})
+    return Running(command, {"MXBACKUP_ROOT": str(host.root)}, largest=largest)
 
 
 def _run(host: Host, program: str, *arguments: str, kept: int = KEPT) -> str:
-    done = _start(host, program, *arguments).end(COMMAND_LIMIT, kept)
+    return _out(_start(host, program, *arguments).end(COMMAND_LIMIT, kept), program)
+
+
+def _out(done: Done, program: str) -> str:
     if done.status != 0:
         raise HostError("{command} failed: {reason}", command=program, reason=one_line(done.errors or done.out))
     return done.out

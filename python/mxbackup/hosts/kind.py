@@ -21,7 +21,7 @@ from mxbackup.targets.target import Target, TargetStatus
 if TYPE_CHECKING:
     from mxbackup.esmith.postfix import SettingChange
     from mxbackup.lookup.interfaces import Own
-    from mxbackup.queue import Message
+    from mxbackup.queue import MailQueue
     from mxbackup.routing.verdict import MailSystem
     from mxbackup.targets.controlfile import FileChange
 
@@ -125,25 +125,12 @@ class HostKind(ABC):
         """Return the entries of ours that say where mail goes: relay by key, as `routing.entries` has them."""
         return smtproutes.written(self.host)
 
-    def queued(self) -> "list[Message]":
-        """Return the messages that the queue holds. Raises QueueError."""
-        from mxbackup import queue
+    @property
+    def queue(self) -> "MailQueue":
+        """The queue that holds the mail of this server."""
+        from mxbackup.queue.qmail import QmailMailQueue
 
-        return queue.read(self.host.path(queue.QUEUE))
-
-    def alarm(self) -> str:
-        """Have qmail-send try all that waits, now: ALRM, through its supervisor. Return what was used.
-
-        Raises HostError when it is not supervised, does not run, or cannot be signalled.
-        """
-        service = next(filter(self.host.supervises, self.queue_services), self.queue_services[-1])
-        return self.host.alarm(service)
-
-    def waiting(self) -> list[set[str]]:
-        """Return the names that each message of the queue still waits for. Raises QueueError."""
-        from mxbackup.queue import Channel
-
-        return [{to.name for to in message.undelivered() if to.channel != Channel.LOCAL} for message in self.queued()]
+        return QmailMailQueue(self.host, self.queue_services)
 
     def routes(self, before: Container[str] = (), after: Mapping[str, str] = NO_ENTRIES) -> "Mapping[str, str] | None":
         """Return the entries that say where mail goes, as `mail_systems` take them.
@@ -171,11 +158,6 @@ class HostKind(ABC):
 
         more, less = (interfaces.parse_networks(self._control(name) or b"") for name in ("moreipme", "notipme"))
         return interfaces.Own(interfaces.addresses(), more, less)
-
-    def stopped(self) -> HostError | None:
-        """Return why nothing in the queue is tried: qmail-send does not run, as its supervisor says; or None."""
-        service = next(filter(self.host.is_stopped, self.queue_services), "")
-        return HostError("{service} is not running.", service=service) if service else None
 
     def has_qpsmtpd(self) -> bool:
         """Whether this host has the mail program that can tell recipients apart."""

@@ -4,17 +4,17 @@
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
-from mxbackup.errors import HostError, QueueElsewhere, QueueError
 from mxbackup.esmith import postfix
 from mxbackup.esmith.settings import Settings
+from mxbackup.hosts import maincf
 from mxbackup.hosts.kind import NO_ENTRIES, HostKind
-from mxbackup.queue import Message
 from mxbackup.rules import RuleSet
 from mxbackup.targets import transport
 
 # What only the checks need is imported for them.
 if TYPE_CHECKING:
     from mxbackup.lookup.interfaces import Own
+    from mxbackup.queue import MailQueue
     from mxbackup.routing.verdict import MailSystem
 
 
@@ -51,15 +51,12 @@ class PostfixQueue(HostKind):
         """Those of our two tables."""
         return transport.written(self.host)
 
-    def waiting(self) -> list[set[str]]:
-        """As postqueue shows it."""
-        try:
-            messages = postfix.queue(self.host)
-            addresses = [[str(to["address"]) for to in message["recipients"]] for message in messages]
-        except (HostError, LookupError, TypeError) as trouble:
-            raise QueueError("The queue of Postfix cannot be read: {reason}", reason=trouble) from trouble
-        return [{address.rpartition("@")[2].lower() for address in message} for message in addresses]
+    @property
+    def queue(self) -> "MailQueue":
+        """As Postfix tells of it."""
+        from mxbackup.queue.postfix import PostfixMailQueue
 
-    def queued(self) -> list[Message]:
-        """Not yet."""
-        raise QueueElsewhere("The mail of this server is held by Postfix, whose queue is not read here.")
+        return PostfixMailQueue(self.host, self._local_names)
+
+    def _local_names(self) -> frozenset[str]:
+        return maincf.local_names(postfix.parameters(self.host, *maincf.LOCAL))

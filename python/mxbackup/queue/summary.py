@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is held for each rule, reckoned from the messages of the queue. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
 
-from mxbackup.queue.messages import Channel, Message, next_try
+from mxbackup.queue.holding import Holds, expiry
+from mxbackup.queue.messages import Channel, Message, waiting
 from mxbackup.rules.names import sort_key
 
 VERSION = 1  # of the JSON
@@ -17,7 +18,7 @@ class Held:
     """What is held for one name: a rule, or a name behind an @ that no rule decides about.
 
     messages: those with a recipient of it that still waits. recipients: these. bytes: of these messages.
-    oldest: the first arrival. next: the next try, None while all of it is in todo, and past where one is due now.
+    oldest: the first arrival. next: the next try, None while all of it has just come, and past where one is due now.
     expires: from when on a try that fails makes the first of them bounce. reason: the last answer, empty if unknown.
     """
 
@@ -58,63 +59,60 @@ class Summary:
 class _Waiting:
     """The messages for one name, and who of them still waits."""
 
-    messages: dict[int, Message] = field(default_factory=dict)
+    messages: dict[int | str, Message] = field(default_factory=dict)
     addresses: list[str] = field(default_factory=list)
 
 
 def summarise(
     messages: Iterable[Message],
     rule_of: Callable[[str], str | None],
-    now: int,
-    expiry: Callable[[Message], int],
+    holds: Holds,
     reason: Callable[[Collection[str]], str] = lambda _: "",
-    tried: Mapping[int, int] | None = None,
 ) -> Summary:
     """Return what of the messages is held for each rule, and for each name that has none, sorted by name.
 
-    `rule_of` takes a name in lower case and gives that of the rule that decides about it, `expiry` the time from
-    which on a message may bounce, `reason` the last answer to any of some addresses, `tried` the last try of a
-    message's remote recipients. What is in todo counts for a rule, but not for a name without: it may be local.
+    `rule_of` takes a name in lower case and gives that of the rule that decides about it, `reason` the last answer to
+    any of some addresses. What has just come counts for a rule, but not for a name without: it may be local.
     """
     rule_of = cache(rule_of)
     rules: dict[str, _Waiting] = {}
     others: dict[str, _Waiting] = {}
     for message in messages:
-        for to in message.undelivered():
+        for to in waiting(message.recipients):
             rule = None if to.channel == Channel.LOCAL else rule_of(to.name)
             if rule is not None:
                 _add(rules, rule, message, to.address)
             elif to.channel == Channel.REMOTE:
                 _add(others, to.name, message, to.address)
 
-    def held(name: str, waiting: _Waiting) -> Held:
-        tries = [next_try(message, now, tried=(tried or {}).get(ident)) for ident, message in waiting.messages.items()]
+    def held(name: str, of_name: _Waiting) -> Held:
+        together = of_name.messages.values()
         return Held(
             name=name,
-            messages=len(waiting.messages),
-            recipients=len(waiting.addresses),
-            bytes=_size(waiting.messages),
-            oldest=min(message.arrival for message in waiting.messages.values()),
-            next=min((time for time in tries if time is not None), default=None),
-            expires=min(expiry(message) for message in waiting.messages.values()),
-            reason=reason(waiting.addresses),
+            messages=len(together),
+            recipients=len(of_name.addresses),
+            bytes=_size(together),
+            oldest=min(message.arrival for message in together),
+            next=min((message.next for message in together if message.next is not None), default=None),
+            expires=min(expiry(message, holds) for message in together),
+            reason=reason(of_name.addresses),
         )
 
-    together = {ident: message for waiting in rules.values() for ident, message in waiting.messages.items()}
+    of_rules = {ident: message for of_name in rules.values() for ident, message in of_name.messages.items()}
     return Summary(
         rules=tuple(held(name, rules[name]) for name in sorted(rules, key=sort_key)),
         without_rule=tuple(held(name, others[name]) for name in sorted(others, key=sort_key)),
-        messages=len(together),
-        recipients=sum(len(waiting.addresses) for waiting in rules.values()),
-        bytes=_size(together),
+        messages=len(of_rules),
+        recipients=sum(len(of_name.addresses) for of_name in rules.values()),
+        bytes=_size(of_rules.values()),
     )
 
 
-def _add(waiting: dict[str, _Waiting], name: str, message: Message, address: str) -> None:
-    of_name = waiting.setdefault(name, _Waiting())
+def _add(names: dict[str, _Waiting], name: str, message: Message, address: str) -> None:
+    of_name = names.setdefault(name, _Waiting())
     of_name.messages[message.ident] = message
     of_name.addresses.append(address)
 
 
-def _size(messages: Mapping[int, Message]) -> int:
-    return sum(message.size for message in messages.values())
+def _size(messages: Iterable[Message]) -> int:
+    return sum(message.size for message in messages)

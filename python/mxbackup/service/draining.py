@@ -17,7 +17,7 @@ from mxbackup.targets.draining import Waiting
 def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
     """Return what waits for the names that `decides` is true of. An unreadable queue is in the result."""
     try:
-        return Waiting(sum(any(map(decides, message)) for message in context.kind.waiting()))
+        return Waiting(sum(any(map(decides, message)) for message in context.kind.queue.waiting()))
     except QueueError as trouble:
         return Waiting(trouble=trouble)
 
@@ -25,7 +25,7 @@ def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
 def by_rule(context: Context, inventory: Inventory) -> Counter[str]:
     """Return how many messages wait for each rule, draining ones too. Raises QueueError."""
     found: Counter[str] = Counter()
-    for message in context.kind.waiting():
+    for message in context.kind.queue.waiting():
         found.update({rule.name for rule in map(inventory.with_draining.nearest, message) if rule})
     return found
 

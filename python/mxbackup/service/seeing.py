@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a look sees in the queue and in the log of qmail-send, by rule."""
+"""What a look sees in the queue, by rule."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.outage import GivenUp, Mail
-from mxbackup.queue import Message
-from mxbackup.service.held import Reading
+from mxbackup.queue import Message, Reading
+from mxbackup.queue.messages import waiting
+from mxbackup.service import held
 from mxbackup.service.outages import States
 
 _PLAIN = re.compile(r"[!#-;=?-~]{1,64}@[A-Za-z0-9.-]{1,253}")
@@ -20,15 +21,15 @@ def any_outage(states: States) -> bool:
 
 def mails(reading: Reading, inventory: Inventory) -> dict[str, Mail]:
     """Return what is held for each rule that mail is held for."""
-    summary = reading.summary(inventory)
-    return {mail.name: Mail(mail.messages, mail.oldest, mail.expires) for mail in summary.rules}
+    rules = held.summary(reading, inventory).rules
+    return {mail.name: Mail(mail.messages, mail.oldest, mail.expires) for mail in rules}
 
 
 def given_up(reading: Reading, inventory: Inventory, states: States) -> dict[str, GivenUp]:
-    """Return how many messages of each rule went back to their senders since its outage began, as the log tells."""
-    refused: dict[str, set[int]] = {}
-    expired: dict[str, set[int]] = {}
-    for failure in reading.log.failures:
+    """Return how many messages of each rule went back to their senders since its outage began, if it is remembered."""
+    refused: dict[str, set[int | str]] = {}
+    expired: dict[str, set[int | str]] = {}
+    for failure in reading.failures:
         rule = inventory.with_draining.nearest(failure.name)
         outage = states[rule.name].outage if rule and rule.name in states else None
         if rule and outage and outage.begun <= failure.when:
@@ -40,8 +41,18 @@ def recipients(messages: Iterable[Message], inventory: Inventory) -> dict[str, s
     """Return for each rule one address that mail is held for; none that could break out of a command."""
     found: dict[str, str] = {}
     for message in messages:
-        for to in message.undelivered():
+        for to in waiting(message.recipients):
             rule = inventory.with_draining.nearest(to.name)
             if rule and rule.name not in found and _PLAIN.fullmatch(to.address):
                 found[rule.name] = to.address
     return found
+
+
+def of_rules(names: Container[str], messages: Iterable[Message], inventory: Inventory) -> list[Message]:
+    """Return the messages that wait for any of these rules."""
+    nearest = inventory.with_draining.nearest
+    return [
+        message
+        for message in messages
+        if any((rule := nearest(to.name)) and rule.name in names for to in waiting(message.recipients))
+    ]

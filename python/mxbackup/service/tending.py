@@ -6,21 +6,20 @@ Each look saves what it found before it acts on that, so that one that is killed
 
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
 from pathlib import Path
 
-from mxbackup import queue
 from mxbackup.errors import HostError, MxBackupError, QueueElsewhere, QueueError
 from mxbackup.esmith import files, printable
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.outage import Contact, Event, GivenUp, Mail, Notice, Seen, State, after, due, pace
+from mxbackup.queue import Reading
 from mxbackup.service import contacting, draining, held, outages, seeing
+from mxbackup.service.contacting import Found
 from mxbackup.service.context import Context
-from mxbackup.service.held import Reading
 from mxbackup.service.outages import Known, Outages, States, Turn
 
 LOCK = Path("/var/lib/mxbackup/tend.lock")
@@ -34,7 +33,7 @@ class Tended:
 
     flushed: tuple[str, ...] = ()
     used: str = ""
-    renewed: int = 0
+    kept: int = 0
     told: int = 0
     troubles: tuple[MxBackupError, ...] = ()
 
@@ -77,7 +76,7 @@ def flush(context: Context, wanted: Collection[str] = (), *, force: bool = False
     look = _Look(context, log_to_syslog)
     inventory = context.inventory()
     reading = held.read(context.host, inventory)
-    summary = reading.summary(inventory)
+    summary = held.summary(reading, inventory)
     names = {mail.name for mail in summary.rules}
     if wanted:
         names &= held.chosen(tuple(wanted), inventory, held.HeldMail(summary))
@@ -89,8 +88,7 @@ def flush(context: Context, wanted: Collection[str] = (), *, force: bool = False
     names -= refusing.keys()
     if not names:
         return Flushed(refusing=refusing)
-    found = {name: one for name, one in found.items() if name in names}
-    used = look.make_due(target.address for one in found.values() for target in one.targets)
+    used = look.make_due(names, found, reading, inventory)
     now = int(time.time())
     look.outages.each(names, lambda state: replace(state, flushed=now, flushes=state.flushes + 1))
     return Flushed(tuple(sorted(names)), used, refusing)
@@ -124,16 +122,16 @@ class _Look:
         self._forget(inventory, seen)
         before = self.outages.read()
         reading, trouble = self._read(inventory, before)
-        renewed = self._renew(reading, inventory) if reading else 0
+        kept = self._keep(reading, inventory) if reading else 0
         mails = seeing.mails(reading, inventory) if reading else None
         found = self._ask(inventory, reading, mails, before.states)
         turned = self._take_in(inventory, reading, trouble, mails, found)
-        used = self._flush(turned, found) if turned.flushed else ""
+        used = self._flush(turned, found, reading, inventory) if turned.flushed else ""
         flushed = tuple(sorted(turned.flushed)) if used else ()
         told = self._tell(turned, inventory)
         if reading:
             self._let_go(inventory, mails or {})
-        return Tended(flushed, used, renewed, told, tuple(self.troubles))
+        return Tended(flushed, used, kept, told, tuple(self.troubles))
 
     def _take_in(
         self,
@@ -141,7 +139,7 @@ class _Look:
         reading: Reading | None,
         trouble: str,
         mails: Mapping[str, Mail] | None,
-        found: Mapping[str, contacting.Found],
+        found: Mapping[str, Found],
     ) -> _Turned:
         """Save what becomes of the states, before anything is done about it."""
         turned = _Turned()
@@ -162,10 +160,13 @@ class _Look:
         checker = collecting.checker_for(self.context.kind, inventory.settings, rules=inventory.rules)
         return contacting.Primaries(checker)
 
-    def make_due(self, addresses: Iterable[str]) -> str:
-        """Have the mail for these addresses tried now; return what was used. Raises QueueError, HostError."""
-        found = sorted({IPv4Address(address) for address in addresses})
-        return queue.make_due(self.context.host.path(queue.QUEUE), found, self.context.kind.alarm)
+    def make_due(
+        self, names: Collection[str], found: Mapping[str, Found], reading: Reading | None, inventory: Inventory
+    ) -> str:
+        """Have the mail for these rules tried now; return what was used. Raises QueueError, HostError."""
+        addresses = [target.address for name in names if name in found for target in found[name].targets]
+        messages = seeing.of_rules(names, reading.messages, inventory) if reading else []
+        return self.context.kind.queue.make_due(messages, addresses)
 
     def _forget(self, inventory: Inventory, seen: int) -> None:
         """Forget rules that are gone, as soon as the database was changed: a new one of the name has no past."""
@@ -177,31 +178,27 @@ class _Look:
 
     def _read(self, inventory: Inventory, before: Known) -> tuple[Reading | None, str]:
         try:
-            with_log = seeing.any_outage(before.states)
-            return held.read(self.context.host, inventory, with_log=with_log), ""
+            past = seeing.any_outage(before.states)
+            return held.read(self.context.host, inventory, past=past), ""
         except QueueError as error:
             if str(error) != before.trouble and not isinstance(error, QueueElsewhere):
                 self.log([f"tend: {error}"])
             self.troubles.append(error)
             return None, str(error)
 
-    def _renew(self, reading: Reading, inventory: Inventory) -> int:
-        wanted = queue.renewals(
-            reading.messages, reading.holds(inventory), reading.lifetime, self.now, reading.log.running
-        )
-        if not wanted:
-            return 0
+    def _keep(self, reading: Reading, inventory: Inventory) -> int:
         try:
-            done = queue.renew(self.context.host.path(queue.QUEUE), wanted)
+            kept = reading.keep(held.holds(reading, inventory))
         except QueueError as error:
             self._trouble(error)
             return 0
-        self.log([f"tend: renewed {len(done)} messages that would have expired"])
-        return len(done)
+        if kept:
+            self.log([f"tend: kept {kept} messages that would have expired"])
+        return kept
 
     def _ask(
         self, inventory: Inventory, reading: Reading | None, mails: Mapping[str, Mail] | None, states: States
-    ) -> dict[str, contacting.Found]:
+    ) -> dict[str, Found]:
         """Ask the primaries of rules that mail waits for or whose outage lasts; those that waited longest first."""
         known = {name: replace(states.get(name, State()), mail=mail) for name, mail in (mails or {}).items()}
         known = {**states, **known}
@@ -221,14 +218,14 @@ class _Look:
         self,
         states: States,
         mails: Mapping[str, Mail] | None,
-        found: Mapping[str, contacting.Found],
+        found: Mapping[str, Found],
         gone: Mapping[str, GivenUp],
     ) -> tuple[States, list[Event], set[str]]:
         turned: States = {}
         events: list[Event] = []
         flushed: set[str] = set()
         for name in sorted({*states, *(mails or {}), *found}):
-            answer = found.get(name, contacting.Found())
+            answer = found.get(name, Found())
             mail = None if mails is None else mails.get(name, Mail())
             seen = Seen(self.now, answer.contact, answer.reason, answer.primary, answer.asked, mail, gone.get(name))
             state, happened = after(states.get(name, State()), seen)
@@ -240,10 +237,10 @@ class _Look:
                 turned[name] = state
         return turned, events, flushed
 
-    def _flush(self, turned: _Turned, found: Mapping[str, contacting.Found]) -> str:
+    def _flush(self, turned: _Turned, found: Mapping[str, Found], reading: Reading | None, inventory: Inventory) -> str:
         names = turned.flushed
         try:
-            used = self.make_due(target.address for name in names for target in found[name].targets)
+            used = self.make_due(names, found, reading, inventory)
         except (QueueError, HostError) as error:
             self._trouble(error)
             self._take_back(turned)

@@ -10,10 +10,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from mxbackup.errors import QueueError
-from mxbackup.queue.places import NotOurs, directory, file
+from mxbackup.queue.mailqueue import Failure
+from mxbackup.queue.qmail.places import NotOurs, directory, file
 
 LOGS = Path("/var/log/qmail")
 LIMIT = 8 * 1024 * 1024  # bytes, from the newest on
@@ -36,15 +36,6 @@ class Deferral:
 
     text: str
     when: int
-
-
-class Failure(NamedTuple):
-    """A message that was given up for a recipient of a name, and when: refused for good, or kept too long."""
-
-    when: int
-    message: int
-    name: str
-    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

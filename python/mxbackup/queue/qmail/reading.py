@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mxbackup.errors import QueueError
-from mxbackup.queue.messages import Channel, Message, Recipient, Sender, kind_of_sender, recipient
-from mxbackup.queue.places import unreadable
+from mxbackup.queue.messages import Channel, Recipient, recipient
+from mxbackup.queue.qmail.messages import QmailMessage, Sender, kind_of_sender
+from mxbackup.queue.qmail.places import unreadable
 
 QUEUE = Path("/var/qmail/queue")
 _PARTS = ("mess", "info", "local", "remote", "todo")
@@ -20,7 +21,7 @@ _LIMIT = 16 * 1024 * 1024  # bytes of one file that are read: some 500,000 recip
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def read(queue: Path) -> list[Message]:
+def read(queue: Path) -> list[QmailMessage]:
     """Return the messages of the queue, sorted by arrival; those that are still being handed in are left out.
 
     Raises QueueError when it is not there or any of it cannot be read.
@@ -39,7 +40,7 @@ def split(queue: Path) -> int:
         raise unreadable(queue, error) from error
 
 
-def _read(queue: bytes) -> list[Message]:
+def _read(queue: bytes) -> list[QmailMessage]:
     places = _places(queue)
     found = _in_todo(queue, _todo(queue))
     for place in places:
@@ -60,7 +61,7 @@ def _places(queue: bytes) -> list[bytes]:
     return places
 
 
-def _queued(queue: bytes, place: bytes) -> dict[int, Message]:
+def _queued(queue: bytes, place: bytes) -> dict[int, QmailMessage]:
     """Return the messages in one directory of the split that have their channels."""
     # The listings of the channels spare an attempt to open what most messages do not have.
     idents = [name for name in os.listdir(b"%b/info/%b" % (queue, place)) if name.isdigit()]
@@ -78,7 +79,7 @@ def _listed(queue: bytes, channel: Channel, place: bytes) -> list[bytes]:
 
 def _message(
     queue: bytes, place: bytes, ident: bytes, channels: list[tuple[Channel, bytes, frozenset[bytes]]]
-) -> Message | None:
+) -> QmailMessage | None:
     info = _contents(b"%b/info/%b/%b" % (queue, place, ident))
     letter = _stat(b"%b/mess/%b/%b" % (queue, place, ident))
     if info is None or letter is None:
@@ -92,7 +93,7 @@ def _message(
             stamps.append((channel, contents[0]))
             whole = whole and _whole(contents[1])
             recipients += _recipients(contents[1], channel)
-    return Message(
+    return QmailMessage(
         int(ident), place.decode(), _sender(envelope), birth, _seconds(letter), letter.st_size,
         tuple(recipients), tuple(stamps), whole,
     )  # fmt: skip
@@ -112,7 +113,7 @@ def _numbers(directory: bytes) -> list[bytes]:
     return [name for name in os.listdir(directory) if name.isdigit()]
 
 
-def _in_todo(queue: bytes, todo: Iterator[tuple[int, bytes]]) -> dict[int, Message]:
+def _in_todo(queue: bytes, todo: Iterator[tuple[int, bytes]]) -> dict[int, QmailMessage]:
     entries = list(todo)
     places = _places(queue) if entries else []
     found = {}
@@ -122,7 +123,7 @@ def _in_todo(queue: bytes, todo: Iterator[tuple[int, bytes]]) -> dict[int, Messa
         letter = _stat(b"%b/mess/%b/%d" % (queue, place, ident))
         if contents and letter:
             envelope = contents[1]
-            found[ident] = Message(
+            found[ident] = QmailMessage(
                 ident, place.decode(), _sender(envelope), None, _seconds(letter), letter.st_size,
                 tuple(_recipients(envelope, None)), (), _whole(envelope),
             )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from mxbackup.queue import tcpto
+from mxbackup.queue.qmail import tcpto
 
 
 def make_due(queue: Path, addresses: Iterable[IPv4Address], alarm: Callable[[], str]) -> str:

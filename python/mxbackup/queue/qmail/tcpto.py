@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mxbackup.errors import QueueError
 from mxbackup.esmith import files
-from mxbackup.queue.places import NotOurs, directory, file, unreadable
+from mxbackup.queue.qmail.places import NotOurs, directory, file, unreadable
 
 RECORD = 16  # bytes
 SKIPPED_FROM = 2  # time-outs
