@@ -126,14 +126,14 @@ def template() -> Catalog:
             yield text.lineno, "_", str(text.value), []
 
     catalogue = Catalog(project="mxbackup", charset="utf-8")
-    _extract(catalogue, TOP / "python", [("**.py", ours), ("**.html", "jinja2")])
+    _extract(catalogue, TOP / "python", [("**.py", ours), ("**.html", "jinja2"), ("**/letter/*.j2", "jinja2")])
     _extract(catalogue, TOP / "tools", [("finish-install", ours), ("**.j2", "jinja2")])
     _extract(catalogue, Path(click.__file__).parent, [("**.py", "python")])
     return catalogue
 
 
 def _extract(catalogue: Catalog, directory: Path, methods: list[tuple[str, Any]]) -> None:
-    options = {pattern: {"silent": "false"} for pattern in ("**.html", "**.j2")}
+    options = {pattern: {"silent": "false"} for pattern in ("**.html", "**.j2", "**/letter/*.j2")}
     for name, _, message, *_ in extract.extract_from_dir(directory, methods, options):
         first = message if isinstance(message, str) else message[0]
         if _without_placeholders(first):

@@ -186,8 +186,20 @@ def checker_for(
         routes = kind.routes(before, ours)
     else:
         routes = kind.routes()
+    us = us_at(kind, settings, public, outdated, plugin)
+    return Checker(dns_at(kind, nameservers), us, routes, ours=ours)
+
+
+def us_at(
+    kind: HostKind,
+    settings: Settings,
+    public: Iterable[str] = (),
+    outdated: Iterable[Path] | None = None,
+    plugin: bool = True,
+) -> Us:
+    """Return this server, as `checker_for` has it. Raises OSError or HostError."""
     own = kind.own_addresses()
-    us = Us(
+    return Us(
         frozenset(own.interfaces),
         settings.public_addresses | frozenset(public),
         settings,
@@ -198,4 +210,8 @@ def checker_for(
         more=own.more,
         less=own.less,
     )
-    return Checker(Dns(system_resolvers(kind.host.path(RESOLV_CONF)), nameservers), us, routes, ours=ours)
+
+
+def dns_at(kind: HostKind, nameservers: Sequence[Server] = ()) -> Dns:
+    """Return the DNS as this server's resolvers know it, and those `nameservers`."""
+    return Dns(system_resolvers(kind.host.path(RESOLV_CONF)), nameservers)

@@ -65,8 +65,12 @@ class Us:
 
     def owns(self, exchanger: Exchanger) -> bool:
         """Whether the exchanger is this server, by address or by one of the names e-smith gives it."""
+        return self.leads_here(exchanger) or exchanger.name in self.names
+
+    def leads_here(self, exchanger: Exchanger) -> bool:
+        """Whether the exchanger has an address of this server."""
         here = Own(self.interfaces | self.public, self.more)
-        return any(address in here for address in exchanger.addresses) or exchanger.name in self.names
+        return any(address in here for address in exchanger.addresses)
 
     @property
     def helo(self) -> str:

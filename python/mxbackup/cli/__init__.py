@@ -13,6 +13,7 @@ from mxbackup import __version__
 from mxbackup.cli import (
     apply_commands,
     check_commands,
+    letter_commands,
     queue_commands,
     recipient_commands,
     rule_commands,
@@ -97,6 +98,7 @@ SUMMARIES = {
     "flush": _("Have held mail tried now."),
     "history": _("Tell what has happened."),
     "import": _("Take rules over from a file."),
+    "letter": _("Print what to send to the owner."),
     "learn": _("Ask the primaries about recipients."),
     "probe": _("Talk to a mail server as a stranger would."),
     "queue": _("Tell what mail is held, and why."),
@@ -137,6 +139,7 @@ for command in (
     *rule_commands.COMMANDS,
     *status_commands.COMMANDS,
     *check_commands.COMMANDS,
+    *letter_commands.COMMANDS,
     *queue_commands.COMMANDS,
     *transfer_commands.COMMANDS,
     *apply_commands.COMMANDS,

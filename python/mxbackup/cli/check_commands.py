@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
     from mxbackup.lookup.query import Server
 
+nameserver_option = click.option(
+    "--nameserver", "nameservers", multiple=True, metavar="IP[:PORT]",
+    callback=lambda *given: [_server(text) for text in given[-1]], help=_("Ask this name server of the domain."),
+)  # fmt: skip
+public_option = click.option(
+    "--public-address", "public", multiple=True, metavar="IP",
+    callback=lambda *given: [_address(text) for text in given[-1]],
+    help=_("An address that leads to this server (NAT)."),
+)  # fmt: skip
+
 
 @click.command(
     help=_(
@@ -40,12 +50,8 @@ if TYPE_CHECKING:
 )
 @click.argument("wanted", metavar="[NAME]...", nargs=-1)
 @click.option("--all", "all_rules", is_flag=True, help=_("Check all rules."))
-@click.option(
-    "--nameserver", "nameservers", multiple=True, metavar="IP[:PORT]", help=_("Ask this name server of the domain.")
-)
-@click.option(
-    "--public-address", "public", multiple=True, metavar="IP", help=_("An address that leads to this server (NAT).")
-)
+@nameserver_option
+@public_option
 @click.option(
     "--remember", is_flag=True,
     help=_("Record the states, and mail admin when a rule turns from fine to error, or back."),
@@ -60,8 +66,8 @@ def check(
     context: Context,
     wanted: tuple[str, ...],
     all_rules: bool,
-    nameservers: tuple[str, ...],
-    public: tuple[str, ...],
+    nameservers: "Sequence[Server]",
+    public: Sequence[str],
     remember: bool,
     limit: float,
     as_json: bool,
@@ -71,17 +77,14 @@ def check(
 
     if all_rules and wanted:
         raise click.UsageError(_("Give names, or --all for all rules, not both."))
-    servers = [_server(text) for text in nameservers]
-    for text in public:
-        _address(text)
     found = checking.check(
-        context, wanted, public=public, nameservers=servers, limit=limit, remember=remember, progress=_progress
+        context, wanted, public=public, nameservers=nameservers, limit=limit, remember=remember, progress=_progress
     )
     reports = found.reports
     if as_json:
         print_json([about_checks.to_json(report, words) for report in reports])
     else:
-        for server in servers:
+        for server in nameservers:
             click.echo(
                 f"Using domain server:\nName: {server.address}\nAddress: {server.address}#{server.port}\nAliases:\n"
             )

@@ -34,6 +34,11 @@ class Esmith(HostKind):
         """Routes of rules count where `smtproutes` is expanded, and read."""
         return replace(found, routes=not found.postfix and self.has(smtproutes.TARGET))
 
+    def names(self, settings: Settings) -> list[str]:
+        """e-smith makes `mail` in each local domain."""
+        domain = settings.domain_name
+        return [f"mail.{domain}", f"{settings.system_name}.{domain}"] if domain else super().names(settings)
+
     def mail_systems(self) -> "tuple[MailSystem, ...]":
         """All of them have the same; without databases this is some other machine."""
         from mxbackup.routing import qmail_remote

@@ -50,6 +50,10 @@ class HostKind(ABC):
     def settings(self, found: Settings) -> Settings:
         """Return what the databases say, with what this kind of server keeps elsewhere. Raises HostError."""
 
+    def names(self, settings: Settings) -> list[str]:
+        """Return the names by which the DNS may know this server, the likeliest first. Raises OSError, HostError."""
+        return (self._control("me") or b"").decode("latin-1").split()[:1]
+
     @abstractmethod
     def prepare(self, event: bool) -> None:
         """Make sure that a change can be recorded, and with `event` be signalled. Raises HostError."""

@@ -35,6 +35,10 @@ class PlainPostfix(PostfixQueue, Plain):
         local = replace(found.qmail, names=maincf.local_names(values))
         return replace(found, smarthost=values["relayhost"], qmail=local)
 
+    def names(self, settings: Settings) -> list[str]:
+        """The one that it greets with."""
+        return [postfix.parameters(self.host, "myhostname")["myhostname"]]
+
     def targets(self) -> list[Target]:
         """Our tables."""
         return list(registry.POSTFIX)

@@ -11,6 +11,7 @@
 `knowing`    import_list, export_list, knowledge, lacks_list, learn: which recipients there are
 `checking`   check, check_soon: will it work
 `probing`    probe: the how-to's test from outside
+`writing`    letter: what the owner of a name is to do
 `inspecting` status, outdated: whether everything is in force
 
 Templates and events load these modules at each change, so each imports when it is called what only it needs, and this

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the letter to the owner of a backed-up name says: facts of both servers, and what follows from them for him."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from operator import itemgetter
+from typing import TypeVar
+
+from mxbackup.check import survey
+from mxbackup.check.facts import Facts, Us
+from mxbackup.check.published import Exchanger
+from mxbackup.lookup.clock import Clock, TimeIsUp
+from mxbackup.lookup.nameservers import Dns, TooMany
+from mxbackup.lookup.query import UNKNOWN, Status
+from mxbackup.routing.entries import Way, actual_way
+from mxbackup.routing.verdict import Delivery, Verdict
+from mxbackup.rules import Rule
+
+QUESTIONS = 100  # to the DNS
+STEP = 10  # between preferences, so that another exchanger fits in
+HIGHEST = 0xFFFF  # RFC 1035 section 3.3.9
+GUESS = 100  # the preference where those of the primaries are not known: hardly any has a greater one
+# What is behind NAT: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291, and the machine itself.
+_INSIDE = tuple(
+    map(
+        ip_network,
+        ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+         "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"),
+    )
+)  # fmt: skip
+Found = TypeVar("Found")
+
+
+class Origin(StrEnum):
+    """How it is known from which addresses our mail comes; a smart host sends it from its own, which nobody told us."""
+
+    SETTING = "setting"
+    INTERFACES = "interfaces"
+    DNS = "dns"  # they lead here; behind NAT others may lead away
+    SMARTHOST = "smarthost"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """The facts.
+
+    `server` is our name as an exchanger, and `host` what the DNS says of it. `implicit` is whether the name takes its
+    mail itself, having an address and no MX (RFC 5321 section 5.1). `admin` is whom to ask, `hold` for how many seconds
+    mail is kept, None where that is not known.
+    """
+
+    facts: Facts
+    rule: Rule
+    server: str
+    host: Exchanger | None = None
+    implicit: bool = False
+    admin: str = ""
+    hold: int | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the DNS told which exchangers the name has."""
+        return self.facts.mx not in UNKNOWN
+
+    @property
+    def primaries(self) -> tuple[Exchanger, ...]:
+        """The exchangers that come before us, or are to."""
+        return tuple(one for one in self.facts.primaries or self.facts.others if one.name)
+
+    @property
+    def listed(self) -> bool:
+        """Whether we are an exchanger already, and come after a primary."""
+        return bool(self.facts.ours and self.facts.primaries)
+
+    @property
+    def preference(self) -> int | None:
+        """The preference that we should have; None where the primaries leave no greater one."""
+        if not self.answered:
+            return GUESS
+        if self.listed:
+            return self.facts.our_preference
+        highest = max((one.preference for one in self.facts.others), default=STEP if self.implicit else 0)
+        return None if highest >= HIGHEST else min((highest // STEP + 1) * STEP, HIGHEST)
+
+    @property
+    def records(self) -> tuple[tuple[int, str], ...]:
+        """The MX records to add: ours, and the name's own where until now it had none."""
+        if self.preference is None:
+            return ()
+        return (*((STEP, self.rule.name) for _ in range(self.implicit)), (self.preference, self.server))
+
+    @property
+    def leads_here(self) -> bool:
+        """Whether the DNS has one of our addresses for our name."""
+        return self.host is not None and self.facts.us.leads_here(self.host)
+
+    @property
+    def origin(self) -> Origin:
+        """How the addresses are known that our mail comes from: as the least certain of them is."""
+        return max((origin for origin, _ in self._sources), key=list(Origin).index, default=Origin.UNKNOWN)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those that our mail comes from, as far as they are known, IPv4 first."""
+        return tuple(address for _, addresses in self._sources for address in addresses)
+
+    @cached_property
+    def _sources(self) -> list[tuple[Origin, list[str]]]:
+        """For IPv4 and IPv6 apart, as NAT is, the addresses and how they are known."""
+        us = self.facts.us
+        if actual_way(self.rule, us.settings) == Way.SMARTHOST:
+            return [(Origin.SMARTHOST, [])]
+        known = (
+            (Origin.SETTING, outside(us.public)),
+            (Origin.INTERFACES, outside(us.interfaces)),
+            (Origin.DNS, outside(self.host.addresses if self.host else ())),
+        )
+        families: list[Callable[[str], bool]] = [_is_ipv4, *([_is_ipv6] if us.uses_ipv6 else [])]
+        found = (((origin, list(filter(of, addresses))) for origin, addresses in known) for of in families)
+        return [best for one in found if (best := next(filter(itemgetter(1), one), None))]
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether the name has an MTA-STS policy that keeps careful senders from us."""
+        policy = self.facts.policy
+        return policy is not None and policy.mode != "none" and not policy.lists(self.server)
+
+
+def outside(addresses: Iterable[str]) -> list[str]:
+    """Return those that a server elsewhere can see, sorted, IPv4 first; what is no address is left out."""
+    found = [address for text in addresses for address in _parsed(text)]
+    seen = (address for address in found if not any(address in network for network in _INSIDE))
+    return [str(address) for address in sorted(seen, key=lambda address: (address.version, int(address)))]
+
+
+def _parsed(text: str) -> list[IPv4Address | IPv6Address]:
+    try:
+        return [ip_address(text)]
+    except ValueError:
+        return []
+
+
+def _is_ipv4(address: str) -> bool:
+    return ":" not in address
+
+
+def _is_ipv6(address: str) -> bool:
+    return ":" in address
+
+
+def ask(rule: Rule, us: Us, dns: Dns, names: Sequence[str], clock: Clock) -> Letter:
+    """Return what can be found out in the time of the clock. `names` may be ours, the likeliest first; one at least."""
+    asked = _Asked(us, dns.within(clock, QUESTIONS), clock)
+    facts = asked.facts(rule)
+    server, host = asked.server(facts, names)
+    implicit = facts.mx == Status.EMPTY and asked.has_address(rule.name)
+    return Letter(facts, rule, server, host, implicit)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Asks, each step for itself: what the time is not enough for is not known, and the rest is."""
+
+    us: Us
+    dns: Dns
+    clock: Clock
+
+    def facts(self, rule: Rule) -> Facts:
+        answer = self._try(lambda: self.dns.resolve(rule.name, "MX"))
+        known = answer is not None and answer.status not in UNKNOWN
+        records = answer.answer("MX").exchangers if answer else ()
+        policy = self._try(lambda: survey.policy(self.dns, rule.name, self.clock)) if known else None
+        return Facts(
+            name=rule.name,
+            us=self.us,
+            delivery=Delivery(Verdict.UNKNOWN),
+            rule=rule,
+            mx=answer.status if answer else Status.SILENT,
+            exchangers=tuple(self._exchanger(*record) for record in records),
+            policy=policy[0] if policy else None,
+            policy_trouble=policy[1] if policy else "",
+        )
+
+    def server(self, facts: Facts, names: Sequence[str]) -> tuple[str, Exchanger]:
+        """Return our name, and what the DNS says of it: that of an exchanger, else the first that leads here."""
+        hosts = list(facts.ours) or [self._exchanger(0, name) for name in names]
+        chosen = next(filter(self.us.leads_here, hosts), None) or next((h for h in hosts if h.addresses), hosts[0])
+        return chosen.name, chosen
+
+    def has_address(self, name: str) -> bool:
+        found = self._exchanger(0, name)
+        return bool((*found.a.records, *found.aaaa.records))
+
+    def _exchanger(self, preference: int, name: str) -> Exchanger:
+        found = self._try(lambda: survey.exchanger(self.dns, preference, name, ipv6=self.us.uses_ipv6))
+        return found or Exchanger(preference, name)
+
+    def _try(self, step: Callable[[], Found]) -> Found | None:
+        try:
+            return step()
+        except (TimeIsUp, TooMany):
+            return None
