@@ -53,6 +53,7 @@ class Browser:
         language: str,
         *,
         width: int = 1000,
+        height: int = 400,
         scripts: bool = True,
         page: str = PANEL,
     ) -> None:
@@ -66,7 +67,7 @@ class Browser:
         self.driver = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 400, "deviceScaleFactor": 1, "mobile": width < 500},
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
         )
         self.home = f"http://{USER}:{PASSWORD}@{address}/{page}"
 
@@ -82,6 +83,12 @@ class Browser:
             By.XPATH,
             f"//button[normalize-space()={quoted}] | //a[normalize-space()={quoted}]",
         ).click()
+        WebDriverWait(self.driver, PATIENCE).until(lambda _: _gone(before))
+
+    def open_link(self, text: str) -> None:
+        """Follow the first link whose text contains that one, and wait for the next page."""
+        before = self.driver.find_element(By.TAG_NAME, "html")
+        self.driver.find_element(By.PARTIAL_LINK_TEXT, text).click()
         WebDriverWait(self.driver, PATIENCE).until(lambda _: _gone(before))
 
     def fill(self, label: str, text: str) -> None:

@@ -15,7 +15,7 @@ ACTIONS = "/etc/e-smith/events/actions"
 LEGACY, UTF8 = "smeserver-mxbackup", "smeserver-mxbackup-utf8"
 OURS = (
     rf"find / -xdev \( -path /proc -o -path /tmp -o -path {CHECKOUT} -o -path /var/lib/rpm \) -prune"
-    " -o -name '*mxbackup*' -print | sort"
+    r" -o \( -iname '*mxbackup*' -o -name smanager \) -print | sort"
 )
 
 
