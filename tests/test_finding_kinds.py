@@ -15,6 +15,7 @@ from mxbackup.check.findings import judge
 from mxbackup.errors import Finding, InvalidRule
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.hosts import maincf
+from mxbackup.hosts.esmith_postfix import EsmithPostfix
 from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.nameservers import Dns
 from mxbackup.lookup.query import Server
@@ -119,8 +120,6 @@ def of_rules_and_settings() -> Iterator[Finding]:
     """What has no effect."""
     routed = [rules.make("friend.test", route="192.0.2.1")]
     yield from publicaddress.lint(replace(SERVER, public_addresses=frozenset({"foo"})))
-    yield from smtproutes.TARGET.without_effect(routed, replace(SERVER, postfix=True))
-    yield from smtproutes.TARGET.without_effect([], replace(SERVER, postfix=True))
     yield from smtproutes.TARGET.without_effect(routed, replace(SERVER, routes=False))
 
 
@@ -148,7 +147,10 @@ def of_postfix(server: Scratch) -> Iterator[Finding]:
     settings = "mynetworks = 0.0.0.0/0\nsmtpd_relay_restrictions = permit_mx_backup\nrelay_recipient_maps = hash:/x\n"
     learning = [rules.make(f"{word}.test", recipients="learn", unknown=word) for word in ("accept", "defer")]
     for more in ("address_verify_map =\n", "unverified_recipient_defer_code = 250\n"):
-        yield from maincf.findings(plain_postfix(server.root / "postfix", settings + more).host, RuleSet(learning))
+        postfix = plain_postfix(server.root / "postfix", settings + more)
+        yield from maincf.findings(postfix.host, RuleSet(learning))
+        yield from EsmithPostfix(postfix.host).findings(RuleSet(learning))
+        postfix.write("/etc/e-smith/templates/etc/postfix/main.cf/10base")
 
 
 def of_plugin_lists(server: Scratch) -> Iterator[Finding]:

@@ -4,10 +4,13 @@
 import os
 import re
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mxbackup.targets.registry import EXPANDED
 from tests.scratch import PACKAGE
@@ -50,3 +53,22 @@ def test_every_target_that_is_expanded_has_its_fragment() -> None:
     fragments = [path.read_text() for path in TEMPLATES.rglob("??mxbackup") if path.is_file()]
     asked = {name for text in fragments for name in re.findall(r"= MxBackup::fragment\('(\w+)'\);", text)}
     assert asked == set(EXPANDED)
+
+
+VALUE = f"require '{LIBRARY}'; local $/; print join '|', MxBackup::value('transport_maps', scalar <STDIN>);"
+LINES = st.sampled_from(
+    ["transport_maps = hash:/a", "transport_maps=", "transport_maps= hash:/b  ", "  hash:/c", "\thash:/d", "", "# x",
+     " # y", "transport_maps_x = z", "relayhost = w", "transport_maps = ${x?{a b}}", "x = transport_maps = v"]
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(st.lists(LINES, max_size=8))
+def test_what_a_main_cf_gives_a_parameter_is_what_postfix_takes(lines: list[str]) -> None:
+    text = "".join(f"{line}\n" for line in ["myhostname = x", *lines])
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "main.cf").write_text(text)
+        postconf = ["/usr/sbin/postconf", "-c", directory, "-h", "transport_maps"]
+        taken = subprocess.run(postconf, capture_output=True, text=True, check=True).stdout.strip()
+    ours = subprocess.run(["perl", "-wT", "-e", VALUE], input=text, capture_output=True, text=True, check=True).stdout
+    assert ours.split() == taken.split()

@@ -16,12 +16,13 @@ from mxbackup.esmith.host import CONTROL, MORERCPTHOSTS
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule, RuleSet
 from mxbackup.rules.names import Name
+from mxbackup.service import applying
 from mxbackup.targets import lint, rcpthosts, smtpd_check_rules, smtproutes
 from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.lint import publicaddress
 from tests.conftest import Outcome
 from tests.fragments import fragment
-from tests.scratch import Scratch
+from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 from tests.strategies import RULE_SETS
 
 RCPTHOSTS, SMTPROUTES = rcpthosts.TARGET.path, smtproutes.TARGET.path
@@ -137,19 +138,6 @@ def test_nothing_is_wrong_with_what_we_render(rules: list[Rule], smarthost: str)
     texts = {target: fragment(target, RuleSet(rules), settings) for target in ("rcpthosts", "smtproutes")}
     texts["smtpd_check_rules"] = fragment("smtpd_check_rules", RuleSet(rules), settings) + "noto:ALL:ALL:ALL\n"
     assert look(texts, *rules) == []
-
-
-@pytest.mark.parametrize(
-    ("rule", "smarthost", "level"),
-    [
-        (Rule(Name("a.com")), "", "note"),
-        (Rule(Name("a.com")), "smtp.provider.net", "warning"),
-        (Rule(Name("a.com"), route="192.0.2.1"), "", "warning"),
-    ],
-)
-def test_under_postfix_routes_are_not_ours(rule: Rule, smarthost: str, level: str) -> None:
-    settings = Settings(smarthost=smarthost, postfix=True)
-    assert look({}, rule, settings=settings) == [(level, "no-routes", "smtproutes", ())]
 
 
 @pytest.mark.parametrize(("route", "found"), [("", []), ("192.0.2.1", [(Severity.WARNING, "no-routes")])])
@@ -284,13 +272,15 @@ def test_status_tells_what_is_wrong_in_the_settings(server: Scratch, mxbackup: C
 
 
 def test_a_note_alone_is_sound(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
-    server.database("configuration", "postfix=service|SMTPSmartHost||SMTPSmartHostStatus|disabled|status|enabled")
-    no_rules_in_force(server)
+    server.database("domains", "friend.test=mxbackup|Kind|domain")
+    server.script(EXPAND_TEMPLATE, EXPANSION)
+    applying.expand(server.context)
+    server.write("/var/qmail/control/virtualdomains", "jo@friend.test:jo\n")
     status, out, _ = mxbackup("status")
     assert (status, out.splitlines()[-2]) == (
         0,
-        "note: /var/qmail/control/smtproutes: Postfix delivers the mail of this server: "
-        "routes of rules would have no effect here.",
+        "note: /var/qmail/control/virtualdomains, line 1: Mail for jo@friend.test is delivered here and not passed on, "
+        "though there is a rule for friend.test.",
     )
 
 

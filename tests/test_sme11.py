@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mxbackup.esmith import postfix
 from mxbackup.hosts import kind_of
+from mxbackup.hosts.esmith_postfix import EsmithPostfix
 from mxbackup.service import applying
-from mxbackup.targets import goodrcptto, qpsmtpd, rcpthosts
+from mxbackup.targets import block, goodrcptto, qpsmtpd, rcpthosts
 from tests.conftest import Run
+from tests.postfixhost import DIRECTORY, MAIN, MAIN_CF, plain_postfix, tables
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 DAEMONS = ("qpsmtpd", "sqpsmtpd", "uqpsmtpd")
@@ -97,3 +100,64 @@ def test_what_a_copy_holds_counts_as_in_force(three: Scratch, mxbackup: Run) -> 
     three.database("domains", "dupontnet.com=mxbackup|Kind|domain", "martin.fr=mxbackup|Kind|host")
     applying.expand(three.context)
     assert three.context.removals.in_force() == {"dupontnet.com": "domain", "martin.fr": "host"}
+
+
+@pytest.fixture
+def eleven(server: Scratch) -> Scratch:
+    """A server whose Postfix sends, with a template that makes main.cf."""
+    made = plain_postfix(server.root)
+    made.database(
+        "domains", "dupontnet.com=mxbackup|Kind|domain", "www.martin.fr=mxbackup|Kind|host|Route|192.0.2.7:26"
+    )
+    made.database(
+        "configuration", "DomainName=durantcom.net", "SystemName=sme",
+        "postfix=service|SMTPSmartHost||SMTPSmartHostStatus|disabled",
+    )  # fmt: skip
+    made.write(f"{TEMPLATES}/etc/postfix/main.cf/10base", "x")
+    # Instead of the template's fragment of ours, and of the host's around it.
+    made.script(
+        EXPAND_TEMPLATE,
+        f'case $1 in */main.cf) read -r _; cat "{made.root}/base" > "$1.new"; '
+        f'sed -n "/ = /p" "{made.root}{DIRECTORY}/naming" >> "$1.new"; mv "$1.new" "$1";; *) {EXPANSION};; esac',
+    )
+    made.write("/base", MAIN_CF)
+    return made
+
+
+def test_the_rules_stand_in_tables_before_main_cf_names_them(eleven: Scratch, mxbackup: Run) -> None:
+    assert type(kind_of(eleven.host)) is EsmithPostfix
+    assert "transport_maps does not name our tables" in mxbackup("status")[1]
+    assert Path(MAIN) in applying.expand(eleven.context).files
+    found = tables(eleven)
+    # The way around a smart host is there before there is one.
+    assert block.inside(found["transport"]) == "dupontnet.com\trelay:\n.dupontnet.com\trelay:\n"
+    assert block.inside(found["transport_hosts"]) == "www.martin.fr\t:[192.0.2.7]:26\n"
+    assert block.inside(found["relay_domains"]) == "dupontnet.com\tmxbackup\n.dupontnet.com\tmxbackup\n"
+    assert set(found) == {"exact", "transport", "transport_hosts", "relay_domains", "relay_hosts", "naming"}
+    values = postfix.parameters(eleven.host, "transport_maps", "relay_domains")
+    assert all(DIRECTORY in value for value in values.values())
+    status, said, _ = mxbackup("status")
+    assert (status, "transport_maps" in said, "smtproutes" in said) == (0, False, True)
+
+
+def test_smtproutes_has_no_entries_by_which_qpsmtpd_would_ask_a_primary(eleven: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("render", "smtproutes")[1] == f"{block.BEGIN}\n{block.END}\n"
+
+
+def test_without_a_template_for_main_cf_the_line_is_told(eleven: Scratch, mxbackup: Run) -> None:
+    eleven.path(f"{TEMPLATES}/etc/postfix/main.cf/10base").rename(eleven.root / "gone")
+    eleven.write(f"{TEMPLATES}/etc/postfix/main.cf/99mxbackup", "x")
+    assert Path(MAIN) not in applying.expand(eleven.context).files
+    assert set(tables(eleven)) >= {"transport", "naming"}
+    status, said, _ = mxbackup("status")
+    assert status == 1
+    assert f"by hand, then run postfix reload: transport_maps = pipemap:{{regexp:{DIRECTORY}/exact," in said
+    assert eleven.read(MAIN) == MAIN_CF
+
+
+def test_a_smart_host_changes_no_table(eleven: Scratch, mxbackup: Run) -> None:
+    applying.expand(eleven.context)
+    eleven.database("configuration", "DomainName=durantcom.net", "postfix=service|SMTPSmartHost|smtp.provider.net")
+    status, said, _ = mxbackup("status")
+    assert status == 0, said
+    assert "Smart host: smtp.provider.net.\n  dupontnet.com goes around it (MX)" in said

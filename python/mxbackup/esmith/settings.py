@@ -43,13 +43,18 @@ def from_databases(configuration: Database, domains: Database) -> Settings:
     return Settings(
         enabled=service is None or service.properties.get("status", "enabled") == "enabled",
         smarthost=_smarthost(configuration),
-        postfix=_postfix(configuration) is not None,
+        postfix=sends_by_postfix(configuration),
         domain_name=_value(configuration, "DomainName").lower(),
         system_name=_value(configuration, "SystemName").lower(),
         local_domains=frozenset(key.lower() for key, _ in domains.of_type("domain")),
         public_addresses=frozenset(_words(service.properties.get("PublicAddress", "")) if service else ()),
         language=_property(configuration, "sysconfig", "Language"),
     )
+
+
+def sends_by_postfix(configuration: Database) -> bool:
+    """Whether Postfix sends the mail of this e-smith host, which keeps its smart host in the record of that name."""
+    return _postfix(configuration) is not None
 
 
 def _smarthost(configuration: Database) -> str:

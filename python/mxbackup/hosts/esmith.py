@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""e-smith with qmail: files are expanded from templates at events, and our share of each is a fragment.
+"""e-smith: files are expanded from templates at events, and our share of each is a fragment.
 
 `morercpthosts` has no template. Each event loads this module: what only some hosts need is imported for them.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Esmith(HostKind):
-    """An SME Server: SME 11, where Postfix delivers, is still one for the mail that it takes in."""
+    """An SME Server, whose qmail sends the mail."""
 
     command = UPDATE
     by_events = True
@@ -79,11 +79,22 @@ class Esmith(HostKind):
             paths = [path for target in targets for path in self.files(target)]
             with self.host.expanding(paths, lock) as hand_over:
                 inventory, known = read()
-                # Between its two steps a rule that goes from one file to the other stands in both.
-                self._write_more(inventory, keep=True)
-                hand_over({target.name: self.fragment(target, inventory, known) for target in targets})
-            self._write_more(inventory)
+                self.write_before(targets, inventory, known)
+                expanded = (target for target in targets if target.expanded)
+                hand_over({target.name: self.fragment(target, inventory, known) for target in expanded})
+            self.write_after(targets, inventory)
         return inventory
+
+    def write_before(self, targets: Sequence[Target], inventory: Inventory, known: Known) -> None:
+        """Write what no template makes, as it has to be while files are expanded. Raises RenderError, HostError.
+
+        Between the two steps of `morercpthosts` a rule that goes from one file to the other stands in both.
+        """
+        self._write_more(inventory, keep=True)
+
+    def write_after(self, targets: Sequence[Target], inventory: Inventory) -> None:
+        """Write what no template makes, as it has to be when files are expanded. Raises RenderError, HostError."""
+        self._write_more(inventory)
 
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
         """Of every target, and `morercpthosts` where it is there or is to be."""
@@ -113,7 +124,7 @@ class Esmith(HostKind):
 
     def _more_status(self, inventory: Inventory) -> list[TargetStatus]:
         try:
-            changes = self.plan(inventory)
+            changes = self._more(inventory)
         except HostError as error:
             return [TargetStatus(morercpthosts.TARGET, True, False, error)]
         if not changes or changes[-1].after is None:

@@ -200,6 +200,14 @@ class HostKind(ABC):
         return self.host.path(path).exists()
 
 
+def statuses_of(host: Host, first: Target, plan: "Callable[[], Iterable[FileChange]]") -> list[TargetStatus]:
+    """Return whether the files of `plan` are as they should be; when it fails, why, as the state of `first`."""
+    try:
+        return [status_of(host, change) for change in plan()]
+    except HostError as error:
+        return [TargetStatus(first, True, False, error)]
+
+
 def status_of(host: Host, change: "FileChange") -> TargetStatus:
     """Return whether a file that no template makes is as it should be."""
     reason = None

@@ -97,20 +97,25 @@ def changes(host: Host, rules: RuleSet) -> list[SettingChange]:
     """
     if not rules:
         return []
-    kind = postfixtable.table_type(host)
-    found = _tables_to_name(host, kind)
+    found = tables_to_name(host)
     if any(rule.recipients != Recipients.ANY for rule in rules):
-        found += _restrictions_to_add(host, kind)
+        found += _restrictions_to_add(host, postfixtable.table_type(host))
     if (code := _code_when_down(rules)) and (change := _default_changed(host, DEFER_CODE, code)):
         found.append(change)
     return found
 
 
-def _tables_to_name(host: Host, kind: str) -> list[SettingChange]:
+def naming(host: Host) -> dict[str, list[str]]:
+    """Return what names our tables, by the parameter that has to. Raises HostError."""
+    kind = postfixtable.table_type(host)
+    return {name: [table.lookup(kind) for table in tables] for name, tables in NEEDED.items()}
+
+
+def tables_to_name(host: Host) -> list[SettingChange]:
+    """Return what is to be changed for our tables to be looked up. Raises HostError."""
     expanded, written = (postfix.parameters(host, *NEEDED, expanded=way) for way in (True, False))
     found = []
-    for name, tables in NEEDED.items():
-        ours = [table.lookup(kind) for table in tables]
+    for name, ours in naming(host).items():
         before = written[name] if expanded[name] else ""  # a default may be empty, and long
         if set(ours) - set(items(expanded[name])):
             found.append(SettingChange(name, before, _with(ours, before)))
@@ -162,12 +167,13 @@ def _default_changed(host: Host, name: str, value: str) -> SettingChange | None:
 def findings(host: Host, rules: RuleSet) -> list[Finding]:
     """Return what is missing, and what accepts mail besides the rules, or refuses it. Raises HostError."""
     missing = [NOT_NAMED.found(PATH, parameter=change.name) for change in changes(host, rules)]
-    values = postfix.parameters(host, *RESTRICTIONS, "mynetworks", "relay_recipient_maps")
     learning = postfix.parameters(host, DEFER_CODE, VERIFIED)
-    return [*missing, *_besides(values), *_when_down(learning, rules)]
+    return [*missing, *besides(host), *_when_down(learning, rules)]
 
 
-def _besides(values: Mapping[str, str]) -> Iterator[Finding]:
+def besides(host: Host) -> Iterator[Finding]:
+    """Yield what accepts mail besides the rules, or refuses it. Raises HostError."""
+    values = postfix.parameters(host, *RESTRICTIONS, "mynetworks", "relay_recipient_maps")
     for name in RESTRICTIONS:
         if "permit_mx_backup" in items(values.get(name, "")):
             yield MX_BACKUP.found(PATH, parameter=name)

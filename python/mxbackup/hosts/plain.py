@@ -4,9 +4,8 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from mxbackup.errors import HostError
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.hosts.kind import HostKind, status_of
+from mxbackup.hosts.kind import HostKind, statuses_of
 from mxbackup.recipients.policies import Known
 from mxbackup.targets.target import Target, TargetStatus
 
@@ -34,7 +33,4 @@ class Plain(HostKind):
 
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
         """Of what `plan` tells."""
-        try:
-            return [status_of(self.host, change) for change in self.plan(inventory, known)]
-        except HostError as error:
-            return [TargetStatus(self.first, True, False, error)]
+        return statuses_of(self.host, self.first, lambda: self.plan(inventory, known))

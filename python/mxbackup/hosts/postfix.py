@@ -17,9 +17,8 @@ from mxbackup.hosts.plain import Plain
 from mxbackup.hosts.postfix_queue import PostfixQueue
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
-from mxbackup.targets import controlfile, registry, relay_domains
+from mxbackup.targets import registry, relay_domains
 from mxbackup.targets.controlfile import FileChange
-from mxbackup.targets.postfixtable import DIRECTORY
 from mxbackup.targets.target import Target
 
 
@@ -44,14 +43,8 @@ class PlainPostfix(PostfixQueue, Plain):
         return list(registry.POSTFIX)
 
     def plan(self, inventory: Inventory, known: Known = NOTHING, *, create: bool = False) -> list[FileChange]:
-        """All of them, empty ones too, for a table that main.cf names has to be there; none before the first rule."""
-        if not inventory.rules and not self.host.path(DIRECTORY).exists():
-            return []
-        rules = inventory.rules if inventory.settings.enabled else ()
-        return [
-            controlfile.change(self.host, target, inventory, rules, initial="", known=known)
-            for target in self.targets()
-        ]
+        """All of them."""
+        return self.table_changes(self.targets(), inventory, known)
 
     def carry_out(self, changes: Sequence[FileChange]) -> None:
         """Postfix would notice within seconds, and remember for more what it found: nobody is to wait for that."""

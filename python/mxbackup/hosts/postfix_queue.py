@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Postfix as the mail system that sends, whatever takes the mail in: its routes, its addresses, its queue."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mxbackup.esmith import postfix
+from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
 from mxbackup.hosts.kind import NO_ENTRIES, HostKind
+from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
-from mxbackup.targets import transport
+from mxbackup.targets import controlfile, transport
+from mxbackup.targets.controlfile import FileChange
+from mxbackup.targets.postfixtable import DIRECTORY
+from mxbackup.targets.target import Target
 
 # What only the checks need is imported for them.
 if TYPE_CHECKING:
@@ -22,6 +27,18 @@ class PostfixQueue(HostKind):
     """A host whose mail Postfix sends."""
 
     way_out = (transport.DOMAINS, transport.HOSTS)
+
+    def table_changes(
+        self, targets: Sequence[Target], inventory: Inventory, known: Known = NOTHING
+    ) -> list[FileChange]:
+        """Return these tables of ours as they are and should be; none before the first rule.
+
+        Empty ones too, for one that main.cf names has to be there. Raises RenderError, HostError.
+        """
+        if not inventory.rules and not self.host.path(DIRECTORY).exists():
+            return []
+        rules = inventory.rules if inventory.settings.enabled else ()
+        return [controlfile.change(self.host, target, inventory, rules, initial="", known=known) for target in targets]
 
     def mail_systems(self) -> "tuple[MailSystem, ...]":
         """Postfix, as main.cf has it."""

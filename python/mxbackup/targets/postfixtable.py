@@ -62,7 +62,17 @@ class Exact(Pattern):
     path = DIRECTORY / "exact"
 
 
-EXACT = Exact()
+class Naming(Pattern):
+    """The lines by which main.cf names our tables, for the fragment of its template.
+
+    It is written when the tables are there: one that is named and missing stops all mail.
+    """
+
+    name = "postfix_naming"
+    path = DIRECTORY / "naming"
+
+
+EXACT, NAMING = Exact(), Naming()
 
 
 @lru_cache(maxsize=1)

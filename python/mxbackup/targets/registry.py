@@ -19,18 +19,19 @@ from mxbackup.targets import (
 )
 from mxbackup.targets.target import Target
 
-# Those of Postfix, in the order of writing: what says where mail goes, and who is refused, before what accepts it.
-POSTFIX: tuple[Target, ...] = (
-    postfixtable.EXACT,
-    transport.DOMAINS,
-    transport.HOSTS,
+# Those of a Postfix that only sends, and those of one that takes mail in too, in the order of writing: what says where
+# mail goes, and who is refused, before what accepts it.
+POSTFIX_ROUTES: tuple[Target, ...] = (postfixtable.EXACT, transport.DOMAINS, transport.HOSTS)
+POSTFIX_NAMES: tuple[Target, ...] = (relay_domains.DOMAINS, relay_domains.HOSTS)
+POSTFIX_QUEUE = (*POSTFIX_ROUTES, *POSTFIX_NAMES)
+POSTFIX = (
+    *POSTFIX_ROUTES,
     recipient_access.BASE,
     recipient_access.UNLISTED,
     recipient_access.LISTED_RECIPIENTS,
     recipient_access.HOSTS,
     recipient_access.DOMAINS,
-    relay_domains.DOMAINS,
-    relay_domains.HOSTS,
+    *POSTFIX_NAMES,
 )
 ALL: tuple[Target, ...] = (
     *(module.TARGET for module in (smtpd_check_rules, rcpthosts, morercpthosts, smtproutes, goodrcptto, qpsmtpd)),

@@ -26,18 +26,6 @@ OVERRIDDEN = FindingKind(
     "Take it out, or give the rule this route.",
     source="qmail constmap.c",
 )  # fmt: skip
-POSTFIX = FindingKind(
-    "no-routes", Severity.WARNING,
-    "Postfix delivers the mail of this server: the routes of rules and the way around the smart host have no "
-    "effect here (rules concerned: {count}).",
-    "Set them in Postfix.",
-    "transport(5) of Postfix",
-)  # fmt: skip
-POSTFIX_LATER = FindingKind(
-    "no-routes", Severity.NOTE,
-    "Postfix delivers the mail of this server: routes of rules would have no effect here.",
-    source="transport(5) of Postfix",
-)  # fmt: skip
 NOT_EXPANDED = FindingKind(
     "no-routes", Severity.WARNING,
     "This server has no template for the file, and we leave it alone: the routes of rules and the way around the "
@@ -56,8 +44,14 @@ class Smtproutes(Target):
     readers = ("qmailr",)
 
     def values(self, in_force: RuleSet, inventory: Inventory, known: Known) -> Mapping[str, object]:
-        """The rules that need entries; those that are draining have their way out alone."""
+        """The rules that need entries; those that are draining have their way out alone.
+
+        None where Postfix sends: what is left of the file makes check_smtp_forward of qpsmtpd ask the primary, and
+        refuse mail while that is down.
+        """
         routed = RuleSet([*in_force, *inventory.draining]) if inventory.draining else in_force
+        if inventory.settings.postfix:
+            routed = RuleSet()
         return {"entries": entries(routed, inventory.settings), "keys": keys}
 
     def lint(self, text: str | None, rules: RuleSet, settings: Settings) -> Iterator[Finding]:
@@ -68,9 +62,7 @@ class Smtproutes(Target):
     def without_effect(self, rules: Iterable[Rule], settings: Settings) -> Iterator[Finding]:
         """Yield why the routes of these rules, and their way around the smart host, do not count, if that is so."""
         concerned = sum(meant_way(rule, settings) in (Way.ROUTE, Way.BYPASS) for rule in rules)
-        if settings.postfix:
-            yield POSTFIX.found(self.path, count=concerned) if concerned else POSTFIX_LATER.found(self.path)
-        elif concerned and not settings.routes:
+        if concerned and not settings.routes:
             yield NOT_EXPANDED.found(self.path, count=concerned)
 
     def _overridden(self, text: str) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from mxbackup.rules import Kind, Rule, RuleSet, route
 from mxbackup.targets import block, controlfile
 from mxbackup.targets.postfixtable import DIRECTORY, PostfixTable
 
+AS_WITHOUT = ":"
 BY_MX = "relay:"  # the MX records of the recipient's own domain, whatever relayhost says
 
 
@@ -64,13 +65,14 @@ def _relay(hop: str) -> str:
 def next_hop(rule: Rule, relay: str, settings: Settings) -> str:
     """Return the entry of a rule for its relay; without a transport the server's own for such mail is used.
 
-    A route is a host, so it is looked up by its address; relayhost stands in main.cf as it is taken here.
+    A route is a host, so it is looked up by its address. Neither transport nor next hop is what would be without any
+    entry: through relayhost, whatever that is by then (transport(5)).
     """
     match meant_way(rule, settings):
         case Way.ROUTE:
             host, port = route.parts(relay)
             return f":[{host}]:{port}"
         case Way.SMARTHOST:
-            return f":{relay}"
+            return AS_WITHOUT
         case _:
             return BY_MX

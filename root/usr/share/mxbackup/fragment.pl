@@ -15,10 +15,37 @@ sub fragment {
     return $lines;
 }
 
+# The lines of main.cf that name our tables: in front of what the host's own fragments give the same parameters, for
+# the last line of a parameter counts. None as long as there are no tables, since one that is missing stops all mail.
+our $theirs;
+sub naming {
+    return '' if defined $theirs;
+    wait_for_fragments() if $ENV{MXBACKUP_RENDERED};
+    open my $in, '<', '/etc/postfix/mxbackup/naming' or return '';
+    require esmith::templates;
+    local $theirs = '';
+    $theirs = esmith::templates::processTemplate({TEMPLATE_PATH => '/etc/postfix/main.cf', OUTPUT_TYPE => 'string'});
+    die "the rest of main.cf cannot be made\n" if !defined $theirs;
+    return join '', map { /^(\w+) = (.+)/ ? "$1 = " . join(' ', $2, value($1, $theirs)) . "\n" : () } <$in>;
+}
+
+# What the text of a main.cf gives a parameter, nothing for none: postconf(5).
+sub value {
+    my ($name, $text) = @_;
+    $text =~ s/^[ \t]*(?:#.*)?\n//mg;
+    $text =~ s/\n[ \t]+/ /g;
+    my @values = $text =~ /^\Q$name\E[ \t]*=[ \t]*(.*?)[ \t]*$/mg;
+    return grep { length } @values ? $values[-1] : ();
+}
+
 # The end of the standard input tells that the fragments of all files are there, or none is.
+sub wait_for_fragments {
+    sysread STDIN, my $nothing, 1;
+}
+
 sub handed_over {
     my ($path) = @_;
-    sysread STDIN, my $nothing, 1;
+    wait_for_fragments();
     open my $in, '<', $path or die "$path: $!\n";
     my $lines = '';
     my $read;
