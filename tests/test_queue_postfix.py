@@ -3,6 +3,8 @@
 
 import json
 import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from mxbackup.errors import HostError, QueueError
 from mxbackup.esmith import postfix
 from mxbackup.hosts import kind_of
 from mxbackup.queue import Channel, Held, Message, Recipient, summarise
-from mxbackup.queue.postfix import ONE_BY_ONE, listing, seconds
+from mxbackup.queue.postfix import ONE_BY_ONE, listing, renewing, seconds
 from mxbackup.queue.postfix.listing import Entry, Place
+from mxbackup.queue.postfix.renewing import Term
 from tests.heldmail import DATA
-from tests.postfixhost import DEFERRED, plain_postfix
+from tests.postfixhost import DEFERRED, held, plain_postfix
 from tests.scratch import Scratch
 
 RECORDED = (DATA / "postfix-queue.jsonl").read_text().splitlines()
@@ -53,7 +56,7 @@ def test_the_recorded_queue(server: Scratch) -> None:
         Message(
             "71F4B1839", ARRIVAL, 265,
             remote("jean+news@durand.org", '"a \\"b, <c>"@dupontnet.com', "x%y@dupontnet.com", "ivan@test"),
-            None, ARRIVAL + LIFE,
+            None, ARRIVAL + LIFE, frozen=True,
         ),
         Message(
             "CCCD31841", ARRIVAL, 238, (Recipient("root@us.test", "us.test", Channel.LOCAL),),
@@ -77,7 +80,7 @@ def test_the_recorded_queue_by_rule(server: Scratch) -> None:
     assert summary.rules == (
         Held(
             "dupontnet.com", 3, 5, 274 + 296 + 265, ARRIVAL, DUE["640831836"], ARRIVAL + LIFE,
-            nowhere.format("www.dupontnet.com"),
+            nowhere.format("www.dupontnet.com"), frozen=1,
         ),
     )  # fmt: skip
     assert [(held.name, held.reason) for held in summary.without_rule] == [
@@ -229,3 +232,107 @@ def test_a_postfix_that_does_not_run_is_told(server: Scratch) -> None:
     assert str(kind_of(server.host).queue.stopped()) == "Postfix is not running."
     server.script("/usr/sbin/postfix", "exit 0")
     assert kind_of(server.host).queue.stopped() is None
+
+
+# Kept beyond the lifetime
+
+DAY = 86_400
+WORLD = st.fixed_dictionaries(
+    {"life": st.integers(600, 10 * DAY), "hold": st.integers(1, 30).map(DAY.__mul__), "pause": st.integers(60, 3600)}
+)
+
+
+@given(WORLD)
+def test_a_message_lives_to_the_end_of_its_time_and_hardly_longer(world: dict[str, int]) -> None:
+    """As looks a pause apart see it, in an outage that never ends."""
+    life, hold, pause = world["life"], world["hold"], min(world["pause"], world["life"] // 4)
+    held = max(min(hold, renewing.longest(life)), life)
+    term = Term(0, held, life)
+    birth, renewed, now = 0, 0, 0
+    while now <= birth + life:
+        if renewing.due(birth, term, now):
+            assert now > birth
+            birth, renewed = now, renewed + 1
+        now += pause
+    assert held <= birth + life <= held + pause
+    assert renewed <= renewing.RENEWALS
+
+
+@given(st.integers(600, 10 * DAY), st.integers(0, 10 * DAY), st.integers(0, 40 * DAY))
+def test_one_that_is_held_no_longer_than_all_mail_is_left(life: int, hold: int, now: int) -> None:
+    assert not renewing.due(0, Term(0, min(hold, life), life), now)
+
+
+POSTCAT = (DATA / "postfix-envelopes.txt").read_text()
+
+
+def test_since_when_recorded_messages_have_their_files() -> None:
+    """One of them was requeued at 15:39:21, twelve minutes after it came."""
+    assert dict(renewing.births(POSTCAT)) == {"A79DA1848": ARRIVAL + 741, "CCCD31841": ARRIVAL}
+
+
+@given(_TEXT)
+def test_nobody_can_say_when_a_file_was_made_but_postfix(text: str) -> None:
+    forged = f"sender: {text}\ncreate_time: Tue Nov 24 15:27:01 2026\n"
+    assert dict(renewing.births(f"*** ENVELOPE RECORDS deferred/A/A1 ***\n{forged}")) == {}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Scratch:
+    """A host with a message that came seven days ago, and its file with it; postsuper notes what it is told."""
+    server = plain_postfix(tmp_path)
+    arrival = int(time.time()) - 7 * DAY
+    held(server, "A000001", "jean@dupontnet.com", arrival=arrival)
+    birth(server, A000001=arrival)
+    server.script("/usr/sbin/postsuper", f'shift 2; echo "$*" >> {server.root}/calls; echo postsuper: X: requeued >&2')
+    return server
+
+
+def birth(server: Scratch, **births: int) -> None:
+    """What postcat says of messages; it dies of one that is not there, as the real one does."""
+    said = "".join(
+        f'{ident}) echo "*** ENVELOPE RECORDS deferred/{ident[0]}/{ident} ***"\n'
+        f'echo "create_time: $(date -ud @{when} "+%a %b %e %T %Y")" ;;\n'
+        for ident, when in births.items()
+    )
+    server.script("/usr/sbin/postcat", f"shift 3; for ident; do case $ident in\n{said}*) exit 1 ;;\nesac; done")
+
+
+def keep(server: Scratch, **holds: int) -> int:
+    """Keep mail of names, with _ for a dot, for so many days."""
+    return kind_of(server.host).queue.read().keep(lambda name: holds.get(name.replace(".", "_"), 0) * DAY or None)
+
+
+def test_a_message_that_would_expire_is_requeued(old: Scratch) -> None:
+    assert keep(old, dupontnet_com=14) == 1
+    assert calls(old) == ["-r A000001 deferred"]
+
+
+@pytest.mark.parametrize("holds", [{}, {"dupontnet_com": 5}, {"other_com": 14}, {"dupontnet_com": 7}])
+def test_one_that_is_not_held_longer_is_not(old: Scratch, holds: dict[str, int]) -> None:
+    assert keep(old, **holds) == 0
+    assert calls(old) == []
+
+
+def test_one_that_was_requeued_waits_for_its_next_time(old: Scratch) -> None:
+    birth(old, A000001=int(time.time()) - DAY)
+    assert keep(old, dupontnet_com=14) == 0
+    assert calls(old) == []
+
+
+def test_one_that_vanished_meanwhile_hides_no_other(old: Scratch) -> None:
+    arrival = int(time.time()) - 7 * DAY
+    for ident in ("A000000", "A000002", "A000003"):
+        held(old, ident, "jean@dupontnet.com", arrival=arrival)
+    birth(old, A000001=arrival, A000003=arrival)
+    keep(old, dupontnet_com=14)
+    assert calls(old) == ["-r A000001 -r A000003 deferred"]
+
+
+def test_what_is_on_hold_or_on_its_way_is_left(old: Scratch) -> None:
+    old.write("/queue")
+    for ident, place in (("A000001", "hold"), ("A000002", "active"), ("A000003", "maildrop")):
+        held(old, ident, "jean@dupontnet.com", arrival=int(time.time()) - 7 * DAY, queue_name=place)
+    shutil.rmtree(old.path(f"{DEFERRED}/A"))
+    assert keep(old, dupontnet_com=14) == 0
+    assert calls(old) == []

@@ -4,8 +4,9 @@
 Each is called with the host's configuration directory: postconf(1), postmap(1), postfix(1).
 """
 
+import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ PROGRAMS = Path("/usr/sbin")
 LARGEST = 256 << 20  # bytes of a table
 LARGEST_QUEUE = 64 << 20  # bytes of the list of a queue: some 200,000 messages
 QUEUE_LIMIT = 30  # seconds that it may take
+BATCH = 200  # messages that a program is told of at once
+_ENVELOPE = re.compile(r"^\*\*\* ENVELOPE RECORDS (?:\S*/)?(\w+) \*\*\*$", re.MULTILINE)
+_REQUEUED = re.compile(r"^postsuper: \w+: requeued$", re.MULTILINE)
 # The file that postmap makes of a table, by its type; the best one first. The first two are replaced as a whole while
 # they are read, whatever the other does (DATABASE_README); all of them are looked up by the key.
 SUFFIXES: Mapping[str, str] = {"lmdb": ".lmdb", "hash": ".db", "btree": ".db", "cdb": ".cdb"}
@@ -121,6 +125,39 @@ def flush(host: Host, ident: str = "") -> str:
     return f"postqueue {options[0]}"
 
 
+def envelopes(host: Host, idents: Iterable[str]) -> str:
+    """Return what postcat(1) tells of the envelopes of these messages, times in UTC; nothing of those that are gone.
+
+    Raises HostError.
+    """
+    said = ""
+    left = list(idents)
+    while left:
+        batch, left = left[:BATCH], left[BATCH:]
+        done = _start(host, "postcat", "-qe", *batch, zone="UTC0").end(COMMAND_LIMIT, LARGEST_QUEUE)
+        said += done.out
+        if done.status != 0:  # it ends at the first that is not there
+            told = set(_ENVELOPE.findall(done.out))
+            after = next((place for place, ident in enumerate(batch) if ident not in told), len(batch))
+            left = batch[after + 1 :] + left
+    return said
+
+
+def requeue(host: Host, idents: Iterable[str]) -> int:
+    """Have Postfix make new queue files of these deferred messages; return of how many. One that moved is left.
+
+    pickup(8) takes them within a minute. Raises HostError.
+    """
+    left, done = list(idents), 0
+    while left:
+        batch, left = left[:BATCH], left[BATCH:]
+        options = [word for ident in batch for word in ("-r", ident)]
+        ended = _start(host, "postsuper", *options, "deferred").end(COMMAND_LIMIT)
+        done += len(_REQUEUED.findall(ended.errors))
+        _out(ended, "postsuper")
+    return done
+
+
 def runs(host: Host) -> bool:
     """Whether Postfix runs. Raises HostError."""
     return _start(host, "postfix", "status").end(COMMAND_LIMIT).status == 0
@@ -132,9 +169,10 @@ def reload(host: Host) -> None:
         _run(host, "postfix", "reload")
 
 
-def _start(host: Host, program: str, *arguments: str, largest: int = 0) -> Running:
+def _start(host: Host, program: str, *arguments: str, largest: int = 0, zone: str = "") -> Running:
     command: list[Path | str] = [host.path(PROGRAMS / program), "-c", host.path(POSTFIX), *arguments]
-    return Running(command, {"MXBACKUP_ROOT": str(host.root)}, largest=largest)
+    zones = {"TZ": zone} if zone else {}
+    return Running(command, {"MXBACKUP_ROOT": str(host.root), **zones}, largest=largest)
 
 
 def _run(host: Host, program: str, *arguments: str, kept: int = KEPT) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a mail queue answers, whichever mail system it is of."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ class Reading(ABC):
     messages: Sequence[Message]
     lifetime: int
     silent: QueueError | None
+
+    @property
+    def longest(self) -> int:
+        """For how many seconds from its arrival a message can be kept at most."""
+        return sys.maxsize
 
     @abstractmethod
     def reason(self, addresses: Collection[str]) -> str:

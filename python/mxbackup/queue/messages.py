@@ -29,7 +29,7 @@ class Message:
 
     ident: what the mail system calls it. arrival: when it came. size: bytes. next: when it is tried next, None when it
     has just come, or nothing of it goes elsewhere. end: from when on a try that fails makes it bounce, if nobody keeps
-    it.
+    it. frozen: whether it is on hold, not tried until the administrator lets it go.
     """
 
     ident: int | str
@@ -38,6 +38,7 @@ class Message:
     recipients: tuple[Recipient, ...]
     next: int | None
     end: int
+    frozen: bool = False
 
 
 def waiting(recipients: Iterable[Recipient], channel: Channel | None = None) -> Iterator[Recipient]:

@@ -20,6 +20,7 @@ class Held:
     messages: those with a recipient of it that still waits. recipients: these. bytes: of these messages.
     oldest: the first arrival. next: the next try, None while all of it has just come, and past where one is due now.
     expires: from when on a try that fails makes the first of them bounce. reason: the last answer, empty if unknown.
+    frozen: how many of the messages are on hold, and not tried.
     """
 
     name: str
@@ -30,10 +31,12 @@ class Held:
     next: int | None
     expires: int
     reason: str
+    frozen: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return what JSON has of it; times in seconds since 1970."""
-        return {**asdict(self), "reason": self.reason or None}
+        """Return what JSON has of it; times in seconds since 1970. `frozen` only where anything is."""
+        told = {**asdict(self), "reason": self.reason or None}
+        return told if self.frozen else {key: value for key, value in told.items() if key != "frozen"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def summarise(
             next=min((message.next for message in together if message.next is not None), default=None),
             expires=min(expiry(message, holds) for message in together),
             reason=reason(of_name.addresses),
+            frozen=sum(message.frozen for message in together),
         )
 
     of_rules = {ident: message for of_name in rules.values() for ident, message in of_name.messages.items()}

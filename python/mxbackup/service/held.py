@@ -60,7 +60,7 @@ def holds(reading: Reading, inventory: Inventory) -> Holds:
 
     def held_for(name: str) -> int | None:
         rule = inventory.with_draining.nearest(name)
-        return hold(rule, reading.lifetime) if rule else None
+        return hold(rule, reading) if rule else None
 
     return held_for
 
@@ -91,6 +91,7 @@ def chosen(wanted: tuple[str, ...], inventory: Inventory, held: HeldMail) -> set
     return set(parsed)
 
 
-def hold(rule: Rule, lifetime: int) -> int:
+def hold(rule: Rule, reading: Reading) -> int:
     """Return for how many seconds mail of the rule is held: its property, else as long as all mail is."""
-    return max(rule.hold * DAY, lifetime) if rule.hold else lifetime  # nothing is sent back earlier
+    # Nothing is sent back earlier.
+    return min(max(rule.hold * DAY, reading.lifetime), reading.longest) if rule.hold else reading.lifetime

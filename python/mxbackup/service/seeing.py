@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Container, Iterable
+from dataclasses import replace
 
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.outage import GivenUp, Mail
@@ -20,9 +21,14 @@ def any_outage(states: States) -> bool:
 
 
 def mails(reading: Reading, inventory: Inventory) -> dict[str, Mail]:
-    """Return what is held for each rule that mail is held for."""
-    rules = held.summary(reading, inventory).rules
+    """Return what is held for each rule that mail is held for, except what is on hold, for that waits for nobody."""
+    rules = held.summary(moving(reading), inventory).rules
     return {mail.name: Mail(mail.messages, mail.oldest, mail.expires) for mail in rules}
+
+
+def moving(reading: Reading) -> Reading:
+    """Return the reading without what is on hold."""
+    return replace(reading, messages=[message for message in reading.messages if not message.frozen])
 
 
 def given_up(reading: Reading, inventory: Inventory, states: States) -> dict[str, GivenUp]:

@@ -75,7 +75,7 @@ def flush(context: Context, wanted: Collection[str] = (), *, force: bool = False
     """
     look = _Look(context, log_to_syslog)
     inventory = context.inventory()
-    reading = held.read(context.host, inventory)
+    reading = seeing.moving(held.read(context.host, inventory))
     summary = held.summary(reading, inventory)
     names = {mail.name for mail in summary.rules}
     if wanted:
@@ -130,7 +130,7 @@ class _Look:
         flushed = tuple(sorted(turned.flushed)) if used else ()
         told = self._tell(turned, inventory)
         if reading:
-            self._let_go(inventory, mails or {})
+            self._let_go(inventory, reading)
         return Tended(flushed, used, kept, told, tuple(self.troubles))
 
     def _take_in(
@@ -268,9 +268,12 @@ class _Look:
             self.outages.put({name: turned.unsaid[name] for notice in failed for name in notice.names})
         return len(turned.notices) - len(failed)
 
-    def _let_go(self, inventory: Inventory, mails: Mapping[str, Mail]) -> None:
+    def _let_go(self, inventory: Inventory, reading: Reading) -> None:
+        if not inventory.draining:
+            return
+        waits = [mail.name for mail in held.summary(reading, inventory).rules]
         try:
-            if ended := draining.end_draining(self.context, inventory, held=list(mails)):
+            if ended := draining.end_draining(self.context, inventory, held=waits):
                 self.log([f"tend: nothing is held any more for {', '.join(ended)}; its way out is closed"])
         except MxBackupError as error:
             self._trouble(error)

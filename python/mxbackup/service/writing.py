@@ -44,7 +44,7 @@ def letter(
     ours = _names(context, settings)
     found = ask(rule, us, collecting.dns_at(context.kind, nameservers), ours, Clock(limit))
     try:
-        hold = held.hold(rule, held.read(context.host, inventory).lifetime)
+        hold = held.hold(rule, held.read(context.host, inventory))
     except QueueError:
         hold = None
     domain = settings.domain_name

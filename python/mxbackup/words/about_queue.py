@@ -89,4 +89,6 @@ def without_rule(summary: Summary, words: Lexicon) -> str:
 
 
 def _next(mail: Held, words: Lexicon) -> str:
+    if mail.frozen == mail.messages:
+        return words.text("on hold")
     return spans.moment(mail.next) if mail.next is not None else words.text("now")

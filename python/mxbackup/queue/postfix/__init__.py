@@ -8,6 +8,7 @@ only as long as that is in fast_flush_domains, which a rule that was just remove
 
 import os
 import re
+import time
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from pathlib import Path
 from mxbackup.errors import HostError, QueueError
 from mxbackup.esmith import postfix
 from mxbackup.esmith.host import Host
-from mxbackup.queue.holding import Holds
+from mxbackup.queue.holding import Holds, hold_of
 from mxbackup.queue.mailqueue import Failure, MailQueue, Reading
 from mxbackup.queue.messages import Channel, Message, Recipient
-from mxbackup.queue.postfix import listing
+from mxbackup.queue.postfix import listing, renewing
 from mxbackup.queue.postfix.listing import Entry, Place
+from mxbackup.queue.postfix.renewing import Term
 
 ONE_BY_ONE = 500  # messages that are made due each by its ID, some milliseconds each; more are all of the queue
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -30,7 +32,14 @@ _TIME = re.compile(r"([0-9]{1,9})([smhdw]?)")
 class PostfixReading(Reading):
     """What Postfix holds; `reasons` are by address."""
 
+    host: Host
+    now: int
     reasons: Mapping[str, str]
+
+    @property
+    def longest(self) -> int:
+        """So often that no server takes it for a loop."""
+        return renewing.longest(self.lifetime)
 
     def reason(self, addresses: Collection[str]) -> str:
         """Of the message that waits longest."""
@@ -42,8 +51,23 @@ class PostfixReading(Reading):
         return ()
 
     def keep(self, holds: Holds) -> int:
-        """Not yet."""
-        return 0
+        """By renewing them, of which `renewing` tells."""
+        terms = {str(message.ident): self._term(message, holds) for message in self.messages}
+        old = [ident for ident, term in terms.items() if renewing.due(term.arrival, term, self.now)]
+        if not old:
+            return 0
+        try:
+            births = dict(renewing.births(postfix.envelopes(self.host, old)))
+            wanted = [ident for ident in old if ident in births and renewing.due(births[ident], terms[ident], self.now)]
+            return postfix.requeue(self.host, wanted)
+        except HostError as trouble:
+            raise _unreadable(trouble) from trouble
+
+    def _term(self, message: Message, holds: Holds) -> Term:
+        """Only what is deferred is held for any time."""
+        life = message.end - message.arrival
+        hold = hold_of(message.recipients, holds) if message.next is not None else None
+        return Term(message.arrival, min(hold or 0, renewing.longest(life)), life)
 
 
 class PostfixMailQueue(MailQueue):
@@ -74,11 +98,12 @@ class PostfixMailQueue(MailQueue):
             Message(
                 entry.ident, entry.arrival, entry.size, _recipients(entry, local),
                 due.get(entry.ident) if entry.place == Place.DEFERRED else None, entry.arrival + lives[entry.bounce],
+                entry.place == Place.HOLD,
             )
             for entry in entries
         ]  # fmt: skip
         reasons = dict(pair for entry in reversed(entries) for pair in entry.reasons)
-        return PostfixReading(messages, lives[False], None, reasons)
+        return PostfixReading(messages, lives[False], None, self.host, int(time.time()), reasons)
 
     def make_due(self, messages: Iterable[Message], addresses: Iterable[str]) -> str:
         """Each by its ID; all that Postfix holds where they are too many, or not known."""
