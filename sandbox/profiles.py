@@ -72,7 +72,7 @@ PROFILES = {
     ),
     "sme10": Profile(
         release="10.1",
-        parts=("runit", "systemctl", "qmail", "smtproutes", "qpsmtpd", "manager", "wrapper", "smanager"),
+        parts=("runit", "systemctl", "qmail", "smtproutes", "qpsmtpd", "manager", "wrapper", "smanager", "updates"),
         services={"qmail": QMAIL_LOG, "qpsmtpd": 25, "httpd-admin": 980, "smanager": 982},
         provides=(*ESMITH, "e-smith-qmail = 2.6", "smeserver-qpsmtpd = 2.7", "smeserver-yum = 2.6"),
         absent=DAEMONTOOLS,

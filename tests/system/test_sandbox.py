@@ -164,7 +164,7 @@ def test_without_root_it_says_so() -> None:
 
 def test_rpm_works_as_an_administrator_types_it(sandbox: Sandbox) -> None:
     assert sandbox.run(["rpm", "-q", "sme-sandbox-base"]).stdout == "sme-sandbox-base-1.0-1.sme7.noarch\n"
-    assert sandbox.run(["rpm", "-q", "--whatprovides", "/bin/sh", "e-smith-qpsmtpd"]).stdout.split() == [
+    assert sandbox.run(["rpm", "-q", "--whatprovides", "/bin/sh", "smeserver-qpsmtpd"]).stdout.split() == [
         "sme-sandbox-base-1.0-1.sme7.noarch",
         "sme-sandbox-base-1.0-1.sme7.noarch",
     ]
@@ -418,15 +418,20 @@ def test_event_expands_and_restarts(sandbox: Sandbox, template: str) -> None:
     event = "/etc/e-smith/events/try-update"
     sandbox.write(f"{event}/templates2expand{template}", "")
     sandbox.sh(f"mkdir {event}/services2adjust; ln -s restart {event}/services2adjust/qmail")
+    sandbox.sh(f"ln -s restart {event}/services2adjust/none; config set qmail service status enabled")
     starts = sandbox.qmail_starts()
     sandbox.run(["signal-event", "try-update"])
+    sandbox.sh("config delete qmail")
     assert sandbox.read(template) == "a\n"
     wait_until(lambda: sandbox.qmail_starts() == starts + 1)
 
 
 def test_menu_comes_from_the_comments_of_the_panels(sandbox: Sandbox) -> None:
     panel = "#!/usr/bin/python3\n# heading     : Configuration\n# description : MX-Backup\n# navigation  : 6000 6710\n"
-    sandbox.write("/etc/e-smith/web/panels/manager/cgi-bin/try", panel)
+    functions = "/etc/e-smith/web/functions"
+    for name, mode in (("try", "755"), ("plain", "644"), ("unlinked", "755")):
+        sandbox.write(f"{functions}/{name}", panel, mode=mode)
+    sandbox.sh("cd /etc/e-smith/web/panels/manager/cgi-bin; for name in try plain; do ln -s /any/wrapper $name; done")
     sandbox.run(["/etc/e-smith/events/actions/navigation-conf"])
     assert sandbox.read("/var/cache/e-smith/navigation") == "6000\t6710\tConfiguration\tMX-Backup\ttry\n"
 
