@@ -10,6 +10,7 @@ import pytest
 
 import mxbackup
 from mxbackup import rules
+from mxbackup.audit import findings as audit_findings
 from mxbackup.check.collecting import Checker
 from mxbackup.check.findings import judge
 from mxbackup.errors import Finding, InvalidRule
@@ -24,6 +25,7 @@ from mxbackup.targets import lint, morercpthosts, qpsmtpdplugin, readers, smtpro
 from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.lint import publicaddress
 from mxbackup.targets.removals import Removals
+from tests import test_audit
 from tests.postfixhost import plain_postfix
 from tests.scratch import Scratch
 from tests.test_findings import ROWS, US
@@ -76,6 +78,7 @@ def test_a_finding_is_made_of_a_kind_and_of_nothing_else() -> None:
 def test_every_kind_can_occur(server: Scratch) -> None:
     found = [
         *of_names(),
+        *of_audits(),
         *of_records(),
         *of_texts(),
         *of_rules_and_settings(),
@@ -94,6 +97,12 @@ def of_names() -> Iterator[Finding]:
         yield from judge(facts)
     yield from Checker(Dns([Server("192.0.2.53", 53)]), US, None).check("dupontnet.com", clock=Clock(0)).findings
     yield from Checker(None, US, None, log=lambda lines: None).check("dupontnet.com").findings  # type: ignore[arg-type]
+
+
+def of_audits() -> Iterator[Finding]:
+    """All that the rows of the audit's own test lead to."""
+    for facts, _ in test_audit.ROWS:
+        yield from audit_findings.judge(facts)
 
 
 def of_records() -> Iterator[Finding]:

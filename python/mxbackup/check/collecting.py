@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Will it work? Finds out all about names, and judges it. Nothing here prints or raises for what it finds."""
 
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ from mxbackup.check.contacts import Contacts
 from mxbackup.check.facts import Facts, Us
 from mxbackup.check.findings import judge, notchecked
 from mxbackup.check.inquiry import QUESTIONS, Inquiry
+from mxbackup.check.threads import run_all
 from mxbackup.errors import Finding, Severity
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.settings import Settings
@@ -125,15 +125,6 @@ class Checker:
         return Inquiry(name, rule, self._us, self._routes, self._ours, dns, self._contacts, clock).facts()
 
 
-def threads_start() -> bool:
-    """Whether this machine can start threads. The C library of our interpreter cannot on Linux 2.4 (SME 5 and 6)."""
-    try:
-        threading.Thread(target=int).start()
-    except RuntimeError:
-        return False
-    return True
-
-
 def check_all(
     checker: Checker,
     names: Sequence[tuple[str, Rule | None]],
@@ -145,17 +136,7 @@ def check_all(
     AT_ONCE at a time; one after the other where no thread can start. What the time is not enough for is UNCHECKED.
     """
     clock = Clock(limit)
-    if not threads_start():
-        reports = []
-        for name, rule in names:
-            reports.append(checker.check(name, rule, clock))
-            done()
-        return reports
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = [pool.submit(checker.check, name, rule, clock) for name, rule in names]
-        for _ in as_completed(running):
-            done()
-    return [one.result() for one in running]
+    return run_all([partial(checker.check, name, rule, clock) for name, rule in names], AT_ONCE, done)
 
 
 def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) -> Report | None:

@@ -17,17 +17,35 @@ CONTACT_LIMIT = 10.0  # seconds for one dialogue
 Probe = Callable[[str, Question, int, float], Dialogue]
 
 
+class Turns:
+    """Keeps dialogues with one address to AT_ONCE_EACH at a time."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, threading.Semaphore] = {}
+
+    @contextmanager
+    def take(self, address: str, clock: Clock) -> Iterator[None]:
+        """Wait for a turn with the address, and have it. Raises TimeIsUp."""
+        turns = self._turns.setdefault(address, threading.Semaphore(AT_ONCE_EACH))
+        if not turns.acquire(timeout=clock.left()):
+            clock.over()
+        try:
+            yield
+        finally:
+            turns.release()
+
+
 class Contacts:
     """Holds dialogues, also for several threads. `probe` does it: address, question, port, seconds."""
 
     def __init__(self, probe: Probe = probe) -> None:
         self._probe = probe
-        self._turns: dict[str, threading.Semaphore] = {}
+        self._turns = Turns()
         self._silent: dict[Target, Dialogue] = {}
 
     def hold(self, target: Target, question: Question, clock: Clock) -> Dialogue:
         """Return the dialogue with the target, or the one before that told it to be silent. Raises TimeIsUp."""
-        with self._turn(target.address, clock):
+        with self._turns.take(target.address, clock):
             if target in self._silent:
                 return self._silent[target]
             left = clock.left()
@@ -37,13 +55,3 @@ class Contacts:
             if dialogue.late or dialogue.outcome == Outcome.UNREACHABLE:
                 self._silent[target] = dialogue
             return dialogue
-
-    @contextmanager
-    def _turn(self, address: str, clock: Clock) -> Iterator[None]:
-        turns = self._turns.setdefault(address, threading.Semaphore(AT_ONCE_EACH))
-        if not turns.acquire(timeout=clock.left()):
-            clock.over()
-        try:
-            yield
-        finally:
-            turns.release()

@@ -12,6 +12,7 @@ import click
 from mxbackup import __version__
 from mxbackup.cli import (
     apply_commands,
+    audit_commands,
     check_commands,
     letter_commands,
     queue_commands,
@@ -91,6 +92,7 @@ def mxbackup(ctx: click.Context, root: str) -> None:
 SUMMARIES = {
     "add": _("Make a rule."),
     "apply": _("Write qmail's files, where there is no e-smith."),
+    "audit": _("Ask all mail exchangers of a domain."),
     "check": _("Tell whether backup MX works for names."),
     "completion": _("Print the completion script for a shell."),
     "disable": _("Switch MX backup off."),
@@ -113,6 +115,7 @@ SUMMARIES_OF_LISTS = {
 METAVARS = {
     "ADDRESS": _("ADDRESS"),
     "DAYS": _("DAYS"),
+    "DOMAIN": _("DOMAIN"),
     "FILE": _("FILE"),
     "FORM": _("FORM"),
     "HOST": _("HOST"),
@@ -140,6 +143,7 @@ for command in (
     *status_commands.COMMANDS,
     *check_commands.COMMANDS,
     *letter_commands.COMMANDS,
+    *audit_commands.COMMANDS,
     *queue_commands.COMMANDS,
     *transfer_commands.COMMANDS,
     *apply_commands.COMMANDS,

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands that tell whether it will work: the checks of rules, and an SMTP dialogue from outside."""
 
-import ipaddress
-import re
 import secrets
 import socket
 import sys
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mxbackup.cli import arguments
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import InvalidName
 from mxbackup.rules import names
@@ -20,19 +19,18 @@ from mxbackup.service import checking
 from mxbackup.service.context import Context
 from mxbackup.words import terminal
 
-_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-
 if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
     from mxbackup.lookup.query import Server
 
 nameserver_option = click.option(
     "--nameserver", "nameservers", multiple=True, metavar="IP[:PORT]",
-    callback=lambda *given: [_server(text) for text in given[-1]], help=_("Ask this name server of the domain."),
+    callback=lambda *given: [arguments.server(text) for text in given[-1]],
+    help=_("Ask this name server of the domain."),
 )  # fmt: skip
 public_option = click.option(
     "--public-address", "public", multiple=True, metavar="IP",
-    callback=lambda *given: [_address(text) for text in given[-1]],
+    callback=lambda *given: [arguments.address(text) for text in given[-1]],
     help=_("An address that leads to this server (NAT)."),
 )  # fmt: skip
 
@@ -130,11 +128,11 @@ def probe(
     from mxbackup.smtp import client
     from mxbackup.words import about_probes
 
-    refuse = _mailbox(refuse) if refuse else f"{secrets.token_hex(6)}@example.net"
-    sender = _mailbox(sender) if sender else _own_sender()
-    message = client.sample_message(sender, _mailbox(recipient)) if send else None
-    question = client.Question(_mailbox(recipient), sender, refuse, _word(helo), message)
-    host = _host(host)
+    refuse = arguments.mailbox(refuse) if refuse else f"{secrets.token_hex(6)}@example.net"
+    sender = arguments.mailbox(sender) if sender else _own_sender()
+    message = client.sample_message(sender, arguments.mailbox(recipient)) if send else None
+    question = client.Question(arguments.mailbox(recipient), sender, refuse, arguments.word(helo), message)
+    host = arguments.host(host)
     probed = probing.probe(host, question, port, timeout)
     dialogue = probed.dialogue
     click.echo("\n".join(dialogue.transcript) + "\n")
@@ -172,47 +170,6 @@ def _summarise(states: Counter[str]) -> None:
             fine=states["fine"],
         )
     )
-
-
-def _server(text: str) -> "Server":
-    from mxbackup.lookup.query import DNS_PORT, Server
-
-    bracketed = re.fullmatch(r"\[(.+)\](?::([0-9]{1,5}))?", text)
-    plain = re.fullmatch(r"([0-9.]+)(?::([0-9]{1,5}))?", text)
-    found = bracketed or plain
-    address, port = (found[1], found[2]) if found else (text, None)
-    if port and not 0 < int(port) < 65536:
-        raise click.UsageError(_('In "{text}" the port must be a number from 1 to 65535.', text=text))
-    return Server(_address(address), int(port) if port else DNS_PORT)
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise click.UsageError(_('"{text}" is no IP address.', text=text)) from None
-
-
-def _host(text: str) -> str:
-    """Whatever may be connected to: an address, or a name, which may be one of /etc/hosts without any dot."""
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return text if _HOST.fullmatch(text) else names.parse_host(text)
-
-
-def _mailbox(text: str) -> str:
-    """An address as it goes between < and >. The domain may be typed in U-labels."""
-    local, at, domain = text.rpartition("@")
-    if not at or not re.fullmatch(r"[!-;=?-~]{1,64}", local):
-        raise click.UsageError(_('"{text}" is no e-mail address. Give one such as postmaster@example.com.', text=text))
-    return f"{local}@{names.parse_host(domain)}"
-
-
-def _word(text: str) -> str:
-    if not re.fullmatch(r"[!-~]*", text):
-        raise click.UsageError(_('"{text}" is no host name to greet with.', text=text))
-    return text
 
 
 def _own_sender() -> str:

@@ -45,6 +45,9 @@ class Associations:
         return any(_fits(one, chain) for one in self.all if one.usable)
 
 
+NONE = Associations()
+
+
 def find(dns: Dns, host: str, port: int) -> Associations:
     """Return the TLSA records of a mail server (RFC 7672 section 2.2.3). Raises TimeIsUp or TooMany."""
     reply = dns.resolve(f"_{port}._tcp.{host}", "TLSA", own_resolver=True)

@@ -12,6 +12,7 @@
 `checking`   check, check_soon: will it work
 `probing`    probe: the how-to's test from outside
 `writing`    letter: what the owner of a name is to do
+`auditing`   audit: what all exchangers of a domain say to strangers; remembered, remember
 `inspecting` status, outdated: whether everything is in force
 
 Templates and events load these modules at each change, so each imports when it is called what only it needs, and this

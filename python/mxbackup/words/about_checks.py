@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A report in words, for the command, the panel and the nightly mail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mxbackup.check.collecting import Report
@@ -54,12 +54,16 @@ def lines(report: Report, words: Lexicon) -> list[str]:
         text.append(words.text("Mail for {name} is {verdict}.", name=name, verdict=said_verdict))
     text += [f"{target}: {said.banner}" for target, said in facts.contacts.items() if said.banner]
     for finding in report.findings:
-        said = f"{sentence(finding, words)} [{finding.id}]"
-        text.append(words.text(_LABELLED[finding.severity], said=said))
-        text.append(f"    {advice(finding, words)}")
+        text += finding_lines(finding, words)
     if not report.findings:
         text.append(words.text("Everything is as it should be."))
     return text
+
+
+def finding_lines(finding: Finding, words: Lexicon) -> tuple[str, str]:
+    """Return what was found, with its severity and id, and below it what to do."""
+    said = f"{sentence(finding, words)} [{finding.id}]"
+    return words.text(_LABELLED[finding.severity], said=said), f"    {advice(finding, words)}"
 
 
 def label(finding: Finding, words: Lexicon) -> str:
@@ -85,16 +89,21 @@ def to_json(report: Report, words: Lexicon) -> dict[str, Any]:
             {"target": str(target), "outcome": said.outcome.value, "banner": str(said.banner), "reply": str(said.reply)}
             for target, said in report.facts.contacts.items()
         ],
-        "findings": [
-            {
-                "code": finding.id,
-                "severity": finding.severity.value,
-                "sentence": sentence(finding, words),
-                "advice": advice(finding, words),
-            }
-            for finding in report.findings
-        ],
+        "findings": findings_json(report.findings, words),
     }
+
+
+def findings_json(found: Iterable[Finding], words: Lexicon) -> list[dict[str, str]]:
+    """Return findings as JSON has them."""
+    return [
+        {
+            "code": finding.id,
+            "severity": finding.severity.value,
+            "sentence": sentence(finding, words),
+            "advice": advice(finding, words),
+        }
+        for finding in found
+    ]
 
 
 def _some(targets: Sequence[Target]) -> str:
