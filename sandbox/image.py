@@ -52,7 +52,7 @@ def fingerprint(profile: str) -> str:
         if "__pycache__" not in file.parts
     ]
     for file in [*files, Path(__file__), Path(__file__).with_name("namespaces.py"), *MACHINE]:
-        digest.update(f"{file} {file.stat().st_mode}\n".encode())
+        digest.update(f"{file} {file.lstat().st_mode} {file.is_symlink() and file.readlink()}\n".encode())
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

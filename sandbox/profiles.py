@@ -79,8 +79,8 @@ PROFILES = {
     ),
     "sme11": Profile(
         release="11.0",
-        parts=("systemd", "systemctl", "postfix", "qpsmtpd"),
-        services={"qpsmtpd": 25},
+        parts=("systemd", "systemctl", "qpsmtpd", "postfix"),
+        services={"qpsmtpd": 25, "sqpsmtpd": 465, "uqpsmtpd": 587, "postfix": "/var/spool/postfix/public/cleanup"},
         provides=(
             "smeserver-base = 11.0",
             "smeserver-lib = 11.0",

@@ -605,7 +605,8 @@ def test_control_fifo_restarts_qmail(of_profile: Maker, profile: str) -> None:
 
 def test_sme11_restarts_qpsmtpd(of_profile: Maker) -> None:
     machine = of_profile("sme11")
-    pid = machine.sh("pgrep -o -f '^/usr/bin/perl.*qpsmtpd-forkserver'")
+    find = "pgrep -o -f '^/usr/bin/perl.*qpsmtpd-forkserver.* --port 25 '; true"
+    pid = machine.sh(find)
     machine.run(["systemctl", "restart", "qpsmtpd"])
-    wait_until(lambda: machine.sh("pgrep -o -f '^/usr/bin/perl.*qpsmtpd-forkserver'; true") not in ("", pid))
+    wait_until(lambda: machine.sh(find) not in ("", pid))
     assert machine.run(["systemctl", "restart", "qmail"], check=False).stderr == "Unit qmail.service not found.\n"

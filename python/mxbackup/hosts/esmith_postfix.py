@@ -77,6 +77,14 @@ class EsmithPostfix(PostfixQueue, Esmith):
         if not {NAMING, *registry.POSTFIX_QUEUE}.isdisjoint(targets):
             postfix.reload(self.host)
 
+    def leave(self, inventory: Inventory) -> str:
+        """The tables stay, and hold nothing else; main.cf goes on to name them as it does."""
+        if not inventory.draining:
+            return ""
+        controlfile.carry_out(self.host, self._tables(inventory, NOTHING))
+        name = "transport_maps"
+        return f"{name} = {postfix.parameters(self.host, name, expanded=False)[name]}\n"
+
     def status(self, inventory: Inventory, known: Known) -> list[TargetStatus]:
         """Of the tables too."""
         tables = statuses_of(self.host, relay_domains.DOMAINS, lambda: self._tables(inventory, known))

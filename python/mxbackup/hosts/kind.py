@@ -14,7 +14,7 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
-from mxbackup.targets import qpsmtpd, rcpthosts, smtproutes
+from mxbackup.targets import block, qpsmtpd, rcpthosts, smtproutes
 from mxbackup.targets.target import Target, TargetStatus
 
 # What only some events or hosts need is imported for them.
@@ -155,6 +155,14 @@ class HostKind(ABC):
         from mxbackup.routing import entries
 
         return entries.table(rules, settings) if settings.routes else {}
+
+    def leave(self, inventory: Inventory) -> str:
+        """Return the lines of the host's file by which mail of the draining rules keeps its way when we are erased.
+
+        Empty where none is needed. Raises RenderError, HostError.
+        """
+        text = smtproutes.TARGET.fragment(inventory)
+        return text if block.inside(text) else ""
 
     def own_addresses(self) -> "Own":
         """Return the addresses that the mail system may take for its own. Raises OSError, HostError."""

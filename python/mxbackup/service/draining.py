@@ -10,7 +10,6 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.recipients.policies import Known
 from mxbackup.rules import Kind, Rule, RuleSet
 from mxbackup.service.context import Context
-from mxbackup.targets import block, smtproutes
 from mxbackup.targets.draining import Waiting
 
 
@@ -74,7 +73,7 @@ def _accepted(context: Context, inventory: Inventory) -> set[str]:
 
 
 def leave(context: Context) -> tuple[str, dict[Rule, Waiting]]:
-    """Return what `smtproutes` is to hold once we are erased, and for which rules: those that mail waits for.
+    """Return the lines that are to stay once we are erased, and for which rules: those that mail waits for.
 
     A queue that cannot be read counts as holding mail for all. Raises DatabaseError, RenderError.
     """
@@ -86,8 +85,8 @@ def leave(context: Context) -> tuple[str, dict[Rule, Waiting]]:
         found = {rule: Waiting(counts[rule.name]) for rule in inventory.with_draining if counts[rule.name]}
     except QueueError as trouble:
         found = dict.fromkeys(inventory.with_draining, Waiting(trouble=trouble))
-    text = smtproutes.TARGET.fragment(replace(inventory, rules=RuleSet(), draining=RuleSet(found)))
-    return (text, found) if block.inside(text) else ("", {})
+    text = context.kind.leave(replace(inventory, rules=RuleSet(), draining=RuleSet(found)))
+    return (text, found) if text else ("", {})
 
 
 def ended(context: Context, inventory: Inventory, held: Collection[str] | None = None) -> set[str]:
