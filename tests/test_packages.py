@@ -68,6 +68,14 @@ def test_one_build_replaces_the_other(name: str) -> None:
     assert (found["obsoletename"], found["conflictname"]) == (([LEGACY], []) if name == UTF8 else ([], [UTF8]))
 
 
+def test_a_build_for_one_release_of_sme_says_so(name: str) -> None:
+    charset = "utf-8" if name == UTF8 else "iso-8859-1"
+    command: list[str | Path] = ["rpmspec", "-q", f"--load={CHECKOUT}/rpm/macros", "--define", f"charset {charset}"]
+    command += ["--define", "dist .el8.sme", "--qf", "%{nvr} [%{obsoletenevrs}]", CHECKOUT / "smeserver-mxbackup.spec"]
+    replaced = f"{LEGACY} <= {__version__}-1.el8.sme" if name == UTF8 else ""
+    assert subprocess.check_output(command, text=True) == f"{name}-{__version__}-1.el8.sme {replaced}"
+
+
 def test_files_belong_to_root_and_directories_of_the_host_stay_its_own(name: str) -> None:
     found = files(name)
     assert {(file.user, file.group) for path, file in found.items() if "web/functions" not in path} == {

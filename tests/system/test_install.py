@@ -61,7 +61,7 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of release 2, built as tools/build-rpms does from the source package of release 1."""
     top = tmp_path_factory.mktemp("release")
     (source,) = DIST.glob("smeserver-mxbackup-[0-9]*.src.rpm")
-    defines = {"_topdir": top, "_tmppath": top, "charset": "utf-8", "python": sys.executable, "release": "2"}
+    defines = {"_topdir": top, "_tmppath": top, "charset": "utf-8", "python": sys.executable, "build_number": "2"}
     options = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
     command: list[str | Path] = ["rpmbuild", "--rebuild", "--quiet", f"--load={CHECKOUT}/rpm/macros", *options, source]
     subprocess.run(command, check=True, capture_output=True)

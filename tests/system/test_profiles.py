@@ -183,6 +183,7 @@ def test_sme_5_5_with_the_how_tos_fragment(start: Callable[[str], Server]) -> No
     [
         ("sme6", {"rcpthosts", "smtproutes"}),
         ("sme7", {"rcpthosts", "smtproutes", "goodrcptto", "qpsmtpd"}),
+        ("sme10", {"rcpthosts", "smtproutes", "goodrcptto", "qpsmtpd"}),
         ("sme11", SME11),
     ],
 )
