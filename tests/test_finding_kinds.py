@@ -23,7 +23,7 @@ from mxbackup.lookup.query import Server
 from mxbackup.rules import RuleSet
 from mxbackup.targets import lint, morercpthosts, qpsmtpdplugin, readers, smtproutes
 from mxbackup.targets.block import BEGIN, END
-from mxbackup.targets.lint import publicaddress
+from mxbackup.targets.lint import neighbours, publicaddress
 from mxbackup.targets.removals import Removals
 from tests import test_audit
 from tests.postfixhost import plain_postfix
@@ -119,6 +119,8 @@ def of_texts() -> Iterator[Finding]:
         SMTPROUTES: f"{BEGIN}\na.com:\n{END}\nb.com\na.com:x.com\n",
         Path(CONTROL, "virtualdomains"): VIRTUAL,
         Path(CONTROL, "percenthack"): "friend.test\n",
+        neighbours.FETCHMAIL: "fetchmail --fetchdomains friend.test --proto etrn",
+        neighbours.ACCOUNTS: "jo@friend.test=pseudonym|Account|jo",
         CHECK_RULES: f"noto:ALL:ALL:ALL\n{BEGIN}\n{END}\n{'x' * 1001}\n",
     }
     yield from lint.findings(files, RuleSet([FRIEND]), SERVER)

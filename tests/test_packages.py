@@ -105,6 +105,9 @@ def test_rules_events_and_the_one_of_an_update(name: str) -> None:
     found = {(path.split("/")[4], to) for path, to in links.items() if "services2adjust" not in path}
     assert found == expected
     assert links[f"/etc/e-smith/events/{name}-update/services2adjust/smanager"] == "restart"
+    # What the backup of SME 10 and 11 keeps besides.
+    assert f"/etc/e-smith/events/{name}-update/templates2expand/etc/dar/DailyBackup.dcf" in files(name)
+    assert "/etc/backup-data.d/smeserver-mxbackup.include" in files(name)
     assert f"/etc/e-smith/events/{name}-update" in files(name)  # an event that stayed would hide from dnf what is gone
 
 

@@ -83,6 +83,11 @@ def test_a_rule_counts_on_every_port_and_is_removed(eleven: Sandbox) -> None:
     mxbackup(eleven, "remove", "www.durand.org")
 
 
+def test_the_backup_keeps_what_was_learnt(eleven: Sandbox) -> None:
+    eleven.sh(f"signal-event {OURS}-update", check=False)  # there is no new manager here, for which it has actions
+    assert "-g var/lib/mxbackup\n" in eleven.read("/etc/dar/DailyBackup.dcf")
+
+
 def test_what_the_host_says_in_main_cf_stays(eleven: Sandbox) -> None:
     mxbackup(eleven, "add", "dupontnet.com")
     said = eleven.sh("postconf -h transport_maps 2> /dev/null")

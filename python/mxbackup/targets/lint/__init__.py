@@ -14,7 +14,7 @@ from mxbackup.esmith.host import Host
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import RuleSet
 from mxbackup.targets import registry, smtproutes
-from mxbackup.targets.lint import customfragments, keptmail
+from mxbackup.targets.lint import customfragments, keptmail, neighbours
 
 
 def read(host: Host) -> dict[Path, str | None]:
@@ -26,7 +26,8 @@ def read(host: Host) -> dict[Path, str | None]:
     texts: dict[Path, str | None] = {
         path: None for path in paths if host.path(path).parent.is_dir() and not host.path(path).exists()
     }
-    for path in (*paths, keptmail.VIRTUALDOMAINS, keptmail.PERCENTHACK, *customfragments.paths(host)):
+    around = (keptmail.VIRTUALDOMAINS, keptmail.PERCENTHACK, neighbours.FETCHMAIL, neighbours.ACCOUNTS)
+    for path in (*paths, *around, *customfragments.paths(host)):
         with suppress(OSError):
             texts[path] = host.path(path).read_bytes().decode("utf-8", "surrogateescape")
     return texts
@@ -42,4 +43,5 @@ def findings(files: Mapping[Path, str | None], rules: RuleSet, settings: Setting
     if not settings.postfix:
         found += keptmail.lint(texts, rules, settings.local)
     found += customfragments.lint(texts, rules, settings.local)
+    found += neighbours.lint(texts, rules)
     return [*found, *smtproutes.TARGET.without_effect(rules, settings)]
