@@ -26,6 +26,7 @@ from mxbackup.service import changing, contacting, held, outages, tending
 from mxbackup.service.outages import Outages, Turn
 from mxbackup.smtp import reach
 from tests.heldmail import empty_queue, hold
+from tests.postfixhost import MAIN, MAIN_CF, plain_postfix
 from tests.scratch import PACKAGE, Scratch
 
 Run = Callable[..., tuple[int, str, str]]
@@ -519,6 +520,29 @@ def test_nothing_is_to_be_done_where_nothing_is_held(outage: Scratch, primary: P
     assert not idle.is_idle(root), "rules came or went"
     tend(outage)
     assert idle.is_idle(root)
+
+
+def test_nothing_is_to_be_done_where_postfix_holds_nothing(tmp_path: Path) -> None:
+    postfix = plain_postfix(tmp_path)
+    postfix.write("/etc/mxbackup/domains", "# DO NOT MODIFY THIS FILE.\n")
+    root, places = str(postfix.root), ("deferred", "incoming", "active", "hold", "maildrop")
+    for place in places:
+        postfix.path(f"/var/spool/postfix/{place}/A").mkdir(parents=True)
+    tend(postfix)
+    assert idle.is_idle(root)
+    for place in places:
+        postfix.write(f"/var/spool/postfix/{place}/A/A000001")
+        assert not idle.is_idle(root), place
+        postfix.path(f"/var/spool/postfix/{place}/A/A000001").unlink()
+    postfix.script("/usr/sbin/postqueue", "exit 1")
+    os.utime(postfix.path("/etc/mxbackup/domains"), (1_078_866_000,) * 2)
+    assert len(tend(postfix).troubles) == 1
+    assert not idle.is_idle(root), "its queue could not be read"
+    postfix.write("/usr/sbin/postqueue", "#!/bin/sh\n")
+    tend(postfix)
+    assert idle.is_idle(root)
+    postfix.write(MAIN, f"{MAIN_CF}queue_directory = /elsewhere\n")
+    assert not idle.is_idle(root), "it lies elsewhere"
 
 
 def test_a_queue_that_is_not_there_is_said_once_and_its_return_is_seen(outage: Scratch) -> None:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A plain Debian with Postfix: rules made, put into force by its real programs, mail sent their way, and removed."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -169,30 +171,137 @@ def test_mail_goes_by_mx_by_route_and_around_the_smart_host(debian: Sandbox) -> 
     debian.sh("postconf -e 'relayhost ='; postfix reload")
 
 
-def test_mail_that_waits_keeps_its_way_when_its_rule_goes(debian: Sandbox) -> None:
-    debian.sh(f"postconf -e 'relayhost = [{SMARTHOST}]:587'; postfix reload")
-    rules_are(debian, f"dupontnet.com --route {ROUTE}:2627")  # where nobody listens
+LISTEN = "setsid ip netns exec others python3 {} {}=accept < /dev/null > /run/more.log 2>&1 & echo $! > /run/more.pid"
+
+
+def back(debian: Sandbox, port: int) -> None:
+    """Somebody listens at a port of the route from now on."""
+    debian.sh(LISTEN.format(MAILSERVER, f"{ROUTE}:{port}"))
+    wait_until(partial(answers, debian, ROUTE, port))
+
+
+def send(debian: Sandbox, recipient: str) -> str:
+    """Have a stranger send mail that cannot be delivered; return its queue ID once it is deferred."""
     session = debian.smtp(
-        "HELO x.org", "MAIL FROM:<admin@other.org>", "RCPT TO:<jean@www.dupontnet.com>", "DATA", "", ".", "QUIT"
+        "HELO x.org", "MAIL FROM:<admin@other.org>", f"RCPT TO:<{recipient}>", "DATA", "", ".", "QUIT"
     )
     queued = re.search(r"queued as (\S+)", session)
     assert queued, session
-    wait_until(lambda: f"{queued[1]}: to=<jean@www.dupontnet.com>" in debian.read("/var/log/mail.log"))
-    assert "Messages that wait for dupontnet.com: 1." in mxbackup(debian, "remove", "dupontnet.com")
+    wait_until(lambda: f"{queued[1]}: to=<{recipient}>" in debian.read("/var/log/mail.log"))
+    return queued[1]
+
+
+def is_sent(debian: Sandbox, ident: str, port: int) -> bool:
+    sent = re.compile(rf" {ident}: .* relay={ROUTE}\[{ROUTE}\]:{port}, .* status=sent")
+    return sent.search(debian.read("/var/log/mail.log")) is not None
+
+
+def held(debian: Sandbox) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(mxbackup(debian, "queue", "--json"))["rules"]
+    return found
+
+
+@pytest.mark.parametrize(("change", "port"), [("remove dupontnet.com", 2627), ("disable", 2628)])
+def test_mail_that_waits_keeps_its_way_when_its_rule_goes(debian: Sandbox, change: str, port: int) -> None:
+    debian.sh(f"postconf -e 'relayhost = [{SMARTHOST}]:587'; postfix reload")
+    rules_are(debian, f"dupontnet.com --route {ROUTE}:{port}")  # where nobody listens
+    ident = send(debian, "jean@www.dupontnet.com")
+    assert re.search(r"Messages that wait[^:]*: 1\.", mxbackup(debian, *change.split()))
     mxbackup(debian, "apply")
     assert accepts(debian, "jean@www.dupontnet.com") == [False]
-    debian.sh(
-        f"setsid ip netns exec others python3 {MAILSERVER} {ROUTE}:2627=accept < /dev/null > /run/more.log 2>&1 &"
-    )
-    sent = re.compile(rf" {queued[1]}: .* relay={ROUTE}\[{ROUTE}\]:2627, .* status=sent")
-
-    def is_sent() -> bool:
-        debian.sh("postqueue -f")
-        return sent.search(debian.read("/var/log/mail.log")) is not None
-
-    wait_until(is_sent)
+    back(debian, port)
+    assert mxbackup(debian, "flush").startswith("To be tried now, by postqueue -i: the mail held for dupontnet.com.")
+    wait_until(lambda: is_sent(debian, ident, port))
+    wait_until(lambda: held(debian) == [])
     assert "changed /etc/postfix/mxbackup/transport\n" in mxbackup(debian, "apply")
     debian.sh("postconf -e 'relayhost ='; postfix reload")
+    mxbackup(debian, "enable")
+
+
+def test_mail_is_delivered_within_90_seconds_of_the_return(debian: Sandbox) -> None:
+    rules_are(debian, f"dupontnet.com --route {ROUTE}:2629")
+    ident = send(debian, "jean@www.dupontnet.com")
+    arrived = time.time()
+    # So many that Postfix finds the destination dead, and tries none of them.
+    debian.sh("smtp-source -s 20 -m 300 -f a@other.org -t eva@dupontnet.com 127.0.0.1:25")
+    wait_until(lambda: "delivery temporarily suspended" in debian.read("/var/log/mail.log"))
+    wait_until(lambda: held(debian)[0]["next"] is not None and held(debian)[0]["messages"] == 301)
+    [rule] = held(debian)
+    assert (rule["name"], rule["recipients"], rule["expires"] - rule["oldest"]) == ("dupontnet.com", 301, 5 * 86400)
+    assert "Connection refused" in rule["reason"]
+    assert "Messages held: 301 " in mxbackup(debian, "status")
+    time.sleep(max(0, arrived + 61 - time.time()))  # what is new, Postfix tries itself
+    assert mxbackup(debian, "tend") == ""
+    assert mxbackup(debian, "tend") == ""
+    assert "cannot be reached" in mxbackup(debian, "status")
+    slot = rule["next"] - time.time()
+    back(debian, 2629)
+    returned = time.monotonic()
+    said = mxbackup(debian, "tend")
+    assert said.startswith("To be tried now, by postqueue -i: the mail held for dupontnet.com.")
+    wait_until(lambda: is_sent(debian, ident, 2629) and held(debian) == [])
+    took = time.monotonic() - returned
+    print(f"Postfix alone tries in {slot:.0f} s at the earliest; tend delivers 301 within {60 + took:.1f} s at most")
+    assert 60 + took < 90
+    mxbackup(debian, "tend")
+    history = mxbackup(debian, "history", "dupontnet.com")
+    assert len(history.splitlines()) >= 3, history
+    assert "dupontnet.com" not in mxbackup(debian, "status").split("Smart host")[0]
+
+
+SHORT = "maximal_queue_lifetime=20s queue_run_delay=2s minimal_backoff_time=2s maximal_backoff_time=4s"
+
+
+def test_hold_outlives_the_lifetime_of_all_mail(debian: Sandbox) -> None:
+    rules_are(debian, f"dupontnet.com --route {ROUTE}:2630 --hold 1", f"martin.fr --route {ROUTE}:2630")
+    debian.sh(f"postconf -e {SHORT}; postfix reload")
+    try:
+        ours, other = send(debian, "jean@dupontnet.com"), send(debian, "jean@martin.fr")
+        arrived = held(debian)[0]["oldest"]
+        end = time.monotonic() + 50
+        while time.monotonic() < end:
+            mxbackup(debian, "tend")
+            time.sleep(3)
+        log = debian.read("/var/log/mail.log")
+        assert re.search(rf" {other}: from=<admin@other.org>, status=expired", log)
+        assert f"{ours}: requeued" in log
+        [rule] = held(debian)
+        assert (rule["name"], rule["messages"], rule["oldest"]) == ("dupontnet.com", 1, arrived)
+        assert len(re.findall("from=<admin@other.org>, status=expired", log)) == 1
+        back(debian, 2630)
+        mxbackup(debian, "flush")
+        wait_until(lambda: held(debian) == [])
+        assert re.search(
+            rf"to=<jean@dupontnet.com>, relay={ROUTE}.*:2630, .* status=sent", debian.read("/var/log/mail.log")
+        )
+    finally:
+        debian.sh(f"postconf -X {re.sub('=[^ ]*', '', SHORT)}; postfix reload")
+
+
+def test_what_the_administrator_put_on_hold_is_left_to_him(debian: Sandbox) -> None:
+    rules_are(debian, f"dupontnet.com --route {ROUTE}:2631")
+    ident = send(debian, "jean@dupontnet.com")
+    debian.run(["postsuper", "-h", ident])
+    assert "on hold" in mxbackup(debian, "queue")
+    assert mxbackup(debian, "flush") == "No mail is held.\n"
+    assert "Messages that wait for dupontnet.com: 1." in mxbackup(debian, "remove", "dupontnet.com")
+    mxbackup(debian, "apply")
+    assert f"dupontnet.com\t:[{ROUTE}]:2631" in debian.read("/etc/postfix/mxbackup/transport")
+    debian.run(["postsuper", "-d", ident])
+    mxbackup(debian, "apply")
+    assert debian.read("/etc/postfix/mxbackup/transport") == ""
+
+
+def test_thousands_of_messages_are_told_in_bounded_time(debian: Sandbox) -> None:
+    rules_are(debian, f"dupontnet.com --route {ROUTE}:2632")
+    debian.sh("smtp-source -s 50 -m 3000 -f a@other.org -t '\"a, <b> c\"@dupontnet.com' 127.0.0.1:25")
+    wait_until(lambda: held(debian)[0]["messages"] == 3000)
+    began = time.monotonic()
+    [rule] = held(debian)
+    assert (rule["messages"], time.monotonic() - began < 5) == (3000, True)
+    back(debian, 2632)
+    assert mxbackup(debian, "flush").startswith("To be tried now, by postqueue -f: ")
+    wait_until(lambda: held(debian) == [])
 
 
 def reply(debian: Sandbox, recipient: str) -> str:

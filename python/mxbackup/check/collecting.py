@@ -14,7 +14,7 @@ from mxbackup.check.facts import Facts, Us
 from mxbackup.check.findings import judge, notchecked
 from mxbackup.check.inquiry import QUESTIONS, Inquiry
 from mxbackup.check.threads import run_all
-from mxbackup.errors import Finding, Severity
+from mxbackup.errors import Finding, QueueError, Severity
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import HostKind
@@ -180,6 +180,9 @@ def us_at(
 ) -> Us:
     """Return this server, as `checker_for` has it. Raises OSError or HostError."""
     own = kind.own_addresses()
+    lifetime = Us.lifetime
+    with suppress(QueueError):  # told where the queue is read
+        lifetime = kind.queue.lifetime()
     return Us(
         frozenset(own.interfaces),
         settings.public_addresses | frozenset(public),
@@ -190,6 +193,7 @@ def us_at(
         kinds=kind.mail_systems(),
         more=own.more,
         less=own.less,
+        lifetime=lifetime,
     )
 
 

@@ -24,7 +24,7 @@ class Us:
     `outdated` are the mail files that do not hold the rules, which the command `update` puts into them; None on a
     machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
     asks our plugin about recipients. `kinds` are the mail systems that may be here, `more` and `less` the networks that
-    some of them read: see `interfaces.Own`.
+    some of them read: see `interfaces.Own`. `lifetime` is for how many seconds held mail is tried.
     """
 
     interfaces: frozenset[str]
@@ -36,6 +36,7 @@ class Us:
     kinds: tuple[MailSystem, ...] = KINDS
     more: tuple[Network, ...] = ()
     less: tuple[Network, ...] = ()
+    lifetime: int = 604_800
 
     def known_to(self, kind: MailSystem) -> Container[str]:
         """Return the addresses that this mail system takes for its own."""

@@ -62,6 +62,10 @@ class MailQueue(ABC):
         """Return the names elsewhere that each message still waits for. Raises QueueError."""
 
     @abstractmethod
+    def lifetime(self) -> int:
+        """Return for how many seconds the mail system keeps a message. Raises QueueError."""
+
+    @abstractmethod
     def read(self, *, past: bool = False) -> Reading:
         """Return what it holds now, and what is known of that; with `past` also if it holds nothing.
 

@@ -48,7 +48,7 @@ BOUNCE = FindingKind(
 DEFER = FindingKind(
     "defer", Severity.WARNING,
     "Mail for {name} stays in this server's queue at present ({code}).",
-    "See to the other findings; the mail is tried again for a week.",
+    "See to the other findings; the mail is tried again, for {days} days in all.",
     "qmail qmail-remote.c",
 )  # fmt: skip
 
@@ -94,7 +94,7 @@ def verdict_is_good(facts: Facts) -> Iterator[Finding]:
     elif verdict == Verdict.BOUNCE:
         yield BOUNCE.found(name=facts.name, code=code)
     elif verdict == Verdict.DEFER and not facts.contacts:
-        yield DEFER.found(name=facts.name, code=code)
+        yield DEFER.found(name=facts.name, code=code, days=f"{facts.us.lifetime / 86_400:.3g}")
 
 
 def _named(kinds: Iterable[MailSystem]) -> str:

@@ -24,6 +24,8 @@ from mxbackup.queue.postfix.listing import Entry, Place
 from mxbackup.queue.postfix.renewing import Term
 
 ONE_BY_ONE = 500  # messages that are made due each by its ID, some milliseconds each; more are all of the queue
+LIFETIME = "maximal_queue_lifetime"
+_LIVES = {False: LIFETIME, True: "bounce_queue_lifetime"}  # by whether a message has no sender
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _TIME = re.compile(r"([0-9]{1,9})([smhdw]?)")
 
@@ -84,13 +86,20 @@ class PostfixMailQueue(MailQueue):
             {to.name for to in _recipients(entry, local) if to.channel != Channel.LOCAL} for entry in self._listed()
         ]
 
+    def lifetime(self) -> int:
+        """As main.cf has it."""
+        try:
+            return seconds(postfix.parameters(self.host, LIFETIME)[LIFETIME])
+        except (HostError, KeyError) as trouble:
+            raise _unreadable(trouble) from trouble
+
     def read(self, *, past: bool = False) -> PostfixReading:
         """Whatever becomes of a message meanwhile, it is told of once."""
         try:
             entries = self._listed()
-            said = postfix.parameters(self.host, "queue_directory", "maximal_queue_lifetime", "bounce_queue_lifetime")
+            said = postfix.parameters(self.host, "queue_directory", *_LIVES.values())
             due = _due(self.host.path(Path(said["queue_directory"])) / Place.DEFERRED)
-            lives = {bounce: seconds(said[f"{which}_queue_lifetime"]) for bounce, which in _LIVES.items()}
+            lives = {bounce: seconds(said[name]) for bounce, name in _LIVES.items()}
             local = self._local()
         except HostError as trouble:
             raise _unreadable(trouble) from trouble
@@ -126,9 +135,6 @@ class PostfixMailQueue(MailQueue):
             return listing.parse(postfix.queue(self.host))
         except (HostError, ValueError) as trouble:
             raise _unreadable(trouble) from trouble
-
-
-_LIVES = {False: "maximal", True: "bounce"}
 
 
 def seconds(value: str) -> int:

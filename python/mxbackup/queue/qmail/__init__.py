@@ -57,6 +57,10 @@ class QmailMailQueue(MailQueue):
         messages = reading.read(self.path)
         return [{to.name for to in waiting(found.recipients) if to.channel != Channel.LOCAL} for found in messages]
 
+    def lifetime(self) -> int:
+        """As qmail-send reads it at its start."""
+        return lifetime.read_lifetime(self.host.path(lifetime.QUEUELIFETIME))
+
     def read(self, *, past: bool = False) -> QmailReading:
         """Without a log there are no reasons. Messages that are still being handed in are left out."""
         found = reading.read(self.path)
@@ -66,7 +70,7 @@ class QmailMailQueue(MailQueue):
                 log = sendlog.read_log(self.host.path(sendlog.LOGS))
             except QueueError as error:
                 silent = error
-        life = lifetime.read_lifetime(self.host.path(lifetime.QUEUELIFETIME))
+        life = self.lifetime()
         now = int(time.time())
         return QmailReading(as_seen(found, log, life, now), life, silent, self.path, now, found, log)
 
