@@ -7,13 +7,14 @@ PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes
 SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/pins
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
 
-.PHONY: help setup words demo test check rpm deb runtime packages bench screenshots clean
+.PHONY: help setup words demo test check rpm deb runtime wheel packages bench screenshots clean
 
 help:
 	@echo 'make demo         show the main job in a sandbox, within a minute or two'
 	@echo 'make test         run every test'
 	@echo 'make check        ruff and mypy'
-	@echo 'make packages     build all packages into dist/ (rpm: the contrib, deb: for Debian, runtime: its Python, minutes, once)'
+	@echo 'make packages     build all packages into dist/ (rpm: the contrib, deb: for Debian,'
+	@echo '                  wheel: for any Python, runtime: that of the contrib, minutes, once)'
 	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/*.md'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make bench        measure, as ratios'
@@ -54,7 +55,12 @@ runtime: setup
 deb: build/bundle/ready .venv/ready
 	tools/build-deb $(CURDIR)/$(PYTHON)
 
-packages: rpm deb runtime
+# For whoever has a Python and no server: pip brings what builds it, and later what it depends on, from PyPI.
+wheel: setup
+	rm -f dist/smeserver_mxbackup-*.whl
+	.venv/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+packages: rpm deb runtime wheel
 
 check: setup
 	.venv/bin/ruff check . $(SCRIPTS)

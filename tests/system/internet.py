@@ -17,6 +17,8 @@ HOSTS = {
     "dns1": ("192.0.2.53",),
     "dns2": ("192.0.2.54",),
     "primary": ("192.0.2.25", "192.0.2.26", "192.0.2.27", "192.0.2.28"),
+    "relay": ("192.0.2.31", "192.0.2.32", "192.0.2.33"),
+    "front": ("192.0.2.35",),
     "mute": ("192.0.2.77",),
     "outside": ("192.0.2.99",),
 }
@@ -39,6 +41,14 @@ host() {
         ip -n $name addr add 2001:db8::${address##*.}/64 dev eth0 nodad
     done
 }
+"""
+# Whoever is outside is in nobody's network, and has a way to all of them.
+STRANGER = """
+ip -n outside addr flush dev eth0
+ip -n outside addr add 192.0.2.99/32 dev eth0
+ip -n outside addr add 2001:db8::99/128 dev eth0 nodad
+ip -n outside route add 192.0.2.0/24 dev eth0
+ip -n outside route add 2001:db8::/64 dev eth0
 """
 SOA = "@ 1 SOA dns1.example.net. hostmaster.example.net. {serial} 3600 600 86400 1"
 KNOT = """
@@ -101,7 +111,7 @@ class Internet:
     def __init__(self, server: Sandbox) -> None:
         self.server = server
         hosts = "".join(f"host {name} {' '.join(addresses)}\n" for name, addresses in HOSTS.items())
-        server.sh(BUILD + hosts)
+        server.sh(BUILD + hosts + STRANGER)
         server.write("/etc/resolv.conf", "nameserver 192.0.2.10\n")
         modes = ("accept", "refuse", "defer", "garbage")
         words = [f"{address}={mode}" for address, mode in zip(HOSTS["primary"], modes, strict=True)]
