@@ -19,7 +19,7 @@ from mxbackup.esmith.host import Host
 from mxbackup.queue.holding import Holds, hold_of
 from mxbackup.queue.mailqueue import Failure, MailQueue, Reading
 from mxbackup.queue.messages import Channel, Message, Recipient
-from mxbackup.queue.postfix import listing, renewing
+from mxbackup.queue.postfix import listing, maillog, renewing
 from mxbackup.queue.postfix.listing import Entry, Place
 from mxbackup.queue.postfix.renewing import Term
 
@@ -37,6 +37,7 @@ class PostfixReading(Reading):
     host: Host
     now: int
     reasons: Mapping[str, str]
+    given_up: Sequence[Failure]
 
     @property
     def longest(self) -> int:
@@ -49,8 +50,8 @@ class PostfixReading(Reading):
 
     @property
     def failures(self) -> Sequence[Failure]:
-        """The queue does not tell."""
-        return ()
+        """As the log tells, where it is a file."""
+        return self.given_up
 
     def keep(self, holds: Holds) -> int:
         """By renewing them, of which `renewing` tells."""
@@ -97,7 +98,7 @@ class PostfixMailQueue(MailQueue):
         """Whatever becomes of a message meanwhile, it is told of once."""
         try:
             entries = self._listed()
-            said = postfix.parameters(self.host, "queue_directory", *_LIVES.values())
+            said = postfix.parameters(self.host, "queue_directory", "maillog_file", *_LIVES.values())
             due = _due(self.host.path(Path(said["queue_directory"])) / Place.DEFERRED)
             lives = {bounce: seconds(said[name]) for bounce, name in _LIVES.items()}
             local = self._local()
@@ -112,7 +113,9 @@ class PostfixMailQueue(MailQueue):
             for entry in entries
         ]  # fmt: skip
         reasons = dict(pair for entry in reversed(entries) for pair in entry.reasons)
-        return PostfixReading(messages, lives[False], None, self.host, int(time.time()), reasons)
+        now = int(time.time())
+        gone = maillog.read(self._logs(said.get("maillog_file", "")), now) if past else []
+        return PostfixReading(messages, lives[False], None, self.host, now, reasons, gone)
 
     def make_due(self, messages: Iterable[Message], addresses: Iterable[str]) -> str:
         """Each by its ID; all that Postfix holds where they are too many, or not known."""
@@ -129,6 +132,10 @@ class PostfixMailQueue(MailQueue):
             return None if postfix.runs(self.host) else HostError("{service} is not running.", service="Postfix")
         except HostError as trouble:
             return trouble
+
+    def _logs(self, configured: str) -> list[Path]:
+        own = (Path(configured),) if configured.startswith("/") and not configured.startswith("/dev/") else ()
+        return [self.host.path(path) for path in (*own, *maillog.LOGS)]
 
     def _listed(self) -> list[Entry]:
         try:
