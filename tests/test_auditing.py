@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Asking all exchangers of a domain, on a real name server and real connections: what is said, and what never is."""
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +27,7 @@ from mxbackup.smtp.client import Dialogue, Question
 from mxbackup.smtp.replies import Outcome
 from mxbackup.words import about_audits
 from tests.nameserver import Knot, free_port
+from tests.scratch import Scratch
 
 ZONE = """@ SOA ns host 1 60 60 60 60
 @ NS ns
@@ -194,6 +197,49 @@ def test_a_fault_at_one_exchanger_is_not_that_of_all(dns: Dns) -> None:
         ("mail.test", Unasked.FAILED, "RuntimeError('\\x1b[2J')"),
         ("backup.test", None, ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("192.0.2.1",), '"192.0.2.1" is an IP address.'),
+        (("dupontnet.com", "--recipient", "jean@other.net"), "jean@other.net is not in dupontnet.com"),
+        (("dupontnet.com", "--recipient", "a b"), '"a b@dupontnet.com" is no e-mail address.'),
+        (("dupontnet.com", "--refuse", "x@DupontNet.com"), "x@dupontnet.com is in dupontnet.com"),
+        (("dupontnet.com", "--state", "x"), "--state says where --changes remembers"),
+        (("dupontnet.com", "--helo", "a b"), '"a b" is no host name to greet with.'),
+        (("dupontnet.com", "--primary", "a..b"), '"a..b" has two dots in a row.'),
+    ],
+)
+def test_wrong_use(mxbackup: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], said: str) -> None:
+    status, out, err = mxbackup("audit", *arguments)
+    assert (status, out, said in err) == (2, "", True), err
+
+
+@pytest.mark.parametrize("content", ["", "root:x:0:0::/root:/bin/sh\n", '{"version": 1}', "[]", "\xff"])
+def test_a_file_of_others_stays_as_it_is(
+    mxbackup: Callable[..., tuple[int, str, str]], tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "state"
+    path.write_text(content, "latin-1")
+    status, out, err = mxbackup("audit", "dupontnet.com", "--changes", "--state", str(path))
+    assert (status, out, "and stays as it is" in err) == (2, "", True), err
+    assert path.read_text("latin-1") == content
+
+
+def test_where_an_audit_is_remembered(
+    server: Scratch, mxbackup: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.write("/etc/resolv.conf", "nameserver 127.0.0.9\n")  # nobody is there
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    status, out, _ = mxbackup("audit", "dupontnet.com", "--changes")
+    assert status == 3
+    assert out.startswith("This is the first audit: from now on only changes are told.\n\nWarning: The MX records of ")
+    path = tmp_path / "state/mxbackup/audit/dupontnet.com.json"
+    assert (json.loads(path.read_text())["domain"], path.stat().st_mode & 0o777) == ("dupontnet.com", 0o600)
+    assert mxbackup("audit", "dupontnet.com", "--changes") == (3, "", "")
+    monkeypatch.setenv("XDG_STATE_HOME", str(path))
+    assert mxbackup("audit", "dupontnet.com", "--changes")[2].endswith(": Not a directory.\n")
 
 
 LINES = st.sampled_from([b"220 ", b"250 ", b"250-", b"550 ", b"421 ", b"354 ", b"", b"9"]).flatmap(

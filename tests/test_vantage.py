@@ -50,6 +50,26 @@ def test_by_what_the_server_says(greeting: str, ours: str, expected: Vantage) ->
     assert vantage.of(dialogue, HERE) == expected
 
 
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("10.0.0.1", True),
+        ("127.0.0.1", True),
+        ("0.0.0.0", True),
+        ("169.254.169.254", True),
+        ("224.0.0.1", True),
+        ("::1", True),
+        ("fe80::1", True),
+        ("::ffff:10.0.0.1", True),
+        ("::ffff:192.0.2.1", False),
+        ("192.0.2.1", False),
+        ("2001:db8::1", False),
+    ],
+)
+def test_addresses_that_lead_nowhere_from_the_internet(address: str, inside: bool) -> None:
+    assert vantage.is_inside(address) is inside
+
+
 @given(st.text())
 def test_any_greeting_says_something_or_nothing(text: str) -> None:
     assert vantage.of(Dialogue(address="203.0.113.5", greeting=Reply(250, (f"mail [{text}]",))), HERE) in Vantage

@@ -31,8 +31,9 @@ class Vantage(StrEnum):
 
 
 def is_inside(address: str) -> bool:
-    """Whether an address leads nowhere from the Internet."""
+    """Whether an address leads nowhere from the Internet, as IPv6 may say it of one of IPv4, too."""
     found = ip_address(address)
+    found = getattr(found, "ipv4_mapped", None) or found
     return any(found in network for network in _INSIDE)
 
 
