@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.system.internet import Internet
+from tests.system.internet import KNOT, Internet
 from tests.system.machine import CHECKOUT, Sandbox, wait_until
 
 POLICYSERVER = CHECKOUT / "tests/system/policyserver.py"
@@ -36,6 +36,25 @@ forgotten A 192.0.2.33
 silent A 192.0.2.77
 ssh A 192.0.2.28"""
 EXAMPLE = "1 @ NS dns1\nparent A 192.0.2.1\ndns1 A 192.0.2.53\ndns2 A 192.0.2.54"
+# A zone that Knot signs, an island that the resolver trusts: TLSA records count.
+SIGNED = """$TTL 1
+@ SOA mail hostmaster 1 3600 600 86400 1
+@ NS mail
+mail A 192.0.2.31
+_25._tcp.mail TLSA 3 1 1 {key}
+@ MX 0 mail
+wrong A 192.0.2.31
+_25._tcp.wrong TLSA 3 1 1 {other}
+wrong MX 0 wrong"""
+SIGNING = """    dnssec-signing: on
+zone:
+  - domain: signed.com
+"""
+TRUST = """    trust-anchor: "{anchor}"
+stub-zone:
+    name: signed.com
+    stub-addr: 192.0.2.35
+"""
 # Three servers of one Postfix: the primary, one that relays for everybody, and one that has never heard of the domain.
 MAIN = """\
 compatibility_level = 3.6
@@ -110,13 +129,31 @@ def internet(server: Sandbox) -> Internet:
         f"{zone}.net. NS dns1.example.net.\n" for zone in ("durantcom", "example")
     )
     net += "dns1.example.net. A 192.0.2.53\nparent.example.net. A 192.0.2.1\n"
+    trust = TRUST.format(anchor=sign(built, key.split()[0]))
     zones = {"dupontnet.com": DUPONTNET.format(key=key.split()[0])}
     built.serve(
-        {"com": f"1 {com}", "net": f"1 {net}"}, zones | {"durantcom.net": DURANTCOM, "example.net": EXAMPLE}, zones
+        {"com": f"1 {com}", "net": f"1 {net}"},
+        zones | {"durantcom.net": DURANTCOM, "example.net": EXAMPLE},
+        zones,
+        trust,
     )
     for address, port in (("192.0.2.31", 25), ("192.0.2.33", 25), ("192.0.2.35", 25), ("192.0.2.25", 443)):
         wait_until(partial(built.answers, address, port))
     return built
+
+
+def sign(internet: Internet, key: str) -> str:
+    """Serve the signed zone; return the record of its key, which the resolver is to trust."""
+    server = internet.server
+    server.write("/run/front/signed.com.zone", SIGNED.format(key=key, other="0" * 64))
+    conf = KNOT.format(host="front", address="192.0.2.35", address6="2001:db8::35")
+    server.write("/run/front/conf", conf.removesuffix("zone:\n") + SIGNING)
+    internet.start_in("front", "knotd", "-c", "/run/front/conf")
+    wait_until(lambda: "DS" in server.sh("keymgr -c /run/front/conf signed.com ds 2>&1", check=False))
+    [anchor, *_] = [
+        line for line in server.sh("keymgr -c /run/front/conf signed.com ds").splitlines() if " DS " in line
+    ]
+    return anchor
 
 
 def certificates(server: Sandbox) -> None:
@@ -223,6 +260,16 @@ def test_the_backup_itself_is_no_stranger(internet: Internet) -> None:
     assert "This machine is in that server's network" in said
     said = internet.server.run(["ip", "netns", "exec", "outside", *WITH_TLS, *words], check=False).stdout
     assert "This machine is" not in said
+
+
+def test_tlsa_records_count_where_dnssec_vouches_for_them(internet: Internet) -> None:
+    def asked(name: str) -> tuple[list[str], object]:
+        answer = audit(internet, name, "--recipient", "x", "--json").stdout
+        found = [one["code"] for one in json.loads(answer)["findings"] if one["code"].startswith("tlsa")]
+        return found, json.loads(answer)["exchangers"][0]["tlsa"]
+
+    assert asked("signed.com") == ([], {"records": 1, "signed": True})
+    assert asked("wrong.signed.com") == (["tlsa-differs"], {"records": 1, "signed": True})
 
 
 def test_probe_tells_of_a_real_postfix_what_its_tls_is_worth(internet: Internet) -> None:
