@@ -143,6 +143,10 @@ class ChangedMeanwhile(MxBackupError):
     """Someone else changed the record since it was looked at; it is as they left it."""
 
 
+class NotNow(MxBackupError):
+    """It was done too short a time ago to be done again."""
+
+
 class DatabaseError(MxBackupError):
     """A database file could not be read or written; it is as it was."""
 

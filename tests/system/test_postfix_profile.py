@@ -34,6 +34,8 @@ setsid ip netns exec others python3 {MAILSERVER} {MX}=accept {ROUTE}:2626=accept
 for zone in dupontnet.com durand.org martin.fr; do
     echo "$ZONE" > /run/knot/$zone.zone
 done
+echo "$ZONE
+@ 60 TXT \\"v=spf1 -all\\"" > /run/knot/example.com.zone
 setsid knotd -c /run/knot/conf < /dev/null > /run/knot/log 2>&1 &
 """
 KNOT = """
@@ -52,6 +54,7 @@ zone:
   - domain: dupontnet.com
   - domain: durand.org
   - domain: martin.fr
+  - domain: example.com
 """
 STRANGERS = ("tomy@hotmail.com", "jean@xdupontnet.com", "jean@dupontnet.com.evil.net", "jean@durand.org")
 
@@ -302,6 +305,26 @@ def test_thousands_of_messages_are_told_in_bounded_time(debian: Sandbox) -> None
     back(debian, 2632)
     assert mxbackup(debian, "flush").startswith("To be tried now, by postqueue -f: ")
     wait_until(lambda: held(debian) == [])
+
+
+def test_the_way_back_is_tried_before_it_is_needed(debian: Sandbox) -> None:
+    rules_are(debian, f"dupontnet.com --route {ROUTE}:2626", f"martin.fr --route {ROUTE}:2641")
+    refusing = f"python3 {MAILSERVER} {ROUTE}:2641=refuse"
+    debian.sh(f"setsid ip netns exec others {refusing} < /dev/null > /run/refusing.log 2>&1 &")
+    said = mxbackup(debian, "check", "--replay", "dupontnet.com", "--yes")
+    assert re.fullmatch(
+        r"Sent through this server's queue, from mxbackup-[0-9a-f]+@example\.com to postmaster@dupontnet\.com\.\n"
+        r"The primary accepted it after [0-9]+ s: 250 taken\n",
+        said,
+    )
+    told = json.loads(mxbackup(debian, "check", "--replay", "martin.fr", "--yes", "--json", status=1))
+    assert (told["outcome"], told["text"].rpartition(" said: ")[2]) == (
+        "refused", "550 go away (in reply to RCPT TO command)",
+    )  # fmt: skip
+    mxbackup(debian, "check", "--replay", "dupontnet.com", "--yes", status=3)
+    assert [line.rpartition("  ")[2] for line in mxbackup(debian, "history", "dupontnet.com").splitlines()[-2:]] == [
+        "a test message is sent to the primary", "what became of the test message: accepted: 250 taken",
+    ]  # fmt: skip
 
 
 def reply(debian: Sandbox, recipient: str) -> str:

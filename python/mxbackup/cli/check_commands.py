@@ -22,6 +22,7 @@ from mxbackup.words import terminal
 if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
     from mxbackup.lookup.query import Server
+    from mxbackup.service.replaying import Replay
 
 nameserver_option = click.option(
     "--nameserver", "nameservers", multiple=True, metavar="IP[:PORT]",
@@ -58,6 +59,18 @@ public_option = click.option(
     "--limit", type=click.FloatRange(0.1, 86400), default=1200.0, show_default=True,
     help=_("Seconds for all of it; what is left over then is not checked."),
 )  # fmt: skip
+@click.option(
+    "--replay", is_flag=True,
+    help=_("Send one message the way that held mail takes, and tell what the primary of NAME does with it."),
+)  # fmt: skip
+@click.option("--yes", is_flag=True, help=_("With --replay: the owner has agreed."))
+@click.option(
+    "--recipient", metavar="ADDRESS", help=_("With --replay: whom to send it to; by default postmaster of NAME.")
+)
+@click.option(
+    "--sender-domain", metavar="NAME", default="example.com", show_default=True,
+    help=_("With --replay: a domain whose records say that nobody sends its mail."),
+)  # fmt: skip
 @json_option
 @click.pass_obj
 def check(
@@ -68,11 +81,17 @@ def check(
     public: Sequence[str],
     remember: bool,
     limit: float,
+    replay: bool,
+    yes: bool,
+    recipient: str | None,
+    sender_domain: str,
     as_json: bool,
 ) -> int:
     """Check names, print what was found, and remember it when that is asked for."""
     from mxbackup.words import about_checks
 
+    if replay:
+        return _replay(context, wanted, recipient, sender_domain, yes=yes, as_json=as_json)
     if all_rules and wanted:
         raise click.UsageError(_("Give names, or --all for all rules, not both."))
     found = checking.check(
@@ -141,6 +160,34 @@ def probe(
     for line in about_probes.from_inside(probed.vantage, dialogue, question.recipient, words):
         click.echo(line)
     return 0 if about_probes.as_it_should_be(dialogue) else NO
+
+
+def _replay(
+    context: Context, wanted: Sequence[str], recipient: str | None, domain: str, *, yes: bool, as_json: bool
+) -> int:
+    """Send the test message, and tell what became of it."""
+    if len(wanted) != 1:
+        raise click.UsageError(_("--replay is for one NAME."))
+    if not yes:
+        raise click.UsageError(
+            _("This sends a message to the primary of {name}. Ask its owner, then add --yes.", name=wanted[0])
+        )
+    from mxbackup.service import replaying
+    from mxbackup.words import about_replays
+
+    def said(sent: "Replay") -> None:
+        if not as_json:
+            click.echo(about_replays.sent(sent.sender, sent.recipient, words))
+
+    to = arguments.mailbox(recipient) if recipient else ""
+    done = replaying.replay(context, wanted[0], recipient=to, domain=names.parse_host(domain), progress=said)
+    if as_json:
+        print_json(about_replays.to_json(done.name, done.sender, done.recipient, done.attempt, done.seconds))
+    else:
+        click.echo("\n".join(about_replays.result(done.name, done.attempt, done.seconds, words)))
+    if done.attempt is None:
+        return NOT_POSSIBLE
+    return 0 if done.arrived else NO
 
 
 def _exit_status(reports: Sequence["Report"]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sending mail from this server, as every program on it does. The sender is empty: nothing comes back in circles."""
+"""Sending mail from this server, as every program on it does."""
 
 import os
 import subprocess
@@ -12,7 +12,6 @@ from mxbackup.esmith.host import Host
 # qmail's sendmail passes an empty -f on in a way that takes the next word for the sender (sendmail.c).
 QMAIL_INJECT = Path("/var/qmail/bin/qmail-inject")
 SENDMAIL = Path("/usr/sbin/sendmail")
-_COMMANDS = ((QMAIL_INJECT, ["-f", "", "-h"]), (SENDMAIL, ["-i", "-f", "<>", "-t"]))
 SENDING_LIMIT = 60  # seconds
 
 
@@ -21,9 +20,12 @@ def can_send(host: Host) -> bool:
     return _command(host) is not None
 
 
-def send(host: Host, message: EmailMessage) -> None:
-    """Hand the message to qmail-inject(8) or sendmail(8), to the recipients in its header. Raises HostError."""
-    command = _command(host)
+def send(host: Host, message: EmailMessage, sender: str = "") -> None:
+    """Hand the message to qmail-inject(8) or sendmail(8), to the recipients in its header. Raises HostError.
+
+    `sender` is that of the envelope; the empty one lets nothing come back in circles.
+    """
+    command = _command(host, sender)
     if command is None:
         raise HostError("There is no {command}, so no mail can be sent.", command=SENDMAIL)
     try:
@@ -32,6 +34,7 @@ def send(host: Host, message: EmailMessage) -> None:
         raise HostError("{command} could not send the mail: {reason}", command=command[0], reason=error) from error
 
 
-def _command(host: Host) -> list[str] | None:
-    found = ((host.path(program), options) for program, options in _COMMANDS)
+def _command(host: Host, sender: str = "") -> list[str] | None:
+    commands = ((QMAIL_INJECT, ["-f", sender, "-h"]), (SENDMAIL, ["-i", "-f", sender or "<>", "-t"]))
+    found = ((host.path(program), options) for program, options in commands)
     return next(([str(path), *options] for path, options in found if os.access(path, os.X_OK)), None)

@@ -12,7 +12,7 @@ ALL = 20_000  # events that are kept
 
 
 class Happening(StrEnum):
-    """What can happen. BROKEN and WELL are of the checks, all else of an outage."""
+    """What can happen. BROKEN, WELL: of the checks; REPLAYED, ANSWERED: of a test message; all else: of an outage."""
 
     BEGUN = "begun"
     HELD = "held"
@@ -22,6 +22,8 @@ class Happening(StrEnum):
     STUCK = "stuck"
     BROKEN = "broken"
     WELL = "well"
+    REPLAYED = "replayed"
+    ANSWERED = "answered"
 
 
 @dataclass(frozen=True, slots=True)

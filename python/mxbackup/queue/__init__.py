@@ -7,12 +7,14 @@ tried now, and to keep it from expiring.
 """
 
 from mxbackup.queue.holding import Holds
-from mxbackup.queue.mailqueue import Failure, MailQueue, Reading
+from mxbackup.queue.mailqueue import Attempt, Ending, Failure, MailQueue, Reading
 from mxbackup.queue.messages import Channel, Message, Recipient
 from mxbackup.queue.summary import Held, Summary, summarise
 
 __all__ = [
+    "Attempt",
     "Channel",
+    "Ending",
     "Failure",
     "Held",
     "Holds",

@@ -5,6 +5,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from mxbackup.errors import HostError, QueueError
@@ -19,6 +20,21 @@ class Failure(NamedTuple):
     message: int | str
     name: str
     expired: bool = False
+
+
+class Ending(StrEnum):
+    """How the delivery of a message ended."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+
+
+class Attempt(NamedTuple):
+    """How the last delivery of a message ended, and what the other side or the mail system said of it."""
+
+    ending: Ending
+    text: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,13 @@ class MailQueue(ABC):
         """Have these messages, for the primaries at these addresses, tried now; return what was used.
 
         Raises QueueError, HostError.
+        """
+
+    @abstractmethod
+    def attempt(self, sender: str) -> Attempt | None:
+        """Return how the last delivery of the message with this envelope sender ended, as the log has it, if any has.
+
+        Raises QueueError when the log cannot be read.
         """
 
     @abstractmethod

@@ -26,6 +26,8 @@ _HAPPENINGS: Mapping[Happening, Sentence] = {
     Happening.STUCK: "the primary answers, and mail still waits, messages: {messages}",
     Happening.BROKEN: "a check found errors: {reason}",
     Happening.WELL: "a check found no error any more",
+    Happening.REPLAYED: "a test message is sent to the primary",
+    Happening.ANSWERED: "what became of the test message: {reason}",
 }
 
 

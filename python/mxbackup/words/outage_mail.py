@@ -2,16 +2,14 @@
 """The mails about outages and checks: to the administrator of this server, and to the owner of a domain."""
 
 from collections.abc import Mapping, Sequence
-from email import policy
 from email.message import EmailMessage
-from email.utils import format_datetime, localtime, make_msgid
 from typing import TYPE_CHECKING
 
 from mxbackup.errors import Sentence
 from mxbackup.esmith.settings import Settings
 from mxbackup.outage import Kind, Notice
 from mxbackup.rules import names
-from mxbackup.words import spans
+from mxbackup.words import mail, spans
 from mxbackup.words.lexicon import Lexicon
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def of_outage(notice: Notice, settings: Settings, words: Lexicon) -> EmailMessag
     sentences = (*_BODIES[notice.kind], *went_back)
     lines = [words.text(sentence, **said) for sentence in sentences]
     to = _admin(settings)
-    return _message(to, to, words.text(SUBJECTS[notice.kind], **said), "\n".join(lines) + "\n", settings)
+    return mail.message(to, to, words.text(SUBJECTS[notice.kind], **said), "\n".join(lines) + "\n", settings)
 
 
 def of_checks(
@@ -84,7 +82,7 @@ def of_checks(
             shown = ", ".join(map(names.to_unicode, notice.names))
             paragraphs.append(words.text("Well again: {names}.", names=shown))
     to = _admin(settings)
-    return _message(to, to, "; ".join(subjects), "\n\n".join(paragraphs) + "\n", settings)
+    return mail.message(to, to, "; ".join(subjects), "\n\n".join(paragraphs) + "\n", settings)
 
 
 def to_owner(notice: Notice, contact: str, settings: Settings, languages: Sequence[Lexicon]) -> EmailMessage | None:
@@ -97,7 +95,7 @@ def to_owner(notice: Notice, contact: str, settings: Settings, languages: Sequen
     subject, body = _OWNERS[notice.kind]
     texts = [words.text(body, **_params(notice, settings, words)) for words in languages]
     subjects = [words.text(subject, **_params(notice, settings, words)) for words in languages]
-    return _message(_admin(settings), contact, " / ".join(subjects), "\n\n".join(texts) + "\n", settings)
+    return mail.message(_admin(settings), contact, " / ".join(subjects), "\n\n".join(texts) + "\n", settings)
 
 
 def _params(notice: Notice, settings: Settings, words: Lexicon) -> dict[str, object]:
@@ -119,15 +117,3 @@ def _params(notice: Notice, settings: Settings, words: Lexicon) -> dict[str, obj
 
 def _admin(settings: Settings) -> str:
     return f"admin@{settings.domain_name}" if settings.domain_name else "admin"
-
-
-def _message(sender: str, to: str, subject: str, text: str, settings: Settings) -> EmailMessage:
-    """Return a mail that no program answers: RFC 3834 section 5."""
-    message = EmailMessage(policy=policy.SMTP.clone(linesep="\n"))
-    message["From"], message["To"] = sender, to
-    message["Date"] = format_datetime(localtime())
-    message["Message-ID"] = make_msgid(domain=settings.domain_name or "localhost")
-    message["Auto-Submitted"] = "auto-generated"
-    message["Subject"] = subject
-    message.set_content(text)
-    return message

@@ -17,7 +17,7 @@ from mxbackup.errors import HostError, QueueError
 from mxbackup.esmith import postfix
 from mxbackup.esmith.host import Host
 from mxbackup.queue.holding import Holds, hold_of
-from mxbackup.queue.mailqueue import Failure, MailQueue, Reading
+from mxbackup.queue.mailqueue import Attempt, Failure, MailQueue, Reading
 from mxbackup.queue.messages import Channel, Message, Recipient
 from mxbackup.queue.postfix import listing, maillog, renewing
 from mxbackup.queue.postfix.listing import Entry, Place
@@ -114,7 +114,7 @@ class PostfixMailQueue(MailQueue):
         ]  # fmt: skip
         reasons = dict(pair for entry in reversed(entries) for pair in entry.reasons)
         now = int(time.time())
-        gone = maillog.read(self._logs(said.get("maillog_file", "")), now) if past else []
+        gone = self._given_up(said.get("maillog_file", ""), now) if past else []
         return PostfixReading(messages, lives[False], None, self.host, now, reasons, gone)
 
     def make_due(self, messages: Iterable[Message], addresses: Iterable[str]) -> str:
@@ -126,6 +126,14 @@ class PostfixMailQueue(MailQueue):
             used = postfix.flush(self.host, ident)
         return used
 
+    def attempt(self, sender: str) -> Attempt | None:
+        """As qmgr and smtp log it."""
+        try:
+            configured = postfix.parameters(self.host, "maillog_file").get("maillog_file", "")
+            return maillog.attempt(self._log(configured), sender)
+        except HostError as trouble:
+            raise QueueError("The log of Postfix cannot be read: {reason}", reason=trouble) from trouble
+
     def stopped(self) -> HostError | None:
         """As postfix(1) says."""
         try:
@@ -133,9 +141,16 @@ class PostfixMailQueue(MailQueue):
         except HostError as trouble:
             return trouble
 
-    def _logs(self, configured: str) -> list[Path]:
+    def _given_up(self, configured: str, now: int) -> list[Failure]:
+        """Nothing is known of it where there is no log."""
+        try:
+            return maillog.parse(self._log(configured), now)
+        except HostError:
+            return []
+
+    def _log(self, configured: str) -> list[str]:
         own = (Path(configured),) if configured.startswith("/") and not configured.startswith("/dev/") else ()
-        return [self.host.path(path) for path in (*own, *maillog.LOGS)]
+        return maillog.read(self.host, [self.host.path(path) for path in (*own, *maillog.LOGS)])
 
     def _listed(self) -> list[Entry]:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from mxbackup.errors import HostError, QueueError
 from mxbackup.esmith.host import Host
 from mxbackup.queue.holding import Holds
-from mxbackup.queue.mailqueue import Failure, MailQueue, Reading
+from mxbackup.queue.mailqueue import Attempt, Failure, MailQueue, Reading
 from mxbackup.queue.messages import Channel, Message, waiting
 from mxbackup.queue.qmail import births, flushing, lifetime, reading, sendlog
 from mxbackup.queue.qmail.messages import QmailMessage, next_try
@@ -77,6 +77,10 @@ class QmailMailQueue(MailQueue):
     def make_due(self, messages: Iterable[Message], addresses: Iterable[str]) -> str:
         """All that qmail holds is tried; what is for primaries that still have their time-outs is put off at once."""
         return flushing.make_due(self.path, sorted(map(IPv4Address, set(addresses))), self._alarm)
+
+    def attempt(self, sender: str) -> Attempt | None:
+        """As qmail-send logs it."""
+        return sendlog.attempt(sendlog.read_lines(self.host.path(sendlog.LOGS)), sender)
 
     def stopped(self) -> HostError | None:
         """As the supervisor of qmail-send says."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mxbackup.errors import QueueError
-from mxbackup.queue.mailqueue import Failure
+from mxbackup.queue.mailqueue import Attempt, Ending, Failure
 from mxbackup.queue.qmail.places import NotOurs, directory, file
 
 LOGS = Path("/var/log/qmail")
@@ -23,10 +23,12 @@ TEXT = 500  # characters of an answer that are kept
 # multilog's stamp: 2^62 and ten more than the seconds since 1970 (libtai), then nanoseconds; or what splogger adds.
 _LINE = re.compile(rb"(?:@4([0-9a-f]{15})[0-9a-f]{8}|.*? qmail(?:\[[0-9]+\])?: ([0-9]{1,12})\.[0-9]+) (.*)")
 _START = re.compile(rb"starting delivery ([0-9]{1,18}): msg ([0-9]{1,18}) to (remote|local) (.*)")
+_INFO = re.compile(rb"info msg ([0-9]{1,18}): bytes [0-9]+ from <(.*)> qp [0-9]+ uid [0-9]+")
 _END = re.compile(rb"delivery ([0-9]{1,18}): (success|failure|deferral): ?(.*)")
 _GONE = re.compile(rb"(?:new|end) msg ([0-9]{1,18})")
 _ENDED = re.compile(r"@[0-9a-f]{24}\.[su]")
 _TAI_AHEAD = 10
+_ENDINGS = {b"success": Ending.ACCEPTED, b"deferral": Ending.DEFERRED, b"failure": Ending.REFUSED}
 _LINE_ENDS = re.compile(r"/(?=Remote host said:|Giving up on |I'm not going to try again|$)")
 
 
@@ -79,20 +81,37 @@ class SendLog:
 def parse(lines: Iterable[bytes]) -> SendLog:
     """Return what these lines, oldest first, say; those that are no line of qmail-send say nothing."""
     log = SendLog()
-    for line in lines:
-        if found := _LINE.match(line):
-            tai, seconds, text = found.groups()
-            _note(log, int(tai, 16) - _TAI_AHEAD if tai else int(seconds), text)
+    for when, text in _said(lines):
+        _note(log, when, text)
     return log
 
 
+def attempt(lines: Iterable[bytes], sender: str) -> Attempt | None:
+    """Return how the last delivery of the message with this envelope sender ended, if any has."""
+    wanted = as_logged(sender).encode("ascii")
+    message, running, last = b"", b"", None
+    for _, text in _said(lines):
+        if (info := _INFO.fullmatch(text)) and info[2] == wanted:
+            message = info[1]
+        elif (start := _START.fullmatch(text)) and start[2] == message:
+            running = start[1]
+        elif (end := _END.fullmatch(text)) and end[1] == running:
+            last = Attempt(_ENDINGS[end[2]], _words(end[3]))
+    return last
+
+
 def read_log(path: Path, limit: int = LIMIT) -> SendLog:
-    """Return what a log says: a directory of multilog, or one file of syslog, its last `limit` bytes.
+    """Return what a log says, see `read_lines`. Raises QueueError."""
+    return parse(read_lines(path, limit))
+
+
+def read_lines(path: Path, limit: int = LIMIT) -> list[bytes]:
+    """Return the lines of a log, oldest first: a directory of multilog, or one file of syslog, its last `limit` bytes.
 
     Raises QueueError when it is not there or cannot be read.
     """
     try:
-        return parse(_tail(path, limit))
+        return _tail(path, limit)
     except OSError as error:
         raise QueueError("The log {path} cannot be read: {reason}.", path=path, reason=error.strerror) from error
 
@@ -102,6 +121,14 @@ def as_logged(address: str) -> str:
     raw = address.encode("utf-8", "surrogateescape")
     safe = (chr(byte) if 33 <= byte <= 126 and byte != ord("%") else "_" for byte in raw.replace(b"\n", b"/"))
     return "".join(safe)
+
+
+def _said(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Return when qmail-send said what."""
+    for line in lines:
+        if found := _LINE.match(line):
+            tai, seconds, text = found.groups()
+            yield int(tai, 16) - _TAI_AHEAD if tai else int(seconds), text
 
 
 def _note(log: SendLog, when: int, text: bytes) -> None:
