@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from mxbackup.errors import HostError
 from mxbackup.esmith import postfix
 from mxbackup.hosts import kind_of
 from mxbackup.hosts.esmith_postfix import EsmithPostfix
 from mxbackup.service import applying
-from mxbackup.targets import block, goodrcptto, qpsmtpd, rcpthosts
+from mxbackup.targets import block, goodrcptto, qpsmtpd, rcpthosts, readers
 from tests.conftest import Run
 from tests.postfixhost import DIRECTORY, MAIN, MAIN_CF, plain_postfix, tables
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
@@ -61,6 +62,13 @@ def test_one_configuration_for_all_is_filled_once(three: Scratch) -> None:
             path.unlink()
         three.path(config(daemon)).rmdir()
         three.path(config(daemon)).symlink_to("../qpsmtpd/config")
+    # A file that a qpsmtpd may not read is told once.
+    three.write("/etc/passwd", "qpsmtpd:x:4242:4242::/:/bin/sh\n")
+    for path in (three.root, *three.path(config("qpsmtpd")).relative_to(three.root).parents):
+        (three.root / path).chmod(0o755)
+    three.path(config("qpsmtpd")).chmod(0o755)
+    three.path(f"{config('qpsmtpd')}/mxbackup").chmod(0o600)
+    assert [str(one.path) for one in readers.findings(three.host)] == [f"{config('qpsmtpd')}/mxbackup"]
     kind = kind_of(three.host)
     for target in (rcpthosts.TARGET, goodrcptto.TARGET, qpsmtpd.TARGET):
         assert len(kind.files(target)) == 1
@@ -161,3 +169,11 @@ def test_a_smart_host_changes_no_table(eleven: Scratch, mxbackup: Run) -> None:
     status, said, _ = mxbackup("status")
     assert status == 0, said
     assert "Smart host: smtp.provider.net.\n  dupontnet.com goes around it (MX)" in said
+
+
+def test_a_parameter_that_main_cf_gives_twice_hides_no_entry_and_no_fault(eleven: Scratch) -> None:
+    eleven.write(MAIN, f"{MAIN_CF}relayhost = a\nrelayhost = b\n")
+    assert postfix.look_up(eleven.host, "inline:{a=b}", "a") == "b"
+    assert postfix.look_up(eleven.host, "inline:{a=b}", "c") is None
+    with pytest.raises(HostError, match="postmap failed: postmap: fatal:"):
+        postfix.look_up(eleven.host, "hash:/nowhere", "c")

@@ -24,6 +24,8 @@ _REQUEUED = re.compile(r"^postsuper: \w+: requeued$", re.MULTILINE)
 # The file that postmap makes of a table, by its type; the best one first. The first two are replaced as a whole while
 # they are read, whatever the other does (DATABASE_README); all of them are looked up by the key.
 SUFFIXES: Mapping[str, str] = {"lmdb": ".lmdb", "hash": ".db", "btree": ".db", "cdb": ".cdb"}
+# What each program says of a parameter that main.cf gives twice, or does not know: of no table.
+_OF_MAIN_CF = re.compile(r"^\S+: warning: \S+/main\.cf, line .*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,9 @@ def look_up(host: Host, table: str, key: str) -> str | None:
     done = _start(host, "postmap", "-q", key, here).end(COMMAND_LIMIT)
     if done.status == 0:
         return done.out.removesuffix("\n")
-    if not done.errors:
+    if not (errors := _OF_MAIN_CF.sub("", done.errors)).strip():
         return None
-    raise HostError("{command} failed: {reason}", command="postmap", reason=one_line(done.errors))
+    raise HostError("{command} failed: {reason}", command="postmap", reason=one_line(errors))
 
 
 def services(host: Host, program: str) -> frozenset[str]:

@@ -49,15 +49,15 @@ def findings(host: Host) -> list[Finding]:
     """Return an error for each file that is there and that the user who reads it cannot read."""
     found = []
     for user in _users(host):
-        for path in (path for target in ALL if user.name in target.readers for path in _read(target)):
+        for path in (path for target in ALL if user.name in target.readers for path in _read(host, target)):
             with suppress(OSError):  # a file that is not there, or that we cannot judge
                 if remedy := _remedy(host, path, user):
                     found.append(UNREADABLE.found(path, user=user.name, command=remedy))
     return found
 
 
-def _read(target: Target) -> tuple[Path, ...]:
-    return (target.compiled or target.path, *target.copies)
+def _read(host: Host, target: Target) -> list[Path]:
+    return host.own([target.compiled or target.path, *target.copies])
 
 
 def _remedy(host: Host, path: Path, user: User) -> str:
