@@ -127,6 +127,8 @@ def test_each_exchanger_is_asked_once(dns: Dns) -> None:
             b"EHLO pc.example.org\r\n",
             b"MAIL FROM:<>\r\n",
             b"RCPT TO:<jean@good.test>\r\n",
+            b"RSET\r\n",
+            b"MAIL FROM:<>\r\n",
             b"RCPT TO:<x8@good.test>\r\n",
             b"RSET\r\n",
             b"MAIL FROM:<>\r\n",

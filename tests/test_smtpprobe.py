@@ -307,9 +307,7 @@ def test_a_second_recipient_is_asked_for_where_the_first_is_refused(
         ({"MAIL": b"550 no\r\n"}, ""),
     ],
 )
-def test_somebody_who_does_not_exist_is_asked_for_beside_the_recipient(
-    serve: Serve, answers: dict[str, bytes], nobody: str
-) -> None:
+def test_somebody_who_does_not_exist_is_asked_for_too(serve: Serve, answers: dict[str, bytes], nobody: str) -> None:
     done = probe("127.0.0.1", QUESTION._replace(nobody="x8k@dupontnet.com"), serve(scripted({**GOOD, **answers})))
     assert str(done.nobody) == nobody
     assert done.transcript.count("RCPT TO:<tomy@example.net>") <= 1

@@ -27,7 +27,7 @@ class Question(NamedTuple):
 
     `message` is sent to the recipient at the end, unless None. `helo` is the name to greet with, by default this
     machine's, or its address where that name has no dot (RFC 5321 section 4.1.4). `control` is asked for beside a
-    recipient that is refused, `nobody` beside any, unless empty.
+    recipient that is refused, `nobody` in a transaction of its own, unless empty.
     """
 
     recipient: str
@@ -44,10 +44,10 @@ class Dialogue:
     """What happened.
 
     `outcome` and `reply` are for the recipient, or of the step before at which it ended; `asked` tells that the reply
-    is one to RCPT. `refuse` is for the address that must be refused, `control` and `nobody` for those beside the
-    recipient: no reply when it did not come to that. `sent` and `sent_reply` are for the message. `trouble` says what
-    was no SMTP. `size` is the announced limit in bytes (RFC 1870), 0 for none. `address` is where we were connected
-    to, `greeting` the reply to ours.
+    is one to RCPT. `refuse` is for the address that must be refused, `control` and `nobody` for those who are asked for
+    after the recipient: no reply when it did not come to that. `sent` and `sent_reply` are for the message. `trouble`
+    says what was no SMTP. `size` is the announced limit in bytes (RFC 1870), 0 for none. `address` is where we were
+    connected to, `greeting` the reply to ours.
     """
 
     outcome: Outcome = Outcome.BROKEN
@@ -155,7 +155,8 @@ class _Client:
         if question.control and asked and reply.outcome == Outcome.REFUSED:
             self._done = replace(self._done, control=self._command("RCPT", f"TO:<{question.control}>"))
         if question.nobody and asked and not reply.closing:
-            reply = self._command("RCPT", f"TO:<{question.nobody}>")
+            self._command("RSET")  # some servers take no second recipient of a message without a sender
+            _, reply = self._ask(question.sender, question.nobody)
             self._done = replace(self._done, nobody=reply)
         if question.refuse and not reply.closing:
             self._command("RSET")

@@ -37,14 +37,16 @@ TURNS_AWAY = FindingKind(
 NO_SUCH_RECIPIENT = FindingKind(
     "recipient-refused", Severity.ERROR,
     "The primary {exchanger} refuses {recipient}: {reply}",
-    "Give an address that exists: --recipient ADDRESS. postmaster must exist in every domain.",
+    "Give an address that exists: --recipient ADDRESS. postmaster must exist in every domain. "
+    "If the reply is about this machine (a block list), ask from a server.",
     "RFC 5321 section 4.5.1",
 )  # fmt: skip
 FORGOTTEN = FindingKind(
     "backup-refuses", Severity.ERROR,
     "The backup {exchanger} refuses {recipient}: {reply}",
     "Its administrator must make a rule for {name} (mxbackup add {name}), and see that it is in force; "
-    "or take its MX record out: as it is, it sends mail back to the senders.",
+    "or take its MX record out: as it is, it sends mail back to the senders. "
+    "If the reply is about this machine (a block list), ask from a server.",
     "RFC 5321 section 3.6.2",
 )  # fmt: skip
 DEFERS = FindingKind(
