@@ -61,7 +61,6 @@ def test_the_destination_is_where_the_mail_goes_in_fact(
         ({"smarthost": "use"}, Settings(smarthost="smtp.provider.net", routes=False), "", ""),
         ({"route": "192.0.2.1"}, Settings(routes=False), "This server has no template", "Write them by hand."),
         ({}, Settings(smarthost="smtp.provider.net", routes=False), "This server has no", "Write them by hand."),
-        ({"route": "192.0.2.1"}, Settings(postfix=True, routes=False), "Postfix delivers", "Set them in Postfix."),
     ],
 )
 def test_a_route_that_does_not_count_is_told(rule: dict[str, str], settings: Settings, begins: str, ends: str) -> None:
