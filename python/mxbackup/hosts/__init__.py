@@ -2,7 +2,7 @@
 """The kinds of server, and what differs between them: the files that we contribute to, how a change comes into force,
 the mail system. Nobody else asks which kind a server is of.
 
-`kind` is what all of them answer; `plain` what those without e-smith share, `postfix_queue` those whose mail Postfix
+`kind` is what all of them answer; `plain` what those without e-smith share, `postfix_sends` those whose mail Postfix
 sends; `esmith`, `esmith_postfix`, `plain_qmail` and `postfix` are one kind each, and the next is one more, and a line
 in `kind_of`. `maincf` is what Postfix has to be told, `sending` what it is told of where mail goes. May import `queue`
 and what is below it. Every event loads this, so a kind is imported where it is met.

@@ -17,7 +17,7 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
 from mxbackup.hosts.esmith import Esmith
 from mxbackup.hosts.kind import statuses_of
-from mxbackup.hosts.postfix_queue import PostfixQueue
+from mxbackup.hosts.postfix_sends import SendsByPostfix
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
 from mxbackup.targets import controlfile, registry, relay_domains
@@ -43,7 +43,7 @@ NO_TEMPLATE = FindingKind(
 )  # fmt: skip
 
 
-class EsmithPostfix(PostfixQueue, Esmith):
+class EsmithPostfix(SendsByPostfix, Esmith):
     """An SME Server whose Postfix sends the mail."""
 
     def settings(self, found: Settings) -> Settings:

@@ -14,7 +14,7 @@ from mxbackup.esmith.postfix import SettingChange
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
 from mxbackup.hosts.plain import Plain
-from mxbackup.hosts.postfix_queue import PostfixQueue
+from mxbackup.hosts.postfix_sends import SendsByPostfix
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
 from mxbackup.targets import registry, relay_domains
@@ -22,7 +22,7 @@ from mxbackup.targets.controlfile import FileChange
 from mxbackup.targets.target import Target
 
 
-class PlainPostfix(PostfixQueue, Plain):
+class PlainPostfix(SendsByPostfix, Plain):
     """A host with Postfix whose main.cf the administrator writes."""
 
     first = relay_domains.DOMAINS

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mxbackup.routing.verdict import MailSystem
 
 
-class PostfixQueue(HostKind):
+class SendsByPostfix(HostKind):
     """A host whose mail Postfix sends."""
 
     way_out = (transport.DOMAINS, transport.HOSTS)
