@@ -703,9 +703,9 @@ def test_while_disabled_nothing_is_mailed_and_the_memory_stays(
 
 
 def checks(server: Scratch) -> dict[str, list[object]]:
-    """What is remembered of the last checks."""
+    """What is remembered of the last checks, beside the name servers."""
     rules = json.loads(server.read(OUTAGES))["rules"]
-    return {name: state["check"] for name, state in rules.items() if "check" in state}
+    return {name: state["check"][:2] for name, state in rules.items() if "check" in state}
 
 
 def test_what_is_remembered(
@@ -723,6 +723,17 @@ def test_what_is_remembered(
     night()
     assert list(checks(server)) == ["ok.test"]
     assert "only.test" not in server.read("/var/lib/mxbackup/history")
+
+
+def test_what_the_name_servers_said_is_remembered(server: Scratch, mxbackup: Run, nameserver: str) -> None:
+    rules_in_force(server, rule("in.ok"), rule("missing"))
+    mxbackup("check", "--nameserver", nameserver, "--public-address", "127.0.0.1")
+    states = json.loads(server.read(OUTAGES))["rules"]
+    records = [[10, "prim.test", False], [20, "self.test", True]]
+    assert {name: state["check"][2] for name, state in states.items()} == {
+        "in.ok.test": [["127.0.0.1", "answers", records]],
+        "missing.test": [["127.0.0.1", "answers", []]],
+    }
 
 
 def test_a_check_by_hand_is_remembered_and_told_the_next_night(

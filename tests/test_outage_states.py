@@ -20,8 +20,10 @@ from mxbackup.outage import (
     Happening,
     Kind,
     Mail,
+    NameServer,
     Notice,
     Outage,
+    Record,
     Seen,
     State,
     after,
@@ -246,7 +248,8 @@ def test_dialogues_back_off_and_connections_do_not() -> None:
     assert pace.talk_due(state, NOW + HOUR + MINUTE), "as soon as it can be connected to again"
 
 
-_CHECKS = st.none() | st.sampled_from([Check("fine"), Check("warning"), Check("error", ("nat",))])
+_SERVERS = (NameServer("ns.org (192.0.2.53)", "answers", (Record(10, "a.org"), Record(20, "b.org", True))),)
+_CHECKS = st.none() | st.sampled_from([Check("fine"), Check("warning"), Check("error", ("nat",), _SERVERS)])
 _LOOKS = st.lists(
     st.tuples(
         st.integers(-2 * DAY, 3 * DAY) | st.just(MINUTE),

@@ -71,6 +71,11 @@ public_option = click.option(
     "--sender-domain", metavar="NAME", default="example.com", show_default=True,
     help=_("With --replay: a domain whose records say that nobody sends its mail."),
 )  # fmt: skip
+@click.option(
+    "--tested", is_flag=True,
+    help=_("Check nothing, and record that somebody has tested NAME from outside today."),
+)  # fmt: skip
+@click.option("--by", metavar="WHO", help=_("With --tested: who has tested, and how, in a few words."))
 @json_option
 @click.pass_obj
 def check(
@@ -85,11 +90,17 @@ def check(
     yes: bool,
     recipient: str | None,
     sender_domain: str,
+    tested: bool,
+    by: str | None,
     as_json: bool,
 ) -> int:
     """Check names, print what was found, and remember it when that is asked for."""
     from mxbackup.words import about_checks
 
+    if tested or by:
+        if replay or all_rules or not (tested and by) or len(wanted) != 1:
+            raise click.UsageError(_("To record a test: mxbackup check --tested NAME --by WHO"))
+        return _record_test(context, wanted[0], by)
     if replay:
         return _replay(context, wanted, recipient, sender_domain, yes=yes, as_json=as_json)
     if all_rules and wanted:
@@ -160,6 +171,14 @@ def probe(
     for line in about_probes.from_inside(probed.vantage, dialogue, question.recipient, words):
         click.echo(line)
     return 0 if about_probes.as_it_should_be(dialogue) else NO
+
+
+def _record_test(context: Context, name: str, by: str) -> int:
+    from mxbackup.service import stepping
+
+    rule = stepping.record_test(context, name, by)
+    click.echo(_("Recorded: {name} is tested from outside.", name=names.to_unicode(rule.name)))
+    return 0
 
 
 def _replay(

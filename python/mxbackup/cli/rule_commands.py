@@ -40,11 +40,11 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import actual_way
 from mxbackup.rules import PROPERTIES, About, Rule
-from mxbackup.service import changing, draining, held, knowing, outages
+from mxbackup.service import changing, draining, held, knowing, outages, stepping
 from mxbackup.service.changing import Change
 from mxbackup.service.context import Context
 from mxbackup.service.outages import Overview
-from mxbackup.words import about_draining, about_rules
+from mxbackup.words import about_draining, about_rules, about_steps
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -112,8 +112,11 @@ def show(context: Context, name: str, as_json: bool) -> None:
     rule = changing.get(context, name)
     known, mail = knowing.knowledge(context, inventory.rules)[rule.name], held.look(context.host, inventory)
     now = outages.overview(context.host, inventory, mail)
+    found = stepping.look(context, inventory, rule)
+    steps = about_steps.steps(found, rule.name, stepping.server(context, inventory), words)
     if as_json:
-        print_json({**_rule_json(rule, inventory, known, now), "queue_trouble": trouble_json(mail)})
+        told = {**_rule_json(rule, inventory, known, now), "queue_trouble": trouble_json(mail)}
+        print_json({**told, "steps": about_steps.to_json(found, steps)})
         return
     for label, value in (
         (_("Name"), rules.shown(rule) if rules.shown(rule) == rule.name else f"{rules.shown(rule)} ({rule.name})"),
@@ -126,6 +129,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
     ):
         if value:
             click.echo(labelled(label, value))
+    click.echo("\n".join(about_steps.lines(steps)))
     _print_remarks(Change(rule, inventory.rules.covering(rule.name), inventory.settings))
 
 

@@ -9,7 +9,7 @@ last check), `Outages.past` what has happened to one. May import errors.
 
 from mxbackup.outage.history import Event, Happening
 from mxbackup.outage.notices import Kind, Notice, due
-from mxbackup.outage.state import Check, Condition, Contact, GivenUp, Mail, Outage, Seen, State
+from mxbackup.outage.state import Check, Condition, Contact, GivenUp, Mail, NameServer, Outage, Record, Seen, State
 from mxbackup.outage.turning import after
 
 __all__ = [
@@ -21,8 +21,10 @@ __all__ = [
     "Happening",
     "Kind",
     "Mail",
+    "NameServer",
     "Notice",
     "Outage",
+    "Record",
     "Seen",
     "State",
     "after",

@@ -12,7 +12,11 @@ ALL = 20_000  # events that are kept
 
 
 class Happening(StrEnum):
-    """What can happen. BROKEN, WELL: of the checks; REPLAYED, ANSWERED: of a test message; all else: of an outage."""
+    """What can happen.
+
+    BROKEN and WELL are of the checks, REPLAYED and ANSWERED of a test message, TESTED of a test from outside, all else
+    of an outage.
+    """
 
     BEGUN = "begun"
     HELD = "held"
@@ -24,6 +28,7 @@ class Happening(StrEnum):
     WELL = "well"
     REPLAYED = "replayed"
     ANSWERED = "answered"
+    TESTED = "tested"
 
 
 @dataclass(frozen=True, slots=True)

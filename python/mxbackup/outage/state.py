@@ -54,11 +54,33 @@ class GivenUp(NamedTuple):
     expired: int = 0
 
 
+class Record(NamedTuple):
+    """One MX record; `ours` is whether it is of this server. The name is empty in a null MX."""
+
+    preference: int
+    name: str
+    ours: bool = False
+
+
+class NameServer(NamedTuple):
+    """A name server of a domain at the last check: `answers`, `silent` or `lame`, and the MX records that it gave."""
+
+    name: str
+    answer: str
+    records: tuple[Record, ...] = ()
+
+    @property
+    def knows_us(self) -> bool:
+        """Whether a record of this server is among them."""
+        return any(record.ours for record in self.records)
+
+
 class Check(NamedTuple):
-    """What a check found: `fine`, `warning` or `error`, and the codes of the errors."""
+    """What a check found: `fine`, `warning` or `error`, the codes of the errors, and what each name server said."""
 
     state: str
     codes: tuple[str, ...] = ()
+    servers: tuple[NameServer, ...] = ()
 
 
 class Seen(NamedTuple):
@@ -180,8 +202,15 @@ def _mail(told: list[int]) -> Mail:
 
 
 def _check(told: list[Any]) -> Check:
-    state, codes = told
-    return Check(str(state), tuple(map(str, codes)))
+    state, codes, *servers = told  # no version before 1.0 remembered name servers
+    return Check(str(state), tuple(map(str, codes)), tuple(map(_name_server, *servers)) if servers else ())
+
+
+def _name_server(told: list[Any]) -> NameServer:
+    name, answer, records = told
+    return NameServer(
+        str(name), str(answer), tuple(Record(int(number), str(host), bool(ours)) for number, host, ours in records)
+    )
 
 
 def _typed(value: Known) -> Known:

@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 from mxbackup.outage.history import Event, Happening
-from mxbackup.outage.state import AWAY, CONTACT_CODES, NO_MAIL, Check, Contact, Outage, Seen, State
+from mxbackup.outage.state import AWAY, CONTACT_CODES, NO_MAIL, Contact, Outage, Seen, State
 
 CONFIRMED = 2  # failed contacts that make an outage worth recording
 
@@ -66,7 +66,7 @@ def _away(state: State, seen: Seen, events: list[Event]) -> State:
 def _back(state: State, seen: Seen, events: list[Event]) -> State:
     if state.check and CONTACT_CODES.intersection(state.check.codes) and not seen.check:
         codes = tuple(code for code in state.check.codes if code not in CONTACT_CODES)
-        state = replace(state, check=Check(state.check.state, codes))
+        state = replace(state, check=state.check._replace(codes=codes))
     outage = state.outage
     if outage is None or outage.back:
         return state

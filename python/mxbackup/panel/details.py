@@ -9,10 +9,10 @@ from mxbackup.outage import Condition, Event, State
 from mxbackup.panel import strip
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import PROPERTIES
-from mxbackup.service import changing, knowing
+from mxbackup.service import changing, knowing, stepping
 from mxbackup.service import held as mail
 from mxbackup.service.outages import Outages, known_now
-from mxbackup.words import about_outages, about_queue, about_rules, outlook, spans
+from mxbackup.words import about_outages, about_queue, about_rules, about_steps, outlook, spans
 from mxbackup.words.lexicon import Lexicon
 
 EVENTS = 20  # of the history that are shown
@@ -45,6 +45,9 @@ def details(visit: Visit) -> Page | Redirect:
             "covered": about_rules.covered(rule, cover, words) if cover else "",
             "held": about_queue.held(waiting, words) if waiting else "",
             "troubles": [words.error(trouble) for trouble in (held.trouble, held.stopped, known.damage) if trouble],
+            "steps": about_steps.steps(
+                stepping.look(context, inventory, rule, known), rule.name, stepping.server(context, inventory), words
+            ),
             "checked": state.check.state if state and state.check else "",
             "when": spans.moment(state.checked) if state and state.check else "",
             **_past([] if known.damage else Outages(context.host).past(rule.name).events, words),

@@ -13,13 +13,15 @@ from mxbackup.esmith import files, printable
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.inventory import Invalid, Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.outage import Check, Notice, Seen, State, after, due
+from mxbackup.outage import Check, NameServer, Notice, Record, Seen, State, after, due
 from mxbackup.rules import Rule, RuleSet, names
 from mxbackup.service import inspecting, plugin
 from mxbackup.service.context import Context
 from mxbackup.service.outages import Known, Outages, States, Turn
 
 LOCK = Path("/var/lock/mxbackup-check")
+SERVERS = 16  # name servers of a domain that are remembered
+RECORDS = 16  # MX records of each
 
 # The checks bring the DNS library; the list of rules shows states without them.
 if TYPE_CHECKING:
@@ -184,5 +186,19 @@ def _seen(report: "Report", now: int) -> Seen:
 
     found = contacting.best([contacting.judge(dialogue) for dialogue in report.facts.contacts.values()])
     primary = tuple(sorted(map(str, report.facts.contacts)))
-    check = Check(report.state, report.codes)
+    check = Check(report.state, report.codes, _name_servers(report))
     return Seen(now, found.contact, found.reason, primary, asked=bool(primary), check=check)
+
+
+def _name_servers(report: "Report") -> tuple[NameServer, ...]:
+    """What is remembered of the name servers: as many, and of each as many records, as a person looks at."""
+    facts = report.facts
+    ours = {exchanger.name for exchanger in facts.ours} | facts.us.names
+    return tuple(
+        NameServer(
+            str(server.server),
+            "silent" if server.status == "silent" else "lame" if server.lame else "answers",
+            tuple(Record(number, name, name in ours) for number, name in sorted(server.exchangers)[:RECORDS]),
+        )
+        for server in facts.servers[:SERVERS]
+    )

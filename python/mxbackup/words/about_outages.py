@@ -28,6 +28,7 @@ _HAPPENINGS: Mapping[Happening, Sentence] = {
     Happening.WELL: "a check found no error any more",
     Happening.REPLAYED: "a test message is sent to the primary",
     Happening.ANSWERED: "what became of the test message: {reason}",
+    Happening.TESTED: "tested from outside by {reason}",
 }
 
 
