@@ -79,8 +79,15 @@ PROFILES = {
     ),
     "sme11": Profile(
         release="11.0",
-        parts=("systemd", "systemctl", "qpsmtpd", "postfix"),
-        services={"qpsmtpd": 25, "sqpsmtpd": 465, "uqpsmtpd": 587, "postfix": "/var/spool/postfix/public/cleanup"},
+        parts=("systemd", "systemctl", "qpsmtpd", "postfix", "manager", "wrapper", "smanager", "updates"),
+        services={
+            "qpsmtpd": 25,
+            "sqpsmtpd": 465,
+            "uqpsmtpd": 587,
+            "postfix": "/var/spool/postfix/public/cleanup",
+            "httpd-admin": 980,
+            "smanager": 982,
+        },
         provides=(
             "smeserver-base = 11.0",
             "smeserver-lib = 11.0",

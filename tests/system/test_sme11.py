@@ -2,11 +2,14 @@
 """SME 11: three real qpsmtpd take the mail in, a real Postfix behind them sends it; from install to erase."""
 
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
+from tests.system.browser import published
+from tests.system.cgi import Visitor
 from tests.system.internet import MAILSERVER
 from tests.system.machine import Sandbox, wait_until
 from tests.system.test_postfix_profile import KNOT, MX, NETWORK, ROUTE, SMARTHOST, STRANGERS, answers
@@ -136,6 +139,33 @@ def test_a_plugin_that_asks_the_primary_refuses_nothing_in_an_outage(eleven: San
     assert "durand.org" not in eleven.sh("cat /var/qmail/control/smtproutes /var/service/*/config/smtproutes", False)
     mxbackup(eleven, "remove", "durand.org")
     eleven.sh("db domains delprop durantcom.net MailServer")
+
+
+def test_a_rule_lives_and_dies_in_the_panel(eleven: Sandbox) -> None:
+    with published(eleven) as address:
+        panel = Visitor(address)
+        assert "does not run this page as root" not in panel.ask("GET")[1]
+        assert panel.submit(do="save", name="martin.fr", kind="host", smarthost="bypass")[0] == 303
+        assert accepts(eleven, "paul@martin.fr", "paul@www.martin.fr") == [True] * 3 + [False] * 3
+        assert panel.submit(do="remove", rule="martin.fr")[0] == 303
+        assert accepts(eleven, "paul@martin.fr") == [False] * 3
+    assert "mxbackup+mxbackup=route|" in eleven.sh("cat /home/e-smith/db/routes")
+
+
+def test_mail_is_delivered_within_90_seconds_of_the_return(eleven: Sandbox) -> None:
+    mxbackup(eleven, "add", "dupontnet.com", "--route", f"{ROUTE}:2640")  # where nobody listens yet
+    number = queued(eleven, "jean@dupontnet.com")
+    deferred = re.compile(rf" {number}: to=.* status=deferred")
+    wait_until(lambda: deferred.search(eleven.read(LOG)) is not None)
+    mxbackup(eleven, "tend")
+    eleven.sh(f"setsid ip netns exec others python3 {MAILSERVER} {ROUTE}:2640=accept < /dev/null > /run/back 2>&1 &")
+    back = time.monotonic()
+    sent = re.compile(rf" {number}: .*\]:2640, .* status=sent")
+    while sent.search(eleven.read(LOG)) is None:
+        assert time.monotonic() < back + 90
+        time.sleep(5)
+        mxbackup(eleven, "tend")
+    mxbackup(eleven, "remove", "dupontnet.com")
 
 
 def test_mail_is_held_told_and_keeps_its_way_after_the_erase(eleven: Sandbox) -> None:
