@@ -76,7 +76,7 @@ demo: rpm
 	@sandbox/demo
 
 screenshots: packages
-	MXBACKUP_SCREENSHOTS=docs/screenshots .venv/bin/pytest tests/system/test_panel_pages.py
+	MXBACKUP_SCREENSHOTS=docs/screenshots .venv/bin/pytest tests/system/test_panel_pages.py tests/system/test_smanager.py
 
 bench: packages
 	for profile in sme7 postfix; do \

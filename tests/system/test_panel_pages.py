@@ -61,8 +61,8 @@ def delegations(top: str) -> str:
     return "1 @ NS parent.example.net.\n" + "".join(below)
 
 
-@pytest.fixture(scope="module")
-def address(server: Sandbox) -> Iterator[str]:
+def furnish(server: Sandbox) -> None:
+    """Give a server rules, an Internet in which some of them hold, and an outage during which mail waits."""
     glue = "parent.example.net. A 192.0.2.1\ndns1.example.net. A 192.0.2.53\ndns2.example.net. A 192.0.2.54"
     parent = {"com": delegations("com"), "net": delegations("net") + glue}
     Internet(server).serve(parent, ZONES, ZONES)
@@ -72,6 +72,11 @@ def address(server: Sandbox) -> Iterator[str]:
         "Subject: Test", "", "yes", ".", "QUIT",
     )  # fmt: skip
     server.run(["python3", "-c", OUTAGE])
+
+
+@pytest.fixture(scope="module")
+def address(server: Sandbox) -> Iterator[str]:
+    furnish(server)
     with published(server) as address:
         yield address
 

@@ -11,7 +11,8 @@ from selenium.webdriver.common.by import By
 from mxbackup.words import lexicon
 from tests.system.browser import PANEL, Browser, published
 from tests.system.machine import Sandbox, wait_until
-from tests.system.test_panel_pages import axe, save, tidy  # noqa: F401 - a fixture
+from tests.system.test_panel_pages import LANGUAGES as PICTURED
+from tests.system.test_panel_pages import axe, furnish, save, tidy  # noqa: F401 - a fixture
 
 PAGE = "smanager/mxbackup"
 # What the browser asks for, and the language that it gets.
@@ -24,6 +25,7 @@ E_MAIL = {"en-us": "E-Mail", "fr": "Messagerie", "de": "E-Mail"}
 def sme10() -> Iterator[Sandbox]:
     machine = Sandbox("smanager", "sme10")
     machine.install("smeserver-mxbackup-utf8")
+    furnish(machine)
     yield machine
     machine.stop()
 
@@ -87,10 +89,12 @@ def test_the_panel_at_home(browse: Callable[..., Browser], axe: str, wanted: str
     assert browser.complaints() == []
     assert box(browser)["width"] > 1000
     assert box(browser)["height"] > 600
+    if language in PICTURED:
+        save(browser, f"smanager-{language}")
 
     with framed(browser):
         assert browser.driver.find_element(By.TAG_NAME, "h1").text == say("MX backup configuration")
-        assert say("There is no rule yet.") in browser.driver.page_source
+        assert browser.driver.find_element(By.LINK_TEXT, "dupontnet.com")
         browser.driver.execute_script(axe)
     # The rest is the manager's.
     browser.driver.execute_script(axe)
@@ -102,7 +106,7 @@ def test_the_panel_at_home(browse: Callable[..., Browser], axe: str, wanted: str
 @pytest.mark.parametrize("scripts", [True, False])
 def test_the_life_of_a_rule(sme10: Sandbox, browse: Callable[..., Browser], scripts: bool) -> None:
     say = lexicon.load("fr").text
-    name = "dupontnet.com" if scripts else "martin.fr"
+    name = "smithnet.com" if scripts else "martin.fr"
     browser = browse("fr-FR,fr", scripts=scripts)
     assert told_to_log_in(browser) is not scripts
     assert box(browser)["width"] > 1000
