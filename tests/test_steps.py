@@ -61,6 +61,8 @@ def shown(run: Run) -> str:
     return "".join(re.findall(r"(?m)^(?:\d\. |   ).*\n", out))
 
 
+VISIT = {"SCRIPT_NAME": "/x", "REMOTE_USER": "admin", "HTTP_ACCEPT_LANGUAGE": "en"}
+ONE_LINE = f"Say who has tested in one line of at most {LONGEST} characters."
 ASK_FOR_TEST = (
     f"   From any machine outside: mxbackup probe mail.durantcom.net postmaster@{NAME}. "
     f"Then record it here: mxbackup check --tested {NAME} --by WHO\n"
@@ -214,8 +216,7 @@ def test_whatever_is_remembered_is_read_or_refused(told: object) -> None:
 
 def test_the_steps_on_the_page_of_a_rule(server: Scratch) -> None:
     when = prepare(server, (GOOD, HOSTILE), event(Happening.TESTED, reason="<Jean>"))
-    environ = {"SCRIPT_NAME": "/x", "REMOTE_USER": "admin", "HTTP_ACCEPT_LANGUAGE": "en"}
-    page = Client(Panel(server.context, privileged=True)).get(f"/?page=rule&rule={NAME}", environ_overrides=environ)
+    page = Client(Panel(server.context, privileged=False)).get(f"/?page=rule&rule={NAME}", environ_overrides=VISIT)
     (found,) = re.findall(r'(?s)<ol class="mx-steps">.*?</ol>', page.text)
     light = re.compile(r"<svg width.*?</svg>")
     colours = {"#1f9d3a": "green", "#cc2222": "red", "#7a8a99": "grey"}
@@ -251,6 +252,27 @@ def test_the_steps_on_the_page_of_a_rule(server: Scratch) -> None:
     )
 
 
+def test_a_test_is_recorded_in_the_panel(server: Scratch) -> None:
+    prepare(server, (GOOD,))
+    client = Client(Panel(server.context, privileged=True))
+
+    def said(by: str) -> str:
+        page = client.get(f"/?page=rule&rule={NAME}", environ_overrides=VISIT).text
+        (form,) = re.findall(r'(?s)<li id="mx-step-test">.*?<form.*?</form>', page)
+        data = {**dict(re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', form)), "do": "tested", "by": by}
+        answer = client.post("/", data=data, environ_overrides=VISIT)
+        assert answer.headers["Location"] == f"/x?page=rule&rule={NAME}"
+        page = client.get(f"/?page=rule&rule={NAME}", environ_overrides=VISIT).text
+        (message,) = re.findall(r'role="\w+"><p>(.*?)</p>', page)
+        return f"{message} {re.findall(r'<p>(Tested .*?|No test .*?)</p>', page)}"
+
+    assert said("a\nb") == f"{ONE_LINE} ['No test of the last year is recorded.']"
+    assert said("Jean <b>").startswith(f"Recorded: {NAME} is tested from outside. ['Tested ")
+    assert [told["reason"] for told in map(json.loads, server.read("/var/lib/mxbackup/history").splitlines())] == [
+        "Jean <b>"
+    ]
+
+
 def test_a_test_is_recorded(server: Scratch, mxbackup: Run) -> None:
     prepare(server, (GOOD,))
     assert mxbackup("check", "--tested", "DupontNet.com", "--by", " Jean, telnet ") == (
@@ -266,7 +288,6 @@ def test_a_test_is_recorded(server: Scratch, mxbackup: Run) -> None:
 
 
 USAGE = "To record a test: mxbackup check --tested NAME --by WHO"
-ONE_LINE = f"Say who has tested in one line of at most {LONGEST} characters."
 
 
 @pytest.mark.parametrize(

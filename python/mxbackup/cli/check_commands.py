@@ -175,9 +175,9 @@ def probe(
 
 def _record_test(context: Context, name: str, by: str) -> int:
     from mxbackup.service import stepping
+    from mxbackup.words import about_steps
 
-    rule = stepping.record_test(context, name, by)
-    click.echo(_("Recorded: {name} is tested from outside.", name=names.to_unicode(rule.name)))
+    click.echo(about_steps.recorded(stepping.record_test(context, name, by), words))
     return 0
 
 

@@ -13,8 +13,8 @@ from mxbackup.panel.pages import form
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
-from mxbackup.service import changing, knowing
-from mxbackup.words import about_draining, about_outages, about_rules
+from mxbackup.service import changing, knowing, stepping
+from mxbackup.words import about_draining, about_outages, about_rules, about_steps
 from mxbackup.words.lexicon import Lexicon
 
 _BESIDE_DESTINATION = [prop for prop in (*SIMPLE, *ADVANCED) if prop.name != "route"]
@@ -103,6 +103,17 @@ def flush(visit: Visit) -> Redirect:
     return Redirect(Notice(True, said), query)
 
 
+def tested(visit: Visit) -> Redirect:
+    """Record that somebody has tested a rule from outside."""
+    name = visit.parameter("rule")
+    query = f"?page=rule&rule={quote(name)}"
+    try:
+        rule = stepping.record_test(visit.context, name, visit.parameter("by"))
+    except MxBackupError as error:
+        return failed(visit, error, query)
+    return Redirect(Notice(True, about_steps.recorded(rule, visit.words)), query)
+
+
 def enable(visit: Visit) -> Redirect:
     """Switch MX backup on; where it is on, put the rules into force again."""
     changing.enable(visit.context, True)
@@ -154,6 +165,7 @@ _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "save": save,
         "remove": remove,
         "flush": flush,
+        "tested": tested,
         "enable": enable,
         "disable": disable,
     }

@@ -48,6 +48,7 @@ def details(visit: Visit) -> Page | Redirect:
             "steps": about_steps.steps(
                 stepping.look(context, inventory, rule, known), rule.name, stepping.server(context, inventory), words
             ),
+            "longest": stepping.LONGEST,
             "checked": state.check.state if state and state.check else "",
             "when": spans.moment(state.checked) if state and state.check else "",
             **_past([] if known.damage else Outages(context.host).past(rule.name).events, words),

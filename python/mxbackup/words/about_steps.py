@@ -4,11 +4,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mxbackup import rules
 from mxbackup.errors import Sentence
 from mxbackup.esmith import printable
 from mxbackup.outage import NameServer, Record
 from mxbackup.outage.steps import Force, Progress, Steps
-from mxbackup.rules import names
+from mxbackup.rules import Rule, names
 from mxbackup.words import about_outages, spans
 from mxbackup.words.lexicon import Lexicon
 
@@ -57,6 +58,11 @@ def steps(found: Steps, name: str, server: str, words: Lexicon) -> list[Step]:
         _test(found, name, server or "SERVER", words),
         _drill(found, name, words),
     ]
+
+
+def recorded(rule: Rule, words: Lexicon) -> str:
+    """Return that a test is recorded."""
+    return words.text("Recorded: {name} is tested from outside.", name=rules.shown(rule))
 
 
 def lines(shown: list[Step]) -> list[str]:
