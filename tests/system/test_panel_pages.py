@@ -33,10 +33,17 @@ signal-event mxbackup-update
 OUTAGE = """
 import json, time
 now = int(time.time())
+records = [[0, "mail.martin.example.org", False], [5, "mail.durantcom.net", True]]
+servers = [
+    ["dns1.example.org (192.0.2.63)", "answers", records],
+    ["dns2.example.org (192.0.2.64)", "answers", records[:1]],
+    ["dns3.example.org (192.0.2.65)", "silent", []],
+]
 checked = {"check": ["fine", []], "checked": now - 30000}
+martin = {"check": ["warning", [], servers], "checked": now - 30000}
 names = ("dupontnet.com", "www.dupontnet.com", "xn--caf-dma.example.net")
 away = {"contact": "unreachable", "reason": "mail.martin.example.org: timed out", "since": now - 32400}
-states = {"martin.example.org": {**checked, **away}} | {name: checked for name in names}
+states = {"martin.example.org": {**martin, **away}} | {name: checked for name in names}
 events = [(-1300000, "begun"), (-1213600, "back"), (-1213500, "drained"), (-32400, "begun"), (-30000, "held")]
 told = {"begun": {"reason": "timed out"}, "drained": {"messages": 17, "waited": 86400}, "held": {"messages": 1}}
 lines = [{"time": now + at, "name": "martin.example.org", "event": e} | told.get(e, {}) for at, e in events]
