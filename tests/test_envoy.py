@@ -53,7 +53,11 @@ def probe(host: str, question: Question, port: int) -> Dialogue:
     """Answers with who it is that asks, and what."""
     with open("/proc/self/status") as status:
         ids = " ".join("/".join(line.split()[1:]) for line in status if line.startswith(("Uid", "Gid", "Groups")))
-    files = sorted(os.readlink(f"/proc/self/fd/{one}").partition(":")[0] for one in range(99) if is_open(one))
+    files = sorted(
+        os.readlink(f"/proc/self/fd/{one}").partition(":")[0]
+        for one in map(int, os.listdir("/proc/self/fd"))
+        if is_open(one)
+    )
     shown = f"450 {ids}; {' '.join(files)}"
     return Dialogue(reply=parse(shown), asked=True, control=Reply(250, ("ok",)))
 

@@ -97,7 +97,7 @@ CGI = {
 STARTING = {"clock_gettime64", "epoll_create1", "getrandom", "statx"}
 STARTING_2_4 = STARTING | {"clock_gettime", "epoll_create", "exit_group", "set_thread_area", "set_tid_address"}
 EVENT = {"pipe2", "prlimit64"}
-NETWORK = {"connect", "getsockopt", "recvfrom", "sendto", "socket"}  # socketcall(2) does all that
+NETWORK = {"connect", "getpeername", "getsockopt", "recvfrom", "sendto", "socket"}  # socketcall(2) does all that
 # What asks whether qpsmtpd is there.
 GREETING = {"connect", "getsockopt", "socket"}
 UNKNOWN_CALLS: dict[str, dict[str, set[str]]] = {
