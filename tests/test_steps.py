@@ -5,17 +5,21 @@ import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
+from mxbackup.esmith.inventory import Inventory
+from mxbackup.esmith.settings import Settings
 from mxbackup.outage import Event, Happening, NameServer, Record, State
 from mxbackup.outage.state import Check
 from mxbackup.outage.steps import Force, Progress, steps
 from mxbackup.panel.application import Panel
-from mxbackup.service import applying
+from mxbackup.rules import RuleSet
+from mxbackup.service import applying, stepping
 from mxbackup.service.stepping import LONGEST
 from mxbackup.words import about_steps, lexicon
 from tests.scratch import Scratch
@@ -63,6 +67,7 @@ def shown(run: Run) -> str:
 
 VISIT = {"SCRIPT_NAME": "/x", "REMOTE_USER": "admin", "HTTP_ACCEPT_LANGUAGE": "en"}
 ONE_LINE = f"Say who has tested in one line of at most {LONGEST} characters."
+STEPS = steps(Force.ACTIVE, State(), [])
 ASK_FOR_TEST = (
     f"   From any machine outside: mxbackup probe mail.durantcom.net postmaster@{NAME}. "
     f"Then record it here: mxbackup check --tested {NAME} --by WHO\n"
@@ -196,6 +201,18 @@ def test_what_cannot_be_read_is_not_known(server: Scratch, mxbackup: Run) -> Non
         "3. Test from outside [not known]\n"
         "4. Outage drill [not known]\n"
     )
+
+
+def test_a_server_that_cannot_tell_its_name(tmp_path: Path) -> None:
+    """On a host with qmail alone; nothing else that is known of the rule is lost by that."""
+    alone, inventory = Scratch(tmp_path), Inventory(RuleSet(), [], Settings())
+    me = alone.write("/var/qmail/control/me", "mail.durantcom.net\n")
+    assert stepping.server(alone.context, inventory) == "mail.durantcom.net"
+    me.unlink()
+    assert stepping.server(alone.context, inventory) == ""
+    me.mkdir()
+    assert stepping.server(alone.context, inventory) == ""
+    assert f"mxbackup probe SERVER postmaster@{NAME}." in about_steps.steps(STEPS, NAME, "", ENGLISH)[2].next
 
 
 def test_what_older_versions_remembered_is_read() -> None:

@@ -28,8 +28,11 @@ def look(context: Context, inventory: Inventory, rule: Rule, known: Known | None
 
 
 def server(context: Context, inventory: Inventory) -> str:
-    """Return the name that the world has for this server, as far as its settings tell; empty where they do not."""
-    return next(iter(context.kind.names(inventory.settings)), "")
+    """Return the name that the world has for this server; empty where its mail system does not tell."""
+    try:
+        return next(iter(context.kind.names(inventory.settings)), "")
+    except (HostError, OSError):
+        return ""
 
 
 def record_test(context: Context, name: str, by: str) -> Rule:
