@@ -248,6 +248,18 @@ def test_dialogues_back_off_and_connections_do_not() -> None:
     assert pace.talk_due(state, NOW + HOUR + MINUTE), "as soon as it can be connected to again"
 
 
+@given(st.lists(st.integers(0, HOUR), max_size=20), st.sampled_from(sorted(AWAY)), st.integers(0, 4))
+def test_checks_that_fail_make_no_look_rarer(checks: list[int], contact: Contact, failures: int) -> None:
+    state = State()
+    for number in range(failures):
+        state, _ = after(state, Seen(NOW - number, contact, "no", asked=True, mail=mail(1, NOW - HOUR)))
+    checked = state
+    for wait in sorted(checks):
+        checked, _ = after(checked, Seen(NOW + wait, contact, "no", asked=True, check=Check("error", ("nat",))))
+    for now in minutes(NOW, NOW + HOUR):
+        assert pace.talk_due(checked, now) == pace.talk_due(state, now)
+
+
 _SERVERS = (NameServer("ns.org (192.0.2.53)", "answers", (Record(10, "a.org"), Record(20, "b.org", True))),)
 _CHECKS = st.none() | st.sampled_from([Check("fine"), Check("warning"), Check("error", ("nat",), _SERVERS)])
 _LOOKS = st.lists(

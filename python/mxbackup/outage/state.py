@@ -132,11 +132,11 @@ class Outage:
 class State:
     """What is known of one rule.
 
-    since: when the condition became what it is. primary: the targets of the last contact. asked: when it was
-    last asked, failures: how many dialogues in a row came to nothing. mail: held at the last look. flushed: when
-    it was last made due, flushes: how often since anything of it was delivered. outage: the one that lasts. ended: the
-    one before, of whose end somebody is to be told. check: the last one, and when it was. broken: whether admin was
-    told of its errors. warned: how often admin was warned that mail expires, and for when.
+    since: when the condition became what it is. primary: the targets of the last contact. asked: when `tend` last asked
+    it, failures: how many of its dialogues in a row came to nothing. mail: held at the last look. flushed: when it was
+    last made due, flushes: how often since anything of it was delivered. outage: the one that lasts. ended: the one
+    before, of whose end somebody is to be told. check: the last one, and when it was. broken: whether admin was told of
+    its errors. warned: how often admin was warned that mail expires, and for when.
     """
 
     since: int = 0

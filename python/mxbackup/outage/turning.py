@@ -45,11 +45,17 @@ def _contacted(state: State, seen: Seen, events: list[Event]) -> State:
         contact=seen.contact,
         reason=seen.reason if away else "",
         primary=seen.primary or state.primary,
-        asked=seen.now,
-        failures=(state.failures + 1 if away else 0) if seen.asked else 0,
         flushes=0 if away else state.flushes,
     )
+    state = _paced(state, seen, away=away)
     return _away(state, seen, events) if away else _back(state, seen, events)
+
+
+def _paced(state: State, seen: Seen, *, away: bool) -> State:
+    """Only what `tend` tries makes its next try rarer: a check, by whomever and however often, does not."""
+    if seen.check:
+        return state if away else replace(state, failures=0)
+    return replace(state, asked=seen.now, failures=state.failures + 1 if away and seen.asked else 0)
 
 
 def _away(state: State, seen: Seen, events: list[Event]) -> State:
