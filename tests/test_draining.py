@@ -2,6 +2,7 @@
 """Held mail keeps its way out when its rule goes: removed, disabled, deleted by hand; and only as long as it waits."""
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from mxbackup import rules
 from mxbackup.errors import DatabaseError
 from mxbackup.esmith import files
+from mxbackup.outage import Contact, Event, Happening, Outage, State
 from mxbackup.service import applying, changing, draining
+from mxbackup.service.outages import Outages, Turn
 from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.draining import NOTHING, Waiting
 from tests.conftest import Outcome
@@ -360,6 +363,25 @@ def test_who_removes_or_disables_is_told(server: Scratch, mxbackup: Run) -> None
         f"Removed dupontnet.com.\nMessages that wait for dupontnet.com: 1. {said}",
         "",
     )
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_rule_that_is_made_anew_keeps_its_past_while_mail_of_it_waits(
+    server: Scratch, mxbackup: Run, waits: bool
+) -> None:
+    if waits:
+        wait_for(server, "jean@dupontnet.com")
+    begun = Event(int(time.time()) - 60, Happening.BEGUN, "dupontnet.com", reason="Connection refused")
+    lasting = State(contact=Contact.UNREACHABLE, outage=Outage(begun.time, "Connection refused", recorded=True))
+    Outages(server.host).update(lambda known: Turn({"dupontnet.com": lasting}, [begun]))
+    assert mxbackup("remove", "dupontnet.com")[0] == 0
+    event(server)
+    draining.end_draining(server.context)
+    assert mxbackup("add", "dupontnet.com", "--route", "192.0.2.25")[0] == 0
+    known = Outages(server.host)
+    assert known.read().states == ({"dupontnet.com": lasting} if waits else {})
+    assert known.past("dupontnet.com").events == ([begun] if waits else [])
+    assert ("Connection refused" in mxbackup("history", "dupontnet.com")[1]) is waits
 
 
 def test_who_removes_or_disables_is_told_that_the_queue_cannot_be_read(server: Scratch, mxbackup: Run) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mxbackup import rules
-from mxbackup.errors import HostError, InvalidInput
+from mxbackup.errors import DatabaseMissing, HostError, InvalidInput
 from mxbackup.esmith import printable
 from mxbackup.esmith.database import Database, log_to_syslog
 from mxbackup.esmith.inventory import Inventory
@@ -57,7 +57,10 @@ def stamp(context: Context, name: str) -> str:
 
 
 def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
-    """Record a new rule. Raises InvalidRule, DatabaseError, HostError."""
+    """Record a new rule. One that was removed and still drains keeps its past, as the mail of it that waits does.
+
+    Raises InvalidRule, DatabaseError, HostError.
+    """
 
     def change(domains: Database) -> Change:
         near = records.near(domains, rule.name)
@@ -68,9 +71,11 @@ def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
         return Change(rule, near.covering(rule.name), current)
 
     context.prepare(event)
+    drains = _drains(context, rule)
     done = context.domains.update(change)
     context.draining.forget([rule.name])
-    _forget_past(context, rule)
+    if not drains:
+        _forget_past(context, rule)
     context.signal(event, "mxbackup-create", rule.name)
     return done
 
@@ -163,6 +168,14 @@ def _waiting(context: Context, domains: Database, key: str, current: Settings) -
     if not current.routes or (current.enabled and records.near(domains, key).covering(key)):
         return NOTHING
     return waiting(context, lambda name: records.near(domains, name).nearest(name) == rule)
+
+
+def _drains(context: Context, rule: Rule) -> bool:
+    """Whether a rule of the name was removed and mail of it still waits."""
+    try:
+        return context.inventory().draining.get(rule.name) is not None
+    except DatabaseMissing:  # there was none
+        return False
 
 
 def _forget_past(context: Context, rule: Rule) -> None:
