@@ -157,6 +157,10 @@ def of_postfix(server: Scratch) -> Iterator[Finding]:
     """A main.cf that names none of our tables, and accepts and refuses on its own."""
     settings = "mynetworks = 0.0.0.0/0\nsmtpd_relay_restrictions = permit_mx_backup\nrelay_recipient_maps = hash:/x\n"
     learning = [rules.make(f"{word}.test", recipients="learn", unknown=word) for word in ("accept", "defer")]
+    strict = "smtpd_recipient_restrictions = reject_unverified_recipient, permit\n"
+    yield from maincf.findings(plain_postfix(server.root / "postfix", strict).host, RuleSet(learning))
+    refusing = "smtpd_relay_restrictions = reject\n"
+    yield from maincf.findings(plain_postfix(server.root / "postfix", refusing).host, RuleSet(learning))
     for more in ("address_verify_map =\n", "unverified_recipient_defer_code = 250\n"):
         postfix = plain_postfix(server.root / "postfix", settings + more)
         yield from maincf.findings(postfix.host, RuleSet(learning))

@@ -11,7 +11,9 @@ from mxbackup import rules
 from mxbackup.check.facts import Facts, Us
 from mxbackup.check.findings import judge, ourplace
 from mxbackup.check.published import Exchanger
+from mxbackup.errors import HostError
 from mxbackup.esmith.settings import Settings
+from mxbackup.hosts import maincf
 from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import ServerFacts
@@ -139,6 +141,18 @@ ROWS: list[tuple[Facts, list[str]]] = [
     (
         replace(FINE, us=replace(SERVER, outdated=(Path("/x"),)), rule=RULE, expected_route=ROUTED),
         ["error not-in-force"],
+    ),
+    (
+        replace(FINE, us=replace(SERVER, stopped=HostError("{service} is not running.", service="Postfix")), rule=RULE),
+        ["error not-running"],
+    ),
+    (
+        replace(FINE, us=replace(SERVER, mistakes=(maincf.MX_BACKUP.found(Path("/x"), parameter="y"),)), rule=RULE),
+        ["warning permit-mx-backup"],
+    ),
+    (
+        replace(FINE, us=replace(SERVER, mistakes=(maincf.MX_BACKUP.found(Path("/x"), parameter="y"),))),
+        ["error no-rule"],
     ),
     (replace(FINE, us=SERVER, delivery=BOUNCED), ["error no-rule", "error bounce"]),
     (replace(FINE, delivery=Delivery(Verdict.LOOP, "", (TARGET,))), ["error loop"]),

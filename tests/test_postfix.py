@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mxbackup import rules
 from mxbackup.errors import HostError
 from mxbackup.esmith import postfix
+from mxbackup.hosts import maincf
+from mxbackup.rules import RuleSet
 from mxbackup.service import applying
 from mxbackup.targets.block import BEGIN, END
 from tests.conftest import Outcome
@@ -347,3 +350,34 @@ def test_what_postfix_learns_is_to_outlast_a_restart(tmp_path: Path, mxbackup: R
     mxbackup("set", "dupontnet.com", "--recipients", "learn")
     mxbackup("apply", "--configure")
     assert "address_verify_map is empty" in mxbackup("status")[1]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "found"),
+    [
+        ("smtpd_recipient_restrictions", "permit_mynetworks, reject", "refuses-all"),
+        ("smtpd_relay_restrictions", "permit_mynetworks, reject", "refuses-all"),
+        ("smtpd_relay_restrictions", "permit_mynetworks, permit_auth_destination, reject", ""),
+        ("smtpd_recipient_restrictions", "warn_if_reject reject, permit", ""),
+        ("smtpd_recipient_restrictions", "reject_unverified_recipient", "asks-primary"),
+    ],
+)
+def test_what_refuses_before_a_rule_is_asked(
+    tmp_path: Path, mxbackup: Run, parameter: str, value: str, found: str
+) -> None:
+    host = plain_postfix(tmp_path / "host", f"{MAIN_CF}{parameter} = {value}\n").host
+    assert [finding.id for finding in maincf.findings(host, RuleSet())] == []
+    rules_ = RuleSet([rules.make("dupontnet.com")])
+    ids = {finding.id for finding in maincf.findings(host, rules_)} - {"postfix-not-configured"}
+    assert ids == ({found} if found else set())
+
+
+def test_recipients_that_are_permitted_before_ours_are_asked(tmp_path: Path) -> None:
+    ours = f"check_recipient_access hash:{DIRECTORY}/recipients"
+    values = f"smtpd_recipient_restrictions = permit_auth_destination, {ours}"
+    host = plain_postfix(tmp_path / "host", f"{MAIN_CF}{values}\n").host
+    listed = RuleSet([rules.make("dupontnet.com", recipients="list")])
+    assert "recipients-permitted" in {finding.id for finding in maincf.findings(host, listed)}
+    assert "recipients-permitted" not in {
+        finding.id for finding in maincf.findings(host, RuleSet([rules.make("dupontnet.com")]))
+    }

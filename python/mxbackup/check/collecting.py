@@ -168,6 +168,9 @@ def checker_for(
     else:
         routes = kind.routes()
     us = us_at(kind, settings, public, outdated, plugin)
+    if outdated is not None:
+        mistakes = tuple(found for found in kind.findings(rules) if found.severity != Severity.NOTE)
+        us = replace(us, mistakes=mistakes, stopped=None if planned else kind.queue.stopped())
     return Checker(dns_at(kind, nameservers), us, routes, ours=ours)
 
 

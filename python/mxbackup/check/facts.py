@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mxbackup.check.published import Exchanger, Published
-from mxbackup.errors import Finding
+from mxbackup.errors import Finding, HostError
 from mxbackup.esmith.host import UPDATE
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.interfaces import Network, Own
@@ -25,6 +25,7 @@ class Us:
     machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
     asks our plugin about recipients. `kinds` are the mail systems that may be here, `more` and `less` the networks that
     some of them read: see `interfaces.Own`. `lifetime` is for how many seconds held mail is tried.
+    `mistakes` are in what the mail system is told beside our files; `stopped` is why it sends nothing.
     """
 
     interfaces: frozenset[str]
@@ -37,6 +38,8 @@ class Us:
     more: tuple[Network, ...] = ()
     less: tuple[Network, ...] = ()
     lifetime: int = 604_800
+    mistakes: tuple[Finding, ...] = ()
+    stopped: HostError | None = None
 
     def known_to(self, kind: MailSystem) -> Container[str]:
         """Return the addresses that this mail system takes for its own."""

@@ -17,6 +17,7 @@ class Settings:
     `public_addresses` are those that lead to this server from outside where it stands behind NAT. `language` is the
     server's, as in `fr_FR.UTF-8`. `routes` is whether the routes of rules count here: Postfix has its own, and some
     hosts have no template for `smtproutes`. `qmail` is what its control files say of the mail that stays here.
+    `administrator` is the mailbox of whom this server tells what is wrong.
     """
 
     enabled: bool = True
@@ -27,6 +28,7 @@ class Settings:
     local_domains: frozenset[str] = frozenset()
     public_addresses: frozenset[str] = frozenset()
     language: str = ""
+    administrator: str = "admin"
     routes: bool = True
     qmail: LocalMail = field(default_factory=LocalMail)
 

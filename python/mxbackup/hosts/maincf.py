@@ -68,6 +68,25 @@ DEFERRED_WHEN_DOWN = FindingKind(
     source="postconf(5)",
 )  # fmt: skip
 
+REFUSES_ALL = FindingKind(
+    "refuses-all", Severity.ERROR,
+    "{word} in {parameter} refuses all mail from elsewhere, that of the rules too.",
+    "Put permit_auth_destination before it.",
+    source="postconf(5)",
+)  # fmt: skip
+ASKS_PRIMARY = FindingKind(
+    "asks-primary", Severity.WARNING,
+    "reject_unverified_recipient in {parameter} asks the primary about each recipient: while it is away, mail is put "
+    "off and not held here.",
+    "Take it out, and let the rules that want it learn: mxbackup set NAME --recipients learn",
+    source="postconf(5)",
+)  # fmt: skip
+PERMITS_ALL = FindingKind(
+    "recipients-permitted", Severity.WARNING,
+    "{word} in {parameter} stands before our tables: rules with a list, or that learn, accept every recipient.",
+    "Put it behind them, or take it out.",
+    source="postconf(5)",
+)  # fmt: skip
 FORGETFUL = FindingKind(
     "recipients-forgotten", Severity.WARNING,
     "address_verify_map is empty, so what Postfix learns of recipients is forgotten when it is restarted: in an "
@@ -168,7 +187,9 @@ def findings(host: Host, rules: RuleSet) -> list[Finding]:
     """Return what is missing, and what accepts mail besides the rules, or refuses it. Raises HostError."""
     missing = [NOT_NAMED.found(PATH, parameter=change.name) for change in changes(host, rules)]
     learning = postfix.parameters(host, DEFER_CODE, VERIFIED)
-    return [*missing, *besides(host), *_when_down(learning, rules)]
+    restrictions = postfix.parameters(host, *RESTRICTIONS)
+    found = [finding for name in RESTRICTIONS for finding in _restricted(name, restrictions.get(name, ""), rules)]
+    return [*missing, *besides(host), *found, *_when_down(learning, rules)]
 
 
 def besides(host: Host) -> Iterator[Finding]:
@@ -181,6 +202,24 @@ def besides(host: Host) -> Iterator[Finding]:
         yield OPEN_NETWORK.found(PATH, network=network)
     if values["relay_recipient_maps"]:
         yield REFUSED_RECIPIENTS.found(PATH)
+
+
+def _restricted(parameter: str, value: str, rules: RuleSet) -> Iterator[Finding]:
+    """What a list of restrictions does to mail for the rules before, or instead of, asking our tables."""
+    particular = parameter == RECIPIENTS and any(rule.recipients != Recipients.ANY for rule in rules)
+    warned = False  # of the word behind it, only
+    for word in items(value) if rules else ():
+        if word in ("reject", "defer") and not warned:
+            yield REFUSES_ALL.found(PATH, word=word, parameter=parameter)
+        if word == "reject_unverified_recipient" and not warned:
+            yield ASKS_PRIMARY.found(PATH, parameter=parameter)
+        if f":{DIRECTORY}/" in word:
+            particular = False
+        if word in ("permit", "permit_auth_destination"):
+            if particular:
+                yield PERMITS_ALL.found(PATH, word=word, parameter=parameter)
+            return
+        warned = word == "warn_if_reject"
 
 
 def _when_down(values: Mapping[str, str], rules: RuleSet) -> Iterator[Finding]:

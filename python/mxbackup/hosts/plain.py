@@ -9,6 +9,9 @@ from mxbackup.hosts.kind import HostKind, statuses_of
 from mxbackup.recipients.policies import Known
 from mxbackup.targets.target import Target, TargetStatus
 
+# Who has a mailbox on every server that takes mail (RFC 5321 section 4.5.1); admin is e-smith's.
+POSTMASTER = "postmaster"
+
 
 class Plain(HostKind):
     """What is the same whatever the mail system is. `first` is the target that is told of when `plan` fails."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from mxbackup.esmith.host import CONTROL
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
-from mxbackup.hosts.plain import Plain
+from mxbackup.hosts.plain import POSTMASTER, Plain
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.targets import controlfile, morercpthosts, rcpthosts, registry, smtproutes
 from mxbackup.targets.controlfile import FileChange
@@ -24,7 +24,7 @@ class PlainQmail(Plain):
 
     def settings(self, found: Settings) -> Settings:
         """The smart host stands in `smtproutes`."""
-        return replace(found, smarthost=smtproutes.smarthost(self.host))
+        return replace(found, smarthost=smtproutes.smarthost(self.host), administrator=POSTMASTER)
 
     def targets(self) -> list[Target]:
         """Those that stand in control files."""

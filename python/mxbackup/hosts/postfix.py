@@ -13,7 +13,7 @@ from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.postfix import SettingChange
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import maincf
-from mxbackup.hosts.plain import Plain
+from mxbackup.hosts.plain import POSTMASTER, Plain
 from mxbackup.hosts.postfix_sends import SendsByPostfix
 from mxbackup.recipients.policies import NOTHING, Known
 from mxbackup.rules import RuleSet
@@ -32,7 +32,7 @@ class PlainPostfix(SendsByPostfix, Plain):
         """The smart host is relayhost, as main.cf has it; what is local is what Postfix delivers itself."""
         values = postfix.parameters(self.host, "relayhost", *maincf.LOCAL)
         local = replace(found.qmail, names=maincf.local_names(values))
-        return replace(found, smarthost=values["relayhost"], qmail=local)
+        return replace(found, smarthost=values["relayhost"], qmail=local, administrator=POSTMASTER)
 
     def names(self, settings: Settings) -> list[str]:
         """The one that it greets with."""

@@ -48,7 +48,7 @@ def letter(
     except QueueError:
         hold = None
     domain = settings.domain_name
-    return replace(found, hold=hold, admin=f"admin@{domain}" if domain else f"postmaster@{found.server}")
+    return replace(found, hold=hold, admin=f"{settings.administrator}@{domain or found.server}")
 
 
 def _names(context: Context, settings: Settings) -> list[Name]:

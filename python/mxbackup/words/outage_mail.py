@@ -58,7 +58,7 @@ _OWNERS: Mapping[Kind, tuple[Sentence, Sentence]] = {
 
 
 def of_outage(notice: Notice, settings: Settings, words: Lexicon) -> EmailMessage:
-    """Return the mail to `admin` about one outage."""
+    """Return the mail to the administrator about one outage."""
     said = _params(notice, settings, words)
     went_back = (_REFUSED,) * bool(notice.refused) + (_EXPIRED,) * bool(notice.expired)
     sentences = (*_BODIES[notice.kind], *went_back)
@@ -70,7 +70,7 @@ def of_outage(notice: Notice, settings: Settings, words: Lexicon) -> EmailMessag
 def of_checks(
     notices: Sequence[Notice], reports: "Mapping[str, Report]", settings: Settings, words: Lexicon
 ) -> EmailMessage:
-    """Return the one mail to `admin` about all rules whose checks turned, with the reports of those with errors."""
+    """Return the one mail to the administrator about all rules whose checks turned, with reports of bad ones."""
     from mxbackup.words import about_checks
 
     subjects = [words.text(SUBJECTS[notice.kind], **_params(notice, settings, words)) for notice in notices]
@@ -116,4 +116,5 @@ def _params(notice: Notice, settings: Settings, words: Lexicon) -> dict[str, obj
 
 
 def _admin(settings: Settings) -> str:
-    return f"admin@{settings.domain_name}" if settings.domain_name else "admin"
+    admin = settings.administrator
+    return f"{admin}@{settings.domain_name}" if settings.domain_name else admin

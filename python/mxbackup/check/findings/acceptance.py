@@ -21,6 +21,11 @@ NOT_IN_FORCE = FindingKind(
     "The rules as they are now are not in force. These files do not hold them: {paths}",
     "Run: {command}",
 )  # fmt: skip
+NOT_RUNNING = FindingKind(
+    "not-running", Severity.ERROR,
+    "{reason} Mail for {name} is not sent on until it does.",
+    "Start it, or see its log.",
+)  # fmt: skip
 
 
 def accepted_here(facts: Facts) -> Iterator[Finding]:
@@ -34,3 +39,7 @@ def accepted_here(facts: Facts) -> Iterator[Finding]:
         yield DISABLED.found(name=facts.name)
     elif us.outdated:
         yield NOT_IN_FORCE.found(name=facts.name, paths=", ".join(map(str, us.outdated)), command=us.update)
+    if facts.rule is not None and us.settings.enabled:
+        yield from us.mistakes
+        if us.stopped:
+            yield NOT_RUNNING.found(name=facts.name, reason=us.stopped)
