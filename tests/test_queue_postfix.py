@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from mxbackup.queue.postfix.renewing import Term
 from tests.heldmail import DATA
 from tests.postfixhost import DEFERRED, held, plain_postfix
 from tests.scratch import Scratch
+
+Run = Callable[..., tuple[int, str, str]]
 
 RECORDED = (DATA / "postfix-queue.jsonl").read_text().splitlines()
 ARRIVAL = 1_795_534_020
@@ -232,6 +235,27 @@ def test_a_postfix_that_does_not_run_is_told(server: Scratch) -> None:
     assert str(kind_of(server.host).queue.stopped()) == "Postfix is not running."
     server.script("/usr/sbin/postfix", "exit 0")
     assert kind_of(server.host).queue.stopped() is None
+
+
+def test_who_flushes_what_is_on_hold_is_told(noting: Scratch, mxbackup: Run) -> None:
+    noting.write("/etc/mxbackup/domains", "dupontnet.com=mxbackup|Kind|domain|Route|127.0.0.1:9\n")
+    noting.script(
+        "/usr/sbin/postqueue", f'[ "$3" = -j ] && exec cat "{noting.root}/queue"; echo "$3" >> "{noting.root}/calls"'
+    )
+    noting.write("/queue")
+    assert mxbackup("flush") == (0, "No mail is held.\n", "")
+    for ident in ("A000001", "A000002"):
+        held(noting, ident, "jean@dupontnet.com", queue_name="hold")
+    said = (
+        "Messages that the administrator has put on hold: 2. They are not tried before they are released: "
+        "postsuper -H ALL\n"
+    )
+    assert mxbackup("flush") == mxbackup("flush", "dupontnet.com") == (0, said, "")
+    assert calls(noting) == []
+    held(noting, "A000003", "jean@dupontnet.com")
+    due = "To be tried now, by postqueue -i: the mail held for dupontnet.com. See: mxbackup queue\n"
+    assert mxbackup("flush", "dupontnet.com") == (0, due + said, "")
+    assert calls(noting) == ["-i"]
 
 
 # Kept beyond the lifetime

@@ -97,8 +97,10 @@ def flush(context: Context, wanted: tuple[str, ...], force: bool) -> int:
     done = tending.flush(context, wanted, force=force)
     if done.names:
         _print_flushed(done.names, done.used)
-    elif not done.refusing:
+    elif not done.refusing and not done.on_hold:
         click.echo(_("No mail is held."))
+    if done.on_hold:
+        click.echo(about_queue.on_hold(done.on_hold, words))
     for name, reason in done.refusing.items():
         click.echo(f"mxbackup: {about_outages.refusing(name, reason, words)}", err=True)
     return NOT_POSSIBLE if done.refusing else 0

@@ -14,7 +14,7 @@ from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
 from mxbackup.service import changing, knowing, stepping
-from mxbackup.words import about_draining, about_outages, about_rules, about_steps
+from mxbackup.words import about_draining, about_outages, about_queue, about_rules, about_steps
 from mxbackup.words.lexicon import Lexicon
 
 _BESIDE_DESTINATION = [prop for prop in (*SIMPLE, *ADVANCED) if prop.name != "route"]
@@ -97,6 +97,8 @@ def flush(visit: Visit) -> Redirect:
         return failed(visit, error, query)
     if name in done.refusing:
         return Redirect(Notice(False, about_outages.refusing(name, done.refusing[name], visit.words)), query)
+    if not done.names and done.on_hold:
+        return Redirect(Notice(False, about_queue.on_hold(done.on_hold, visit.words)), query)
     if not done.names:
         return Redirect(Notice(True, visit.words.text("No mail is held.")), query)
     said = visit.words.text("The mail for {name} is tried now. Look again in a minute.", name=names.to_unicode(name))

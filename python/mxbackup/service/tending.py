@@ -60,11 +60,15 @@ def tend(context: Context, log: Log = log_to_syslog) -> Tended | None:
 
 @dataclass(frozen=True)
 class Flushed:
-    """The rules whose mail was made due, and by what; and those whose primary would refuse it for good, and how."""
+    """The rules whose mail was made due, and by what; and those whose primary would refuse it for good, and how.
+
+    on_hold: how many messages were left, as the administrator has put them on hold.
+    """
 
     names: tuple[str, ...] = ()
     used: str = ""
     refusing: Mapping[str, str] = field(default_factory=dict)
+    on_hold: int = 0
 
 
 def flush(context: Context, wanted: Collection[str] = (), *, force: bool = False) -> Flushed:
@@ -75,23 +79,25 @@ def flush(context: Context, wanted: Collection[str] = (), *, force: bool = False
     """
     look = _Look(context, log_to_syslog)
     inventory = context.inventory()
-    reading = seeing.moving(held.read(context.host, inventory))
-    summary = held.summary(reading, inventory)
-    names = {mail.name for mail in summary.rules}
-    if wanted:
-        names &= held.chosen(tuple(wanted), inventory, held.HeldMail(summary))
+    everything = held.read(context.host, inventory)
+    summary = held.summary(everything, inventory)
+    chosen = held.chosen(tuple(wanted), inventory, held.HeldMail(summary))
+    mails = [mail for mail in summary.rules if mail.name in chosen or not wanted]
+    on_hold = sum(mail.frozen for mail in mails)
+    names = {mail.name for mail in mails if mail.frozen < mail.messages}
     if not names:
-        return Flushed()
+        return Flushed(on_hold=on_hold)
+    reading = seeing.moving(everything)
     recipients = seeing.recipients(reading.messages, inventory)
     found = look.primaries(inventory).look(sorted(names), () if force else names, recipients)
     refusing = {name: one.reason for name, one in found.items() if one.for_good}
     names -= refusing.keys()
     if not names:
-        return Flushed(refusing=refusing)
+        return Flushed(refusing=refusing, on_hold=on_hold)
     used = look.make_due(names, found, reading, inventory)
     now = int(time.time())
     look.outages.each(names, lambda state: replace(state, flushed=now, flushes=state.flushes + 1))
-    return Flushed(tuple(sorted(names)), used, refusing)
+    return Flushed(tuple(sorted(names)), used, refusing, on_hold)
 
 
 @dataclass

@@ -88,6 +88,15 @@ def without_rule(summary: Summary, words: Lexicon) -> str:
     )
 
 
+def on_hold(messages: int, words: Lexicon) -> str:
+    """Return that so many messages are not tried, and how they are let go (postsuper(1))."""
+    return words.text(
+        "Messages that the administrator has put on hold: {messages}. They are not tried before they are released: "
+        "postsuper -H ALL",
+        messages=messages,
+    )
+
+
 def _next(mail: Held, words: Lexicon) -> str:
     if mail.frozen == mail.messages:
         return words.text("on hold")
