@@ -14,6 +14,7 @@ import pytest
 from mxbackup.smtp.client import Dialogue, Question, probe, sample_message
 from mxbackup.smtp.replies import Outcome, Reply
 from mxbackup.smtp.session import UnknownHost
+from mxbackup.words import about_probes, lexicon
 
 Serve = Callable[[Callable[[socket.socket], None]], int]
 BANNER = b"220 sme.durantcom.net mailfront ESMTP\r\n"
@@ -331,3 +332,20 @@ def test_a_resolver_that_takes_all_of_the_time(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     dialogue = probe("mail.example.com", Question("jean@example.com"), 25, 0.1)
     assert (dialogue.outcome, dialogue.late) == (Outcome.UNREACHABLE, True)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "stranger", "denied"),
+    [
+        (b"250 ok", b"454 4.7.1 <tomy@example.net>: Relay access denied", True),
+        (b"451 4.7.1 Greylisted", b"451 4.7.1 Greylisted", False),
+        (b"250 ok", b"451 4.3.0 Temporary lookup failure", False),
+        (b"250 ok", b"250 ok", False),
+    ],
+)
+def test_a_refusal_for_now_is_one(serve: Serve, recipient: bytes, stranger: bytes, denied: bool) -> None:
+    answers = {"RCPT TO:<tomy": stranger + b"\r\n", "RCPT TO:<jean": recipient + b"\r\n"}
+    found = probe("127.0.0.1", QUESTION, serve(scripted(answers)))
+    assert (found.denied, about_probes.as_it_should_be(found)) == (denied, denied)
+    said = "\n".join(about_probes.verdict(found, QUESTION, lexicon.load("en-us")))
+    assert ("Good: tomy@example.net is refused, if only for now: 454 4.7.1" in said) == denied

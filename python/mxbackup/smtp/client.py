@@ -67,6 +67,15 @@ class Dialogue:
     address: str = ""
 
     @property
+    def denied(self) -> bool:
+        """Whether `refuse` was refused, be it for now only: Postfix says 454 4.7.1 by defer_unauth_destination.
+
+        Greylisting says alike, of everybody: it does not while the recipient is accepted (RFC 3463 section 3.8).
+        """
+        by_policy = self.outcome == Outcome.ACCEPTED and any(code.startswith("4.7.") for code in self.refuse.enhanced)
+        return self.refuse.outcome == Outcome.REFUSED or (self.refuse.outcome == Outcome.DEFERRED and by_policy)
+
+    @property
     def late(self) -> bool:
         """Whether the server took longer than it was given, and might have answered with more time."""
         return isinstance(self.trouble, Late)

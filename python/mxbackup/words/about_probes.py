@@ -16,7 +16,7 @@ def as_it_should_be(dialogue: Dialogue) -> bool:
     """Whether the recipient is accepted, the other address refused, and the message, if there was one, taken."""
     return (
         dialogue.outcome == Outcome.ACCEPTED
-        and dialogue.refuse.outcome == Outcome.REFUSED
+        and dialogue.denied
         and dialogue.sent in (None, Outcome.ACCEPTED)
         and dialogue.trouble is None
     )
@@ -61,6 +61,8 @@ def _refused(dialogue: Dialogue, question: Question, words: Lexicon) -> Iterator
         case Outcome.ACCEPTED:
             yield words.text("BAD: {address} is accepted, so this server may be an open relay.", **params)
             yield words.text("The test counts only from outside: not from that server's own network.")
+        case Outcome.DEFERRED if dialogue.denied:
+            yield words.text("Good: {address} is refused, if only for now: {reply}", **params)
         case Outcome.DEFERRED:
             yield words.text("Not known: the server puts {address} off: {reply}", **params)
         case _:
