@@ -46,7 +46,7 @@ SYSTEMS: Sequence[System] = (
         "qpsmtpd",
         ("https://github.com/smtpd/qpsmtpd/blob/master/plugins/whitelist",),
         "An entry also stands for every address that begins like it, and qpsmtpd takes mail for any domain from "
-        "there: this server brings none but yours.",
+        "there: the backup brings none but yours.",
     ),
     System(
         "postfix",
@@ -62,14 +62,15 @@ SYSTEMS: Sequence[System] = (
             "https://rspamd.com/doc/modules/external_relay.html",
             "https://rspamd.com/doc/configuration/options.html",
         ),
-        "SPF, DMARC and block lists then judge the client that brought the mail to this server.",
+        "SPF, DMARC and block lists then no longer judge the backup; they judge the client that brought it the mail, "
+        "where rspamd finds its address in the header.",
     ),
     System(
         "spamassassin",
         "SpamAssassin",
         ("Mail::SpamAssassin::Conf(3)", "https://wiki.apache.org/spamassassin/TrustPath"),
-        "SPF and block lists then judge the client that brought the mail to this server. If there are no such lines "
-        "yet, name the networks of your own servers in both, too.",
+        "Block lists then judge the client that brought the mail to the backup, and SPF does not judge the backup. If "
+        "there are no such lines yet, name the networks of your own servers in both, too.",
     ),
     System(
         "fail2ban",
@@ -85,7 +86,7 @@ SYSTEMS: Sequence[System] = (
             "https://learn.microsoft.com/exchange/mail-flow-best-practices/use-connectors-to-configure-mail-flow/"
             "enhanced-filtering-for-connectors",
         ),
-        "Enhanced filtering for connectors then judges the client that brought the mail to this server.",
+        "Enhanced filtering for connectors then judges the client that brought the mail to the backup.",
         ipv6=False,
     ),
     System(
