@@ -102,6 +102,20 @@ def test_disabled_there_is_no_block(server: Scratch, mxbackup: Callable[..., Out
     assert controls(server) == before
 
 
+def test_before_an_erase_the_block_goes_and_the_rule_stays(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
+    mxbackup("add", "dupontnet.com", "--route", "192.0.2.1")
+    mxbackup("apply")
+    assert mxbackup("apply", "--leave") == (
+        0,
+        f"changed {CONTROL}/smtproutes\nchanged {CONTROL}/rcpthosts\nNo new mail is accepted for the rules, which "
+        "stay recorded. Messages that wait and keep their way: 0.\n",
+        "",
+    )
+    assert BEGIN not in server.read(f"{CONTROL}/rcpthosts") + server.read(f"{CONTROL}/smtproutes")
+    mxbackup("apply")
+    assert BLOCK in server.read(f"{CONTROL}/rcpthosts")
+
+
 def test_a_dry_run_is_a_diff(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
     server.write(f"{CONTROL}/rcpthosts", "durantcom.net")
     mxbackup("add", "dupontnet.com", "--kind", "host", "--route", "192.0.2.1:26")

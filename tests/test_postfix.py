@@ -195,6 +195,37 @@ def test_disabling_keeps_the_way_of_what_waits(server: Scratch, mxbackup: Run) -
     )
 
 
+ERASED = "No new mail is accepted for the rules, which stay recorded. Messages that wait and keep their way: {}."
+STAY = f"main.cf goes on naming the tables in {DIRECTORY}, which have to stay there as long as it does."
+
+
+def test_before_an_erase_acceptance_ends_and_the_way_of_what_waits_stays(server: Scratch, mxbackup: Run) -> None:
+    assert mxbackup("apply", "--leave") == (0, "", "")
+    mxbackup("add", "dupontnet.com", "--route", "192.0.2.7")
+    mxbackup("add", "martin.fr", "--route", "192.0.2.8", "--recipients", "list")
+    mxbackup("apply", "--configure")
+    held(server, "4X0001", "jean@dupontnet.com")
+    recorded, before, main_cf = server.read("/etc/mxbackup/domains"), tables(server), server.read(MAIN)
+    mxbackup("apply", "--leave", "--dry-run")
+    assert tables(server) == before
+    names = "transport", "recipient_domains", "relay_domains"
+    said = "".join(f"changed {DIRECTORY}/{name}\n" for name in names)
+    assert mxbackup("apply", "--leave") == (0, f"{said}{ERASED.format(1)} {STAY}\n", "")
+    left = {name: text for name, text in tables(server).items() if text and name not in PATTERNS}
+    assert left == {"transport": block("dupontnet.com\t:[192.0.2.7]:25", ".dupontnet.com\t:[192.0.2.7]:25")}
+    assert (server.read("/etc/mxbackup/domains"), server.read(MAIN)) == (recorded, main_cf)
+    mxbackup("apply")
+    assert tables(server) == before
+
+
+def test_before_an_erase_it_is_told_that_the_queue_cannot_be_read(server: Scratch, mxbackup: Run) -> None:
+    mxbackup("add", "dupontnet.com", "--route", "192.0.2.7")
+    mxbackup("apply")
+    server.script("/usr/sbin/postqueue", "echo no queue >&2; exit 69")
+    assert mxbackup("apply", "--leave")[1].splitlines()[1:] == [ERASED.format("not known")]
+    assert (tables(server)["relay_domains"], tables(server)["transport"] != "") == ("", True)
+
+
 def test_a_queue_that_cannot_be_read_lets_go_of_nothing(server: Scratch, mxbackup: Run) -> None:
     mxbackup("add", "dupontnet.com", "--route", "192.0.2.7")
     mxbackup("apply", "--configure")

@@ -386,14 +386,32 @@ def test_recipients_are_learnt_by_postfix_itself(debian: Sandbox, unknown: str, 
     assert [reply(debian, f"{name}@{unknown}.durand.org") for name in ("jean", "nobody")] == ["250", answer]
 
 
-def test_erasing_leaves_the_rules_in_force_and_says_so(new_sandbox: Callable[..., Sandbox]) -> None:
+@pytest.mark.parametrize("erase", ["-r", "-P"])
+def test_erased_it_accepts_nothing_and_mail_that_waits_keeps_its_way(
+    new_sandbox: Callable[..., Sandbox], erase: str
+) -> None:
     debian = new_sandbox("postfix")
     [package] = DIST.glob("mxbackup_*_all.deb")
     debian.run(["dpkg", "-i", str(package)])
     debian.sh("postconf -e 'mynetworks = 192.0.2.200/32'; postfix reload")
-    mxbackup(debian, "add", "dupontnet.com")
+    mxbackup(debian, "add", "dupontnet.com", "--route", "127.0.0.1:2642")  # where nobody listens
+    mxbackup(debian, "add", "martin.fr", "--recipients", "list")
     mxbackup(debian, "apply", "--configure")
-    erased = debian.run(["dpkg", "-r", "mxbackup"]).stdout
-    assert "the rules stay in force as they stand in the mail files" in erased
+    send(debian, "jean@dupontnet.com")
+    main_cf = debian.read("/etc/postfix/main.cf")
+    debian.run(["dpkg", "-i", str(package)])  # an update
+    assert accepts(debian, "jean@dupontnet.com", "tomy@hotmail.com") == [True, False]
+    erased = debian.run(["env", "LC_ALL=fr_FR.UTF-8", "dpkg", erase, "mxbackup"]).stdout
+    assert [line for line in erased.splitlines() if "main.cf" in line] == [
+        "Aucun nouveau courrier n’est accepté pour les règles, qui restent enregistrées. Messages en attente qui "
+        "gardent leur chemin\u00a0: 1. main.cf nomme toujours les tables dans /etc/postfix/mxbackup, qui doivent y "
+        "rester aussi longtemps."
+    ]
     assert debian.sh("ls -d /usr/share/mxbackup /usr/bin/mxbackup 2> /dev/null; true") == ""
+    refused = accepts(debian, "jean@dupontnet.com", "jean@martin.fr", "tomy@hotmail.com", "root@[127.0.0.1]")
+    assert refused == [False, False, False, True]
+    assert "dupontnet.com\t:[127.0.0.1]:2642" in debian.read("/etc/postfix/mxbackup/transport")
+    assert debian.read("/etc/postfix/main.cf") == main_cf
+    debian.run(["dpkg", "-i", str(package)])
+    mxbackup(debian, "apply")
     assert accepts(debian, "jean@dupontnet.com", "tomy@hotmail.com") == [True, False]

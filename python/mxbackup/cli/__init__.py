@@ -91,7 +91,7 @@ def mxbackup(ctx: click.Context, root: str) -> None:
 # In the list of commands, where the first sentence of the help does not fit into a line.
 SUMMARIES = {
     "add": _("Make a rule."),
-    "apply": _("Write qmail's files, where there is no e-smith."),
+    "apply": _("Write the mail system's files, where there is no e-smith."),
     "audit": _("Ask all mail exchangers of a domain."),
     "check": _("Tell whether backup MX works for names."),
     "completion": _("Print the completion script for a shell."),

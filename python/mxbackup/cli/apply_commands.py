@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup.cli.common import NO, _, examples
+from mxbackup.cli.common import NO, _, examples, words
 from mxbackup.service import applying
 from mxbackup.service.context import Context
+from mxbackup.words import about_draining
 
 if TYPE_CHECKING:
     from mxbackup.esmith.postfix import SettingChange
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         "mxbackup apply --configure --dry-run",
         "mxbackup apply --configure",
         "mxbackup apply --confirm",
+        "mxbackup apply --leave",
     ),
 )
 @click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
@@ -40,9 +42,16 @@ if TYPE_CHECKING:
     "--confirm", is_flag=True,
     help=_("Let rules go that are gone from the database though no command removed them; on an SME Server too."),
 )  # fmt: skip
+@click.option(
+    "--leave", is_flag=True,
+    help=_("Before this program is erased: accept no more mail for the rules, and keep them recorded."),
+)  # fmt: skip
 @click.pass_obj
-def apply(context: Context, dry_run: bool, configure: bool, create: bool, confirm: bool) -> int:
+def apply(context: Context, dry_run: bool, configure: bool, create: bool, confirm: bool, leave: bool) -> int:
     """Write the files, and say of each what was done. The answer is no when the mail system does not read them."""
+    if leave:
+        _leave(context, dry_run)
+        return 0
     if confirm and not dry_run:
         gone = applying.confirm(context)
         click.echo(_("Rules that are to go: {names}", names=", ".join(gone)) if gone else _("No rule is lost."))
@@ -53,8 +62,7 @@ def apply(context: Context, dry_run: bool, configure: bool, create: bool, confir
     settings = applying.configure(context, dry_run=dry_run or not configure)
     if not pending and not settings:
         click.echo(_("Nothing to do: the files are up to date."))
-    for change in pending:
-        click.echo(change.diff() if dry_run and change.pending else _done(change, dry_run), nl=not dry_run)
+    _tell(pending, dry_run)
     if configure:
         for setting in settings:
             click.echo(setting.diff() if dry_run else _("changed {name} in main.cf", name=setting.name), nl=not dry_run)
@@ -62,6 +70,18 @@ def apply(context: Context, dry_run: bool, configure: bool, create: bool, confir
         _tell_missing(settings)
         return NO
     return 0
+
+
+def _leave(context: Context, dry_run: bool) -> None:
+    changes, waiting = applying.leave(context, dry_run=dry_run)
+    _tell([change for change in changes if change.pending or change.stale], dry_run)
+    if changes:
+        click.echo(about_draining.erased(waiting, context.kind.relies_on(), words))
+
+
+def _tell(changes: "list[FileChange]", dry_run: bool) -> None:
+    for change in changes:
+        click.echo(change.diff() if dry_run and change.pending else _done(change, dry_run), nl=not dry_run)
 
 
 def _done(change: "FileChange", dry_run: bool) -> str:

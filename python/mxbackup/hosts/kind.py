@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from mxbackup.errors import Finding, HostError
+from mxbackup.errors import Finding, HostError, Message
 from mxbackup.esmith.host import CONTROL, NEWMRH, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
@@ -163,6 +163,10 @@ class HostKind(ABC):
         """
         text = smtproutes.TARGET.fragment(inventory)
         return text if block.inside(text) else ""
+
+    def relies_on(self) -> Message | None:
+        """Return what goes on relying on our files once we are erased, if anything does. Raises HostError."""
+        return None
 
     def own_addresses(self) -> "Own":
         """Return the addresses that the mail system may take for its own. Raises OSError, HostError."""

@@ -5,7 +5,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
-from mxbackup.errors import Finding, FindingKind, Severity
+from mxbackup.errors import Finding, FindingKind, Message, Severity
 from mxbackup.esmith import postfix
 from mxbackup.esmith.host import POSTFIX, Host
 from mxbackup.esmith.postfix import SettingChange
@@ -128,6 +128,16 @@ def naming(host: Host) -> dict[str, list[str]]:
     """Return what names our tables, by the parameter that has to. Raises HostError."""
     kind = postfixtable.table_type(host)
     return {name: [table.lookup(kind) for table in tables] for name, tables in NEEDED.items()}
+
+
+def still_named(host: Host) -> Message | None:
+    """Return that tables of ours are named, if any is. Raises HostError."""
+    named = postfix.parameters(host, *NEEDED, RECIPIENTS).values()
+    if not any(f":{DIRECTORY}/" in value for value in named):
+        return None
+    return Message(
+        "main.cf goes on naming the tables in {path}, which have to stay there as long as it does.", path=DIRECTORY
+    )
 
 
 def tables_to_name(host: Host) -> list[SettingChange]:

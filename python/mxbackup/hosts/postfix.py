@@ -7,7 +7,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mxbackup.errors import Finding
+from mxbackup.errors import Finding, Message
 from mxbackup.esmith import postfix
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.postfix import SettingChange
@@ -65,6 +65,10 @@ class PlainPostfix(SendsByPostfix, Plain):
         if values := {change.name: change.after for change in changes}:
             postfix.set_parameters(self.host, values)
             postfix.reload(self.host)
+
+    def relies_on(self) -> Message | None:
+        """Mail is put off where main.cf names a table that is not there."""
+        return maincf.still_named(self.host)
 
     def tells_recipients_apart(self) -> bool:
         """Postfix always can."""

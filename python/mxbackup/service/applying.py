@@ -12,6 +12,7 @@ from mxbackup.recipients.policies import Known
 from mxbackup.service import draining
 from mxbackup.service.context import Context
 from mxbackup.targets import registry
+from mxbackup.targets.draining import NOTHING, Waiting
 
 if TYPE_CHECKING:
     from mxbackup.esmith.postfix import SettingChange
@@ -80,6 +81,19 @@ def apply(context: Context, *, create: bool = False, dry_run: bool = False) -> "
     if not dry_run and draining.end_draining(context, inventory):
         changes = [replace(change, after=controlfile.read(context.host, change.path)) for change in changes]
     return changes
+
+
+def leave(context: Context, *, dry_run: bool = False) -> "tuple[list[FileChange], Waiting]":
+    """Put the files into the state of `disabled`, as the program is to be erased, and leave the database as it is.
+
+    Returns what `apply` does, and the mail whose way out stays. Raises DatabaseError or HostError.
+    """
+    if context.before_first_rule():
+        return [], NOTHING
+    ended = Context(context.host, ended=True)
+    changes = apply(ended, dry_run=dry_run)
+    rules = ended.inventory().with_draining
+    return changes, draining.waiting(ended, lambda name: rules.nearest(name) is not None)
 
 
 def configure(context: Context, *, dry_run: bool = False) -> "list[SettingChange]":

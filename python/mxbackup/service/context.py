@@ -22,8 +22,10 @@ from mxbackup.targets.removals import Removals
 class Context:
     """One server: its host and kind, databases, lists of recipients, what was removed and what of that drains."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *, ended: bool = False) -> None:
+        """With `ended` MX backup counts as disabled, whatever the database says of it."""
         self.host = host
+        self._ended = ended
         self.domains = Store(host.database("domains"))
         self.configuration = Store(host.database("configuration"))
         self.kind = kind_of(host)
@@ -65,7 +67,7 @@ class Context:
         found = settings.from_databases(configuration, domains)
         if not found.postfix:
             found = replace(found, qmail=self._local_mail(found.public_addresses))
-        return self.kind.settings(found)
+        return self.kind.settings(replace(found, enabled=False) if self._ended else found)
 
     def prepare(self, event: bool) -> None:
         """Make sure that a change can be recorded, and with `event` be signalled. Raises HostError."""

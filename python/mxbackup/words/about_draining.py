@@ -2,6 +2,7 @@
 """What is said of mail that waits while its rule goes: before and after a removal, and as long as it drains."""
 
 from mxbackup import rules
+from mxbackup.errors import Message
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Rule, names
 from mxbackup.targets.draining import Waiting
@@ -41,6 +42,20 @@ def disabled(waiting: Waiting, words: Lexicon) -> str:
     return words.text(
         "Messages that wait: {count}. No new mail is accepted, and these are still delivered.", count=waiting.messages
     )
+
+
+def erased(waiting: Waiting, relies: Message | None, words: Lexicon) -> str:
+    """Return in one line what is left of the rules when the program is erased, and what relies on that."""
+    said = [
+        words.text(
+            "No new mail is accepted for the rules, which stay recorded. Messages that wait and keep their way: "
+            "{count}.",
+            count=count(waiting, words),
+        )
+    ]
+    if relies:
+        said.append(words.text(relies.sentence, **relies.parameters))
+    return " ".join(said)
 
 
 def state(rule: Rule, waiting: Waiting, settings: Settings, words: Lexicon) -> str:
