@@ -294,6 +294,31 @@ def test_a_refusal_of_postmaster_alone_is_none(outage: Scratch, primary: Primary
     assert tend(outage).flushed == ("dupontnet.com",)
 
 
+def test_who_answers_for_one_rule_is_back_for_all(outage: Scratch, primary: Primary) -> None:
+    hosts = {"dupontnet.com": "127.0.0.25", "martin.fr": "127.0.0.25", "elsewhere.org": "127.0.0.26"}
+    rules = (f"{name}=mxbackup|Kind|domain|Route|[{host}]:{primary.port}" for name, host in hosts.items())
+    outage.database("domains", *rules)
+    routes = "".join(f"{name}:{host}:{primary.port}\n" for name, host in hosts.items())
+    outage.write("/var/qmail/control/smtproutes", routes)
+    for ident, name in enumerate(hosts, 1):
+        put(outage, ident, to=f"jean@{name}")
+
+    def conditions() -> list[Condition]:
+        states = Outages(outage.host).read().states
+        return [states[name].condition if name in states else Condition.FINE for name in hosts]
+
+    tend(outage)
+    assert conditions() == [Condition.UNREACHABLE] * 3
+    deliver(outage)
+    put(outage)
+    tend(outage)
+    assert conditions() == [Condition.UNREACHABLE] * 3
+    primary.up()
+    tend(outage)
+    assert conditions() == [Condition.DRAINING, Condition.FINE, Condition.UNREACHABLE]
+    assert primary.dialogues == 1
+
+
 def test_no_more_than_one_flush_in_five_minutes(outage: Scratch, primary: Primary) -> None:
     put(outage)
     for count in range(10):

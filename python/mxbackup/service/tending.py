@@ -215,7 +215,10 @@ class _Look:
         talk = [name for name in names if pace.talk_due(known[name], self.now)]
         recipients = seeing.recipients(reading.messages, inventory) if reading else {}
         try:
-            return self.primaries(inventory).look(names, talk, recipients)
+            primaries = self.primaries(inventory)
+            found = primaries.look(names, talk, recipients)
+            beside = _beside(known, found)
+            return {**found, **primaries.look(beside, beside, recipients)} if beside else found
         except OSError as error:
             self._trouble(HostError("{path} cannot be used: {reason}.", path=error.filename, reason=error.strerror))
             return {}
@@ -287,6 +290,16 @@ class _Look:
     def _trouble(self, error: MxBackupError) -> None:
         self.troubles.append(error)
         self.log([f"tend: {printable.line(str(error))}"])
+
+
+def _beside(states: Mapping[str, State], found: Mapping[str, Found]) -> list[str]:
+    """The rules that were not due, and were out of reach, where a primary has just answered for another rule."""
+    answered = {target for one in found.values() if one.contact == Contact.ANSWERS for target in one.primary}
+    return [
+        name
+        for name, state in states.items()
+        if name not in found and state.contact == Contact.UNREACHABLE and answered.intersection(state.primary)
+    ]
 
 
 def _nothing(state: State) -> State:
