@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from mxbackup.check import collecting
 from mxbackup.check.facts import Facts, Us
+from mxbackup.check.findings import ourplace
 from mxbackup.check.letter import Letter, Origin, outside
 from mxbackup.check.published import Exchanger
 from mxbackup.esmith.settings import Settings
@@ -27,7 +29,7 @@ from mxbackup.service import writing
 from mxbackup.words import exemptions, lexicon
 from mxbackup.words import letter as about
 from tests.nameserver import Knot, free_port
-from tests.postfixhost import plain_postfix
+from tests.postfixhost import MAIN, MAIN_CF, plain_postfix
 from tests.scratch import Scratch
 
 Run = Callable[..., tuple[int, str, str]]
@@ -185,6 +187,42 @@ def test_the_addresses_that_our_mail_comes_from(
 ) -> None:
     found = letter(mx(0), us=us, **more)
     assert (found.origin, list(found.addresses)) == (origin, addresses)
+
+
+@pytest.mark.parametrize("set_", [False, True])
+def test_behind_nat_postfix_is_told_of_proxy_interfaces_until_they_are_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_: bool
+) -> None:
+    monkeypatch.setattr("mxbackup.lookup.interfaces.addresses", lambda: frozenset({"192.168.1.10"}))
+    monkeypatch.setattr("mxbackup.lookup.interfaces.addresses_of_ipv6", frozenset)
+    host = plain_postfix(tmp_path / "server")
+    if set_:
+        host.write(MAIN, f"{MAIN_CF}proxy_interfaces = 111.112.113.114\n")
+    host.write("/etc/mxbackup/domains", f"{RULE}\n")
+    found = replace(writing.letter(host.context, "dupontnet.com", limit=0.0), host=HERE)
+    said = [line for line in about.remarks(found, ENGLISH) if "NAT" in line]
+    assert said == (
+        []
+        if set_
+        else [
+            "The addresses that this server sends from are those that the DNS has for mail.durantcom.net. If it stands "
+            "behind NAT and others are seen outside, state them: postconf -e proxy_interfaces=ADDRESS && postfix reload"
+        ]
+    )
+
+
+def test_each_host_is_told_what_it_can_do(tmp_path: Path) -> None:
+    postfix, qmail = plain_postfix(tmp_path / "postfix"), Scratch(tmp_path / "qmail")
+    qmail.write("/var/qmail/control/me", "mail.durantcom.net\n")
+    remedies = []
+    for host in (postfix, qmail):
+        us = collecting.us_at(host.context.kind, host.context.inventory().settings)
+        [found] = ourplace.we_are_an_mx(letter(mx(0), us=replace(us, interfaces=frozenset())).facts)
+        remedies.append(str(found.remedy).partition("public address: ")[2].partition(" (for")[0])
+    assert remedies == [
+        "postconf -e proxy_interfaces=ADDRESS && postfix reload",
+        "have the line mxbackup=service|PublicAddress|ADDRESS in /etc/mxbackup/configuration",
+    ]
 
 
 def test_what_is_seen_outside() -> None:

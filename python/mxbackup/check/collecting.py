@@ -197,6 +197,7 @@ def us_at(
         more=own.more,
         less=own.less,
         lifetime=lifetime,
+        stating=kind.stating,
     )
 
 

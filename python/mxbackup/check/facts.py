@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mxbackup.check.published import Exchanger, Published
-from mxbackup.errors import Finding, HostError
-from mxbackup.esmith.host import UPDATE
+from mxbackup.errors import Finding, HostError, Message
+from mxbackup.esmith.host import STATING, UPDATE
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.interfaces import Network, Own
 from mxbackup.routing.qmail_remote import KINDS
@@ -25,6 +25,7 @@ class Us:
     machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
     asks our plugin about recipients. `kinds` are the mail systems that may be here, `more` and `less` the networks that
     some of them read: see `interfaces.Own`. `lifetime` is for how many seconds held mail is tried.
+    `stating` is how an administrator says which address leads here from outside.
     `mistakes` are in what the mail system is told beside our files; `stopped` is why it sends nothing.
     """
 
@@ -38,6 +39,7 @@ class Us:
     more: tuple[Network, ...] = ()
     less: tuple[Network, ...] = ()
     lifetime: int = 604_800
+    stating: Message = STATING
     mistakes: tuple[Finding, ...] = ()
     stopped: HostError | None = None
 
@@ -52,6 +54,11 @@ class Us:
     def gets(self, target: Target, kind: MailSystem) -> bool:
         """Whether what this mail system sends to a target comes back to it."""
         return leads_to_us(target, self.known_to(kind), self.here(kind))
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The single addresses that a mail system here is told to be its own: those of NAT."""
+        return tuple(str(network[0]) for network in self.more if network.num_addresses == 1)
 
     @property
     def program(self) -> str:

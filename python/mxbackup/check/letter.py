@@ -117,6 +117,7 @@ class Letter:
         known = (
             (Origin.SETTING, outside(us.public)),
             (Origin.INTERFACES, outside(us.interfaces)),
+            (Origin.SETTING, outside(us.proxies)),
             (Origin.DNS, outside(self.host.addresses if self.host else ())),
         )
         families: list[Callable[[str], bool]] = [_is_ipv4, *([_is_ipv6] if us.uses_ipv6 else [])]

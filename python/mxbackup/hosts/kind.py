@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from mxbackup.errors import Finding, HostError, Message
-from mxbackup.esmith.host import CONTROL, NEWMRH, Host
+from mxbackup.esmith.host import CONTROL, NEWMRH, STATING, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import NOTHING, Known
@@ -34,11 +34,12 @@ class HostKind(ABC):
     """One server of this kind.
 
     `command` is what a user runs to put the rules into force. `by_events` is whether a change does so by itself, by an
-    event of e-smith, so that nobody has to.
+    event of e-smith, so that nobody has to. `stating` is how he says which address leads here from outside.
     """
 
     command: ClassVar[str]
     by_events: ClassVar[bool]
+    stating: ClassVar[Message] = STATING
     queue_services: ClassVar[tuple[str, ...]] = ("qmail",)  # what the supervisor may call qmail-send
     way_out: ClassVar[tuple[Target, ...]] = (smtproutes.TARGET,)  # what says where mail goes
     qpsmtpd_signs: ClassVar[tuple[Path, ...]]  # what is there where qpsmtpd takes the mail in

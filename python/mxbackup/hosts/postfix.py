@@ -27,6 +27,7 @@ class PlainPostfix(SendsByPostfix, Plain):
 
     first = relay_domains.DOMAINS
     qpsmtpd_signs = ()
+    stating = Message("postconf -e proxy_interfaces=ADDRESS && postfix reload")
 
     def settings(self, found: Settings) -> Settings:
         """The smart host is relayhost, as main.cf has it; what is local is what Postfix delivers itself."""
