@@ -107,6 +107,11 @@ class Scratch:
         return run_python("-m", "mxbackup", *arguments, stdout=stdout, environment=environment)
 
 
+def letter_to_owner(name: str) -> str:
+    """What the command says at the end of an addition."""
+    return f"What its owner has to do: mxbackup letter {name}\n"
+
+
 def run_python(
     *arguments: str, stdout: int | IO[str] = subprocess.PIPE, environment: Mapping[str, str] = {}
 ) -> subprocess.CompletedProcess[str]:

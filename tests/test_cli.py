@@ -25,7 +25,7 @@ from mxbackup.errors import (
     UnknownRule,
 )
 from mxbackup.service import applying
-from tests.scratch import PACKAGE, Scratch
+from tests.scratch import PACKAGE, Scratch, letter_to_owner
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -181,7 +181,7 @@ def test_records_of_foreign_bytes_are_printed_escaped(full: Scratch) -> None:
 
 
 def test_add(full: Scratch, mxbackup: Run) -> None:
-    assert mxbackup("add", "Example.org") == (0, "Added example.org (Domain).\n", "")
+    assert mxbackup("add", "Example.org") == (0, f"Added example.org (Domain).\n{letter_to_owner('example.org')}", "")
     assert "example.org=mxbackup|Kind|domain" in full.records("domains")
     assert full.events() == ["mxbackup-create example.org"]
 
@@ -189,7 +189,7 @@ def test_add(full: Scratch, mxbackup: Run) -> None:
 def test_add_with_everything(full: Scratch, mxbackup: Run) -> None:
     options = ["--kind", "host", "--route", "192.0.2.1:26", "--smarthost", "use", "--description", "Chez été"]
     said = "Added a.été.fr (Host).\nIt lies below the domain rule été.fr, and what it says counts instead.\n"
-    assert mxbackup("add", "a.été.fr", *options) == (0, said, "")
+    assert mxbackup("add", "a.été.fr", *options) == (0, said + letter_to_owner("a.xn--t-9fab.fr"), "")
     record = "a.xn--t-9fab.fr=mxbackup|Description|Chez été|Kind|host|Route|[192.0.2.1]:26|Smarthost|use"
     assert record in full.records("domains")
 
@@ -251,7 +251,8 @@ def test_while_disabled_nothing_is_said_to_be_accepted(server: Scratch, mxbackup
     server.with_events()
     server.database("configuration", "mxbackup=service|status|disabled")
     assert mxbackup("list") == (0, "No rule yet. Make one: mxbackup add example.com\n", "")
-    assert mxbackup("add", "dupontnet.com") == (0, "Added dupontnet.com (Domain).\n" + DISABLED, "")
+    added = "Added dupontnet.com (Domain).\n" + DISABLED + letter_to_owner("dupontnet.com")
+    assert mxbackup("add", "dupontnet.com") == (0, added, "")
     assert mxbackup("set", "dupontnet.com", "--description", "x") == (0, "Changed dupontnet.com.\n" + DISABLED, "")
     table = "NAME           KIND    DESTINATION  DESCRIPTION\ndupontnet.com  Domain  MX           x\n"
     assert mxbackup("list") == (0, table, DISABLED)
@@ -263,7 +264,8 @@ def test_while_disabled_nothing_is_said_to_be_accepted(server: Scratch, mxbackup
 def test_where_routes_do_not_count_it_is_said(full: Scratch, mxbackup: Run) -> None:
     full.write("/etc/e-smith/templates/var/qmail/control/smtproutes/20mxbackup")
     route = ["--route", "mail.example.org"]
-    assert mxbackup("add", "example.org", *route) == (0, "Added example.org (Domain).\n" + NO_ROUTES, "")
+    added = "Added example.org (Domain).\n" + NO_ROUTES + letter_to_owner("example.org")
+    assert mxbackup("add", "example.org", *route) == (0, added, "")
     assert mxbackup("set", "example.org", "--route", "") == (0, "Changed example.org.\n" + NO_ROUTES, "")
     assert mxbackup("set", "example.org", "--smarthost", "use") == (0, "Changed example.org.\n", "")
     assert mxbackup("list")[1] == (
@@ -280,7 +282,11 @@ def test_where_routes_do_not_count_it_is_said(full: Scratch, mxbackup: Run) -> N
     assert out.endswith(NO_ROUTES)
     assert as_json(mxbackup, "show", "martin.org")["destination"] == "smarthost"
     full.database("configuration")
-    assert mxbackup("add", "direct.example") == (0, "Added direct.example (Domain).\n", "")
+    assert mxbackup("add", "direct.example") == (
+        0,
+        f"Added direct.example (Domain).\n{letter_to_owner('direct.example')}",
+        "",
+    )
     assert mxbackup("list")[1].splitlines()[-1] == "martin.org         Domain  MX"
 
 
@@ -306,7 +312,8 @@ NO_EVENT = " No event was signalled: the mail files are as they were.\n"
     ],
 )
 def test_without_event_the_command_says_so(full: Scratch, mxbackup: Run, arguments: list[str], said: str) -> None:
-    assert mxbackup(*arguments, "--no-event") == (0, said + NO_EVENT, "")
+    more = letter_to_owner("example.org") if arguments[0] == "add" else ""
+    assert mxbackup(*arguments, "--no-event") == (0, said + NO_EVENT + more, "")
     assert full.events() == []
 
 
@@ -677,7 +684,7 @@ def test_a_route_to_this_server_is_refused_and_to_another_port_of_it_warned_of(s
         "The route [203.0.113.5]:2525 leads to this server itself: that is right only if another mail server listens "
         "there.\n"
     )
-    assert (status, out.endswith(warning)) == (0, True)
+    assert (status, out.endswith(warning + letter_to_owner("dupontnet.com"))) == (0, True)
 
 
 def test_an_address_of_an_interface_is_this_server(

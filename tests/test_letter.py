@@ -14,12 +14,14 @@ import pytest
 from mxbackup.check import collecting
 from mxbackup.check.facts import Facts, Us
 from mxbackup.check.findings import ourplace
-from mxbackup.check.letter import Letter, Origin, outside
+from mxbackup.check.letter import Letter, Origin, ask, outside
 from mxbackup.check.published import Exchanger
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.answers import Answer, Outcome
+from mxbackup.lookup.clock import Clock
 from mxbackup.lookup.mtasts import Policy
-from mxbackup.lookup.query import Status
+from mxbackup.lookup.nameservers import Dns
+from mxbackup.lookup.query import Server, Status
 from mxbackup.routing.postfix.parameters import Postfix
 from mxbackup.routing.postfix.system import System
 from mxbackup.routing.verdict import Delivery, Verdict
@@ -40,6 +42,7 @@ RULE = "dupontnet.com=mxbackup|Kind|domain"
 SOA = "@ SOA ns h 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\n"
 ZONES = {
     "dupontnet.com": SOA + "@ MX 0 mail\nmail A 100.99.98.97\nwww A 100.99.98.97\n",
+    "martin.fr": SOA + f"@ MX 5 mail\nmail A 100.99.98.96\n_25._tcp.mail TLSA 3 1 1 {'0' * 64}\n",
     "durantcom.net": SOA + "mail A 111.112.113.114\n",
 }
 
@@ -268,6 +271,39 @@ def with_policy(policy: Policy | None, trouble: str = "") -> Letter:
 )
 def test_the_line_for_mta_sts(policy: Policy | None, trouble: str, line: bool) -> None:
     assert ("mx: mail.durantcom.net" in section(with_policy(policy, trouble), 3)) == line
+
+
+@pytest.mark.parametrize(
+    ("dane", "said"),
+    [
+        (set(), ""),
+        ({"mail.durantcom.net"}, ""),
+        ({"mail.dupontnet.com"}, "mail.durantcom.net has none, so they do not protect mail that goes to the backup;"),
+        (
+            {"mail.dupontnet.com", "mail.durantcom.net"},
+            "(DANE), and so has mail.durantcom.net: there is nothing to add",
+        ),
+    ],
+)
+def test_the_note_on_dane(dane: set[str], said: str) -> None:
+    found = section(letter(mx(0), dane=frozenset(dane)), 3)
+    assert said in found
+    assert ("DANE" in found) == bool(said)
+
+
+def test_what_is_asked_of_the_dns(nameserver: str) -> None:
+    address, _, port = nameserver.partition(":")
+    dns = Dns([Server(address, int(port))])
+    names = ["mail.nowhere.test", "mail.durantcom.net"]
+    found = ask(Rule(Name("martin.fr")), QMAIL, dns, names, Clock(20.0))
+    assert [(one.preference, one.name, one.addresses) for one in found.facts.exchangers] == [
+        (5, "mail.martin.fr", ("100.99.98.96",))
+    ]
+    assert (found.server, found.leads_here, found.implicit) == ("mail.durantcom.net", True, False)
+    assert (set(found.dane), found.primary_has_dane) == ({"mail.martin.fr"}, True)
+    assert ask(Rule(Name("www.dupontnet.com")), QMAIL, dns, names, Clock(20.0)).implicit
+    late = ask(Rule(Name("martin.fr")), QMAIL, Dns(dns.resolvers), names, Clock(0.0))
+    assert (late.answered, late.server, late.preference) == (False, "mail.nowhere.test", 100)
 
 
 @pytest.mark.parametrize(("kind", "said"), [(Kind.DOMAIN, True), (Kind.HOST, False)])

@@ -745,3 +745,43 @@ def test_without_root_the_states_are_not_known_and_that_is_said(server: Scratch,
     server.write("/var/lib/mxbackup/outages.json", "{")
     assert "/var/lib/mxbackup/outages.json is damaged" in admin.get().text
     assert "/var/lib/mxbackup/outages.json is damaged" in admin.get("?page=rule&rule=dupontnet.com").text
+
+
+def test_a_new_rule_leads_to_the_letter_to_its_owner(server: Scratch, admin: Administrator) -> None:
+    server.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    admin.post(do="save", name="dupontnet.com", kind="domain", contact="jean@martin.fr", description=SCRIPT)
+    link = "?page=letter&amp;rule=dupontnet.com"
+    assert f'<a class="button-like" href="{link}">' in admin.get().text
+    assert link not in admin.get().text
+    assert link in admin.get("?page=rule&rule=dupontnet.com").text
+    page = admin.get(f"{unescape(link)}&lang=fr").text
+    assert '<section class="mx-letter" lang="fr">\n<h3>MX de secours pour dupontnet.com' in page
+    assert "<pre>dupontnet.com. IN MX 100 mail.durantcom.net.</pre>" in page
+    assert "\ndupontnet.com. IN MX 100 mail.durantcom.net.\n" in page
+    assert 'href="mailto:jean%40martin.fr?subject=MX%20de%20secours' in page
+    assert warnings(admin.get(unescape(link)))[0] == "The DNS did not answer, so the preference 100 is a guess."
+    assert "alert(1)" not in page
+
+
+def test_a_change_leads_to_no_letter(server: Scratch, admin: Administrator) -> None:
+    admin.post(do="save", name="dupontnet.com", kind="domain")
+    admin.get()
+    form = hidden(admin.get("?page=edit&rule=dupontnet.com"))
+    admin.post(do="save", **form | {"kind": "host"})
+    assert "page=letter" not in admin.get().text
+
+
+@pytest.mark.parametrize("language", ["xx", "../fr", SCRIPT])
+def test_a_letter_in_no_known_language_is_in_that_of_the_panel(
+    server: Scratch, admin: Administrator, language: str
+) -> None:
+    server.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    page = admin.get("?" + urlencode({"page": "letter", "rule": "dupontnet.com", "lang": language})).text
+    assert '<section class="mx-letter" lang="en-us">' in page
+    assert SCRIPT not in page
+
+
+def test_a_letter_about_no_rule(admin: Administrator) -> None:
+    assert admin.get("?page=letter&rule=smithnet.com").status_code == 303
+    assert admin.message() == 'error: There is no rule for "smithnet.com". It may have been removed meanwhile.'

@@ -17,7 +17,7 @@ from mxbackup.targets import block
 from mxbackup.targets.block import BEGIN, END
 from tests.conftest import Outcome
 from tests.heldmail import empty_queue
-from tests.scratch import Scratch
+from tests.scratch import Scratch, letter_to_owner
 
 CONTROL = "/var/qmail/control"
 MISSING = (
@@ -59,7 +59,7 @@ def test_before_the_first_rule_there_is_none(server: Scratch, mxbackup: Callable
 def test_a_rule_waits_for_apply(server: Scratch, mxbackup: Callable[..., Outcome]) -> None:
     assert mxbackup("add", "dupontnet.com") == (
         0,
-        "Added dupontnet.com (Domain). To put it into force: mxbackup apply\n",
+        f"Added dupontnet.com (Domain). To put it into force: mxbackup apply\n{letter_to_owner('dupontnet.com')}",
         "",
     )
     assert server.read("/etc/mxbackup/domains").splitlines()[-1] == "dupontnet.com=mxbackup|Kind|domain"

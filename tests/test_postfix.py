@@ -16,7 +16,7 @@ from mxbackup.service import applying
 from mxbackup.targets.block import BEGIN, END
 from tests.conftest import Outcome
 from tests.postfixhost import DIRECTORY, MAIN, MAIN_CF, held, plain_postfix, tables
-from tests.scratch import Scratch
+from tests.scratch import Scratch, letter_to_owner
 
 Run = Callable[..., Outcome]
 PATTERNS = {
@@ -62,7 +62,7 @@ def look_up(server: Scratch, parameter: str, key: str) -> str:
 def test_two_commands_put_a_rule_into_force(server: Scratch, mxbackup: Run) -> None:
     assert mxbackup("add", "dupontnet.com") == (
         0,
-        "Added dupontnet.com (Domain). To put it into force: mxbackup apply\n",
+        f"Added dupontnet.com (Domain). To put it into force: mxbackup apply\n{letter_to_owner('dupontnet.com')}",
         "",
     )
     said = "".join(f"created {DIRECTORY}/{name}\n" for name in FILES)

@@ -11,7 +11,7 @@ import pytest
 
 from mxbackup.recipients import memory
 from mxbackup.recipients.policies import Answer, Primary
-from tests.scratch import Scratch
+from tests.scratch import Scratch, letter_to_owner
 
 Run = Callable[..., tuple[int, str, str]]
 NO_QPSMTPD = "There is no qpsmtpd on this host, so every recipient is accepted all the same.\n"
@@ -33,7 +33,7 @@ def smtpd(server: Scratch) -> Scratch:
 def test_the_policy_is_recorded(smtpd: Scratch, mxbackup: Run) -> None:
     assert mxbackup("add", "example.org", "--recipients", "learn", "--unknown", "defer") == (
         0,
-        "Added example.org (Domain).\n",
+        f"Added example.org (Domain).\n{letter_to_owner('example.org')}",
         "",
     )
     assert mxbackup("set", "martin.fr", "--recipients", "any", "--unknown", "") == (0, "Changed martin.fr.\n", "")
@@ -46,7 +46,7 @@ def test_the_policy_is_recorded(smtpd: Scratch, mxbackup: Run) -> None:
 
 def test_without_its_list_a_rule_puts_all_mail_off(smtpd: Scratch, mxbackup: Run) -> None:
     missing = "There is no list yet, so all its mail is put off. Import it: mxbackup recipients import {} FILE\n".format
-    said = "Added example.org (Domain).\n" + missing("example.org")
+    said = "Added example.org (Domain).\n" + missing("example.org") + letter_to_owner("example.org")
     assert mxbackup("add", "example.org", "--recipients", "list") == (0, said, "")
     said = "Changed martin.fr.\n" + missing("martin.fr")
     assert mxbackup("set", "martin.fr", "--recipients", "list") == (0, said, "")
@@ -58,7 +58,7 @@ def test_without_qpsmtpd_it_is_said_that_a_policy_has_no_effect(server: Scratch,
     server.with_events()
     assert mxbackup("add", "example.org", "--recipients", "list") == (
         0,
-        "Added example.org (Domain).\n" + NO_QPSMTPD,
+        "Added example.org (Domain).\n" + NO_QPSMTPD + letter_to_owner("example.org"),
         "",
     )
     assert mxbackup("set", "example.org", "--recipients", "learn") == (0, "Changed example.org.\n" + NO_QPSMTPD, "")

@@ -12,12 +12,14 @@ from typing import TypeVar
 from mxbackup.check import survey
 from mxbackup.check.facts import Facts, Us
 from mxbackup.check.published import Exchanger
+from mxbackup.lookup import tlsa
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import Dns, TooMany
 from mxbackup.lookup.query import UNKNOWN, Status
 from mxbackup.routing.entries import Way, actual_way
 from mxbackup.routing.verdict import Delivery, Verdict
 from mxbackup.rules import Rule
+from mxbackup.smtp import SMTP_PORT
 
 QUESTIONS = 100  # to the DNS
 STEP = 10  # between preferences, so that another exchanger fits in
@@ -50,7 +52,7 @@ class Letter:
 
     `server` is our name as an exchanger, and `host` what the DNS says of it. `implicit` is whether the name takes its
     mail itself, having an address and no MX (RFC 5321 section 5.1). `admin` is whom to ask, `hold` for how many seconds
-    mail is kept, None where that is not known.
+    mail is kept, None where that is not known. `dane` are those exchangers, ours among them, that have TLSA records.
     """
 
     facts: Facts
@@ -60,6 +62,7 @@ class Letter:
     implicit: bool = False
     admin: str = ""
     hold: int | None = None
+    dane: frozenset[str] = frozenset()
 
     @property
     def answered(self) -> bool:
@@ -125,6 +128,11 @@ class Letter:
         return [best for one in found if (best := next(filter(itemgetter(1), one), None))]
 
     @property
+    def primary_has_dane(self) -> bool:
+        """Whether senders find TLSA records of a primary (RFC 7672)."""
+        return any(primary.name in self.dane for primary in self.primaries)
+
+    @property
     def unlisted(self) -> bool:
         """Whether the name has an MTA-STS policy that keeps careful senders from us."""
         policy = self.facts.policy
@@ -159,7 +167,8 @@ def ask(rule: Rule, us: Us, dns: Dns, names: Sequence[str], clock: Clock) -> Let
     facts = asked.facts(rule)
     server, host = asked.server(facts, names)
     implicit = facts.mx == Status.EMPTY and asked.has_address(rule.name)
-    return Letter(facts, rule, server, host, implicit)
+    hosts = {one.name for one in facts.others} | {server}
+    return Letter(facts, rule, server, host, implicit, dane=frozenset(filter(asked.has_tlsa, hosts)))
 
 
 @dataclass(frozen=True)
@@ -195,6 +204,10 @@ class _Asked:
     def has_address(self, name: str) -> bool:
         found = self._exchanger(0, name)
         return bool((*found.a.records, *found.aaaa.records))
+
+    def has_tlsa(self, host: str) -> bool:
+        found = self._try(lambda: tlsa.find(self.dns, host, SMTP_PORT)) if host else None
+        return found is not None and bool(found.all)
 
     def _exchanger(self, preference: int, name: str) -> Exchanger:
         found = self._try(lambda: survey.exchanger(self.dns, preference, name, ipv6=self.us.uses_ipv6))

@@ -157,6 +157,7 @@ def add(context: Context, /, name: str, event: bool, **options: str) -> None:
         ) from error
     said = _("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule))
     _print_change(context, said, done, event)
+    click.echo(_("What its owner has to do: mxbackup letter {name}", name=done.rule.name))
 
 
 @click.command(

@@ -73,7 +73,7 @@ def save(visit: Visit) -> Page | Redirect:
         return failed(visit, error)
     if done.covered_by:
         said += " " + about_rules.covered(done.rule, done.covered_by, visit.words)
-    return Redirect(Notice(True, said))
+    return Redirect(Notice(True, said, letter="" if entries.rule else done.rule.name))
 
 
 def remove(visit: Visit) -> Redirect:

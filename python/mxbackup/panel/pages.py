@@ -9,6 +9,7 @@ from mxbackup.errors import InvalidInput, MxBackupError, Severity, UnknownRule
 from mxbackup.outage import State
 from mxbackup.panel.details import details
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
+from mxbackup.panel.letter import letter
 from mxbackup.panel.listing import View, listing
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
@@ -128,5 +129,5 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
 
 
 PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
-    {"": front, "new": new, "edit": edit, "remove": removal, "check": examine, "rule": details}
+    {"": front, "new": new, "edit": edit, "remove": removal, "check": examine, "rule": details, "letter": letter}
 )

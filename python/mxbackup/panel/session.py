@@ -23,10 +23,14 @@ MESSAGE_CHARACTERS = 1000  # a cookie has 4 KB (RFC 6265 section 6.1)
 
 @dataclass(frozen=True)
 class Notice:
-    """What is said at the top of the next page: `good` when something was done, else it was not."""
+    """What is said at the top of the next page: `good` when something was done, else it was not.
+
+    `letter` is the name of a rule whose owner has to be written to, if any.
+    """
 
     good: bool
     text: str
+    letter: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Session:
 
     def seal(self, message: Notice) -> str:
         """Return the message as a cookie value that only this session's pages show."""
-        return self._sealed("message").dumps([message.good, message.text[:MESSAGE_CHARACTERS]])
+        return self._sealed("message").dumps([message.good, message.text[:MESSAGE_CHARACTERS], message.letter])
 
     def unseal(self, value: str) -> Notice | None:
         """Return the message that `seal` made, or None when it was anything else."""

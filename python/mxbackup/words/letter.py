@@ -52,9 +52,9 @@ def text(letter: Letter, words: Lexicon) -> str:
     return printable.lines(re.sub("\n{3,}", "\n\n", parts) + "\n")
 
 
-def html(letter: Letter, words: Lexicon) -> str:
-    """Return the letter as the content of an element of HTML."""
-    return printable.lines(_render("html.j2", letter, words, html=True).strip() + "\n")
+def html(letter: Letter, words: Lexicon, level: int = 1) -> str:
+    """Return the letter as the content of an element of HTML, whose title is a heading of this level."""
+    return printable.lines(_render("html.j2", letter, words, html=True, level=level).strip() + "\n")
 
 
 def document(letter: Letter, words: Lexicon, charset: str) -> str:
@@ -81,7 +81,7 @@ def remarks(letter: Letter, words: Lexicon) -> Iterator[str]:
         yield words.text("The DNS has no address for {server}: make its A record first.", server=letter.server)
 
 
-def _render(form: str, letter: Letter, words: Lexicon, *, html: bool) -> str:
+def _render(form: str, letter: Letter, words: Lexicon, *, html: bool, level: int = 1) -> str:
     name, addresses = letter.rule.name, letter.addresses or (exemptions.PLACEHOLDER,)
     snippets = [(system, system.snippet(addresses, letter.server)) for system in exemptions.SYSTEMS]
     return (
@@ -89,6 +89,7 @@ def _render(form: str, letter: Letter, words: Lexicon, *, html: bool) -> str:
         .get_template("letter.j2")
         .render(
             form=form,
+            level=level,
             _=words.text,
             title_of_letter=title(letter, words),
             letter=letter,
