@@ -127,6 +127,9 @@ def pages(browser: Browser, language: str) -> Iterator[str]:
     yield "rule"
     browser.open("?page=check&rule=dupontnet.com")
     yield "check"
+    browser.open("?page=letter&rule=dupontnet.com")
+    browser.driver.find_element("css selector", "summary").click()
+    yield "letter"
     browser.open("?page=remove&rule=dupontnet.com")
     yield "remove"
     browser.open("?q=%FF")
