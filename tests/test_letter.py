@@ -27,7 +27,7 @@ from mxbackup.routing.postfix.system import System
 from mxbackup.routing.verdict import Delivery, Verdict
 from mxbackup.rules import Kind, Rule, SmartHostUse
 from mxbackup.rules.names import Name
-from mxbackup.service import writing
+from mxbackup.service import applying, writing
 from mxbackup.words import exemptions, lexicon
 from mxbackup.words import letter as about
 from tests.nameserver import Knot, free_port
@@ -62,7 +62,20 @@ def durant(server: Scratch) -> Scratch:
     server.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     server.database("configuration", "DomainName=durantcom.net", "SystemName=sme", PUBLIC)
     server.database("domains", f"{RULE}|Contact|jean@martin.fr|Description|<b>Jean</b>")
+    put_into_force(server)
     return server
+
+
+def put_into_force(server: Scratch) -> None:
+    for target in ("rcpthosts", "smtproutes"):
+        server.write(f"/var/qmail/control/{target}", applying.fragment(server.context, target))
+
+
+def test_that_the_rule_is_not_in_force_is_said_beside_the_letter(durant: Scratch, mxbackup: Run) -> None:
+    durant.write("/var/qmail/control/rcpthosts", "durantcom.net\n")
+    status, _, err = mxbackup("letter", "dupontnet.com")
+    assert status == 0
+    assert "warning: The rules as they are now are not in force." in err
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "de"])

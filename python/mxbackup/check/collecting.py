@@ -169,9 +169,17 @@ def checker_for(
         routes = kind.routes()
     us = us_at(kind, settings, public, outdated, plugin)
     if outdated is not None:
-        mistakes = tuple(found for found in kind.findings(rules) if found.severity != Severity.NOTE)
-        us = replace(us, mistakes=mistakes, stopped=None if planned else kind.queue.stopped())
+        us = with_mistakes(us, kind, rules, planned=planned is not None)
     return Checker(dns_at(kind, nameservers), us, routes, ours=ours)
+
+
+def with_mistakes(us: Us, kind: HostKind, rules: RuleSet, *, planned: bool = False) -> Us:
+    """Return this server with what its mail system is told amiss, and, unless `planned`, whether it runs.
+
+    Raises HostError.
+    """
+    mistakes = tuple(found for found in kind.findings(rules) if found.severity != Severity.NOTE)
+    return replace(us, mistakes=mistakes, stopped=None if planned else kind.queue.stopped())
 
 
 def us_at(

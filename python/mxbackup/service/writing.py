@@ -9,7 +9,7 @@ from mxbackup.errors import HostError, InvalidName, QueueError
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import names
 from mxbackup.rules.names import Name
-from mxbackup.service import changing, held
+from mxbackup.service import changing, held, inspecting
 from mxbackup.service.context import Context
 
 # Both bring the DNS library.
@@ -40,7 +40,8 @@ def letter(
     rule = changing.get(context, name)
     inventory = context.inventory()
     settings = inventory.settings
-    us = collecting.us_at(context.kind, settings, public)
+    us = collecting.us_at(context.kind, settings, public, inspecting.outdated(context, inventory))
+    us = collecting.with_mistakes(us, context.kind, inventory.rules)
     ours = _names(context, settings)
     found = ask(rule, us, collecting.dns_at(context.kind, nameservers), ours, Clock(limit))
     try:

@@ -7,6 +7,7 @@ from functools import cache
 
 import jinja2
 
+from mxbackup.check.findings.acceptance import accepted_here
 from mxbackup.check.letter import GUESS, Letter, Origin
 from mxbackup.errors import Sentence
 from mxbackup.esmith import printable
@@ -70,6 +71,8 @@ def remarks(letter: Letter, words: Lexicon) -> Iterator[str]:
     settings = letter.facts.us.settings
     if not settings.enabled:
         yield words.text("MX backup is disabled: nothing is accepted until you enable it.")
+    else:
+        yield from (words.finding(found) for found in accepted_here(letter.facts))
     if not letter.answered:
         yield words.text("The DNS did not answer, so the preference {preference} is a guess.", preference=GUESS)
     elif letter.preference is None:
