@@ -63,7 +63,8 @@ def test_what_is_typed_in_latin_1_is_recorded_in_utf_8(server: Scratch) -> None:
     assert done == (
         0,
         "Règle ajoutée\u00a0: café.example.org (Domaine). "
-        "Aucun événement n'a été signalé\u00a0: les fichiers du courrier sont comme avant.\n".encode("latin-1"),
+        "Aucun événement n'a été signalé\u00a0: les fichiers du courrier sont comme avant.\n"
+        "Ce que son propriétaire a à faire\u00a0: mxbackup letter xn--caf-dma.example.org\n".encode("latin-1"),
         b"",
     )
     assert server.records("domains") == ["xn--caf-dma.example.org=mxbackup|Description|Société €|Kind|domain"]
