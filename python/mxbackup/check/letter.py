@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from operator import itemgetter
 from typing import TypeVar
 
-from mxbackup.check import survey
+from mxbackup.check import survey, vantage
 from mxbackup.check.facts import Facts, Us
 from mxbackup.check.published import Exchanger
 from mxbackup.lookup import tlsa
@@ -25,14 +25,6 @@ QUESTIONS = 100  # to the DNS
 STEP = 10  # between preferences, so that another exchanger fits in
 HIGHEST = 0xFFFF  # RFC 1035 section 3.3.9
 GUESS = 100  # the preference where those of the primaries are not known: hardly any has a greater one
-# What is behind NAT: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291, and the machine itself.
-_INSIDE = tuple(
-    map(
-        ip_network,
-        ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-         "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"),
-    )
-)  # fmt: skip
 Found = TypeVar("Found")
 
 
@@ -142,7 +134,7 @@ class Letter:
 def outside(addresses: Iterable[str]) -> list[str]:
     """Return those that a server elsewhere can see, sorted, IPv4 first; what is no address is left out."""
     found = [address for text in addresses for address in _parsed(text)]
-    seen = (address for address in found if not any(address in network for network in _INSIDE))
+    seen = (address for address in found if not vantage.is_inside(str(address)))
     return [str(address) for address in sorted(seen, key=lambda address: (address.version, int(address)))]
 
 
