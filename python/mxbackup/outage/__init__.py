@@ -4,7 +4,7 @@
 `state` is what is known of a rule, `turning` what becomes of that when something new is seen, `pace` when a primary is
 asked and mail is made due, `notices` which mails are due, `history` what has happened. Nothing here reads or writes.
 What faces need is in `service.outages`: `overview` gives every rule as it is now (condition, since when, held mail,
-last check), `Outages.past` what has happened to one. May import errors.
+last check), `Outages.past` what has happened to one. May import errors, and from `queue` how a delivery ends.
 """
 
 from mxbackup.outage.history import Event, Happening

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 from mxbackup.outage.history import Event, Happening
 from mxbackup.outage.state import NameServer, State
+from mxbackup.queue import Ending
 
 # What tells how held mail fared, or would.
 DRILLS = frozenset({Happening.RETURNED, Happening.DRAINED, Happening.REPLAYED, Happening.ANSWERED})
-ACCEPTED = "accepted"  # begins the reason of ANSWERED when the primary took the message
 
 
 class Force(StrEnum):
@@ -79,7 +79,7 @@ class Steps:
             return Progress.UNKNOWN
         if self.drill is None or self.drill.happening == Happening.REPLAYED:
             return Progress.TODO
-        refused = self.drill.happening == Happening.ANSWERED and not self.drill.reason.startswith(ACCEPTED)
+        refused = self.drill.happening == Happening.ANSWERED and not self.drill.reason.startswith(Ending.ACCEPTED)
         return Progress.WRONG if self.lost or refused else Progress.DONE
 
 

@@ -169,6 +169,10 @@ class Outages:
         except OSError as error:
             raise _unusable(self._states, error) from error
 
+    def note(self, event: Event) -> None:
+        """Add what happened to the history, and leave the states. Raises HostError."""
+        self.update(lambda known: Turn(known.states, [event]))
+
     def put(self, states: States) -> None:
         """Replace these states, and leave the others. Raises HostError."""
         self.update(lambda known: Turn({**known.states, **states}))

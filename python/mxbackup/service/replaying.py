@@ -85,8 +85,8 @@ def replay(
     progress(sent)
     attempt = _wait(lambda: queue.attempt(sent.sender))
     if attempt:
-        told = Event(int(time.time()), Happening.ANSWERED, rule.name, reason=f"{attempt.ending}: {attempt.text}")
-        store.update(lambda known: Turn(known.states, [told]))
+        said = f"{attempt.ending}: {attempt.text}"
+        store.note(Event(int(time.time()), Happening.ANSWERED, rule.name, reason=said))
     return replace(sent, attempt=attempt, seconds=int(time.time()) - begun)
 
 

@@ -11,7 +11,7 @@ from mxbackup.outage.steps import Force, Steps, steps
 from mxbackup.rules import Rule
 from mxbackup.service import changing, inspecting
 from mxbackup.service.context import Context
-from mxbackup.service.outages import Known, Outages, Turn, known_now
+from mxbackup.service.outages import Known, Outages, known_now
 
 LONGEST = 100  # characters of who has tested
 
@@ -41,8 +41,7 @@ def record_test(context: Context, name: str, by: str) -> Rule:
     by = by.strip()
     if not by or len(by) > LONGEST or printable.line(by) != by:
         raise InvalidInput("Say who has tested in one line of at most {count} characters.", count=LONGEST)
-    event = Event(int(time.time()), Happening.TESTED, rule.name, reason=by)
-    Outages(context.host).update(lambda known: Turn(known.states, [event]))
+    Outages(context.host).note(Event(int(time.time()), Happening.TESTED, rule.name, reason=by))
     return rule
 
 
