@@ -20,7 +20,7 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import HostKind
 from mxbackup.lookup.clock import Clock, TimeIsUp
 from mxbackup.lookup.nameservers import Dns, TooMany
-from mxbackup.lookup.query import Server, system_resolvers
+from mxbackup.lookup.query import RESOLV_CONF, Server
 from mxbackup.routing.verdict import Delivery, Target, Verdict
 from mxbackup.rules import Rule, RuleSet
 
@@ -28,7 +28,6 @@ AT_ONCE = 16
 NAME_LIMIT = 60.0  # seconds for one name
 RUN_LIMIT = 1200.0  # seconds for all names
 UNCHECKED = "unchecked"
-RESOLV_CONF = Path("/etc/resolv.conf")
 
 NO_RULES = RuleSet()
 
@@ -211,4 +210,4 @@ def us_at(
 
 def dns_at(kind: HostKind, nameservers: Sequence[Server] = ()) -> Dns:
     """Return the DNS as this server's resolvers know it, and those `nameservers`."""
-    return Dns(system_resolvers(kind.host.path(RESOLV_CONF)), nameservers)
+    return Dns.of_system(kind.host.path(RESOLV_CONF), nameservers)

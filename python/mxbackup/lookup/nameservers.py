@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import dns.name
@@ -15,7 +16,7 @@ from dns.rdtypes.IN.AAAA import AAAA
 from mxbackup.errors import MxBackupError
 from mxbackup.lookup.answers import Answer
 from mxbackup.lookup.clock import Clock
-from mxbackup.lookup.query import DNS_PORT, Reply, Server, Status, ask, dns_name, host
+from mxbackup.lookup.query import DNS_PORT, Reply, Server, Status, ask, dns_name, host, system_resolvers
 
 TIMEOUT = 3.0
 REFERRAL_LIMIT = 10
@@ -74,6 +75,11 @@ class Dns:
         self._replies: dict[tuple[str, str, bool], Reply] = {}
         self._clock = Clock(float("inf"))
         self._allowed = self._questions = 1 << 62
+
+    @classmethod
+    def of_system(cls, resolv_conf: Path, nameservers: Sequence[Server] = ()) -> "Dns":
+        """Return one that asks the resolvers of resolv.conf(5), and those `nameservers`."""
+        return cls(system_resolvers(resolv_conf), nameservers)
 
     def within(self, clock: Clock, questions: int) -> "Dns":
         """Return one that shares what is remembered, and stops when the time or the number of questions is used up.

@@ -32,6 +32,7 @@ from dns.rdtypes.IN.AAAA import AAAA
 from mxbackup.lookup.answers import ABSENT, FAILED, Answer, Outcome
 
 DNS_PORT = 53
+RESOLV_CONF = Path("/etc/resolv.conf")
 UDP_SHARE = 0.6
 
 Record = TypeVar("Record", bound=dns.rdata.Rdata)

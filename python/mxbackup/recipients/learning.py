@@ -18,7 +18,7 @@ from mxbackup.esmith.settings import Settings
 from mxbackup.lookup import answers, interfaces
 from mxbackup.lookup.answers import Lookup
 from mxbackup.lookup.nameservers import Dns
-from mxbackup.lookup.query import system_resolvers
+from mxbackup.lookup.query import RESOLV_CONF
 from mxbackup.recipients import envoy, memory
 from mxbackup.recipients.callout import Came, Said
 from mxbackup.recipients.journal import Note
@@ -31,7 +31,6 @@ from mxbackup.rules.names import Name
 from mxbackup.smtp import rcpt
 from mxbackup.smtp.rcpt import Meaning
 
-RESOLV_CONF = Path("/etc/resolv.conf")
 LOCK = memory.FILE.with_name("learn.lock")
 LONGEST = 240.0  # seconds of asking in one run
 # Seconds of them that may be spent on primaries that do not answer, before all others have been asked.
@@ -94,7 +93,7 @@ class Surroundings:
 
 def run(host: Host, rules: RuleSet, settings: Settings) -> Learned:
     """Learn on this server. Raises HostError when the files for that cannot be used."""
-    dns = Dns(system_resolvers(host.path(RESOLV_CONF)))
+    dns = Dns.of_system(host.path(RESOLV_CONF))
     own = interfaces.addresses() | settings.public_addresses
     name = f"{settings.system_name}.{settings.domain_name}" if settings.domain_name else "localhost"
     spool = envoy.spool(host)

@@ -11,12 +11,10 @@ from mxbackup.audit.asking import Auditor, Request
 from mxbackup.audit.facts import Audited
 from mxbackup.audit.findings import judge
 from mxbackup.audit.memory import Memory
-from mxbackup.check.collecting import RESOLV_CONF
+from mxbackup.check import collecting
 from mxbackup.errors import Finding, HostError, InvalidInput
 from mxbackup.esmith import files
 from mxbackup.lookup import interfaces
-from mxbackup.lookup.nameservers import Dns
-from mxbackup.lookup.query import system_resolvers
 from mxbackup.service.context import Context
 from mxbackup.smtp import starttls
 
@@ -31,9 +29,8 @@ class Audit:
 
 def audit(context: Context, request: Request, limit: float) -> Audit:
     """Ask all mail exchangers of a domain as a stranger, in `limit` seconds. Never raises for what it finds."""
-    dns = Dns(system_resolvers(context.host.path(RESOLV_CONF)))
     negotiate = starttls.negotiate if starttls.available() else None
-    facts = Auditor(dns, interfaces.interfaces(), negotiate=negotiate).audit(request, limit)
+    facts = Auditor(collecting.dns_at(context.kind), interfaces.interfaces(), negotiate=negotiate).audit(request, limit)
     return Audit(facts, judge(facts))
 
 
