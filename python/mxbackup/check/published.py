@@ -66,4 +66,4 @@ def only_ipv6(exchanger: Exchanger) -> bool:
     return unavailable(exchanger) and exchanger.a.outcome != Outcome.FAILED and bool(exchanger.aaaa.records)
 
 
-Check = Callable[[Published], Iterator[Finding]]
+PublishedCheck = Callable[[Published], Iterator[Finding]]

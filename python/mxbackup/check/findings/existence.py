@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from mxbackup.check.published import Check, Published
+from mxbackup.check.published import Published, PublishedCheck
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.lookup.query import UNKNOWN, Status
 
@@ -37,4 +37,4 @@ def name_is_there(facts: Published) -> Iterator[Finding]:
         yield FAILED.found(name=facts.name)
 
 
-CHECKS: tuple[Check, ...] = (name_is_there,)
+CHECKS: tuple[PublishedCheck, ...] = (name_is_there,)

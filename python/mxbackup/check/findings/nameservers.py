@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from mxbackup.check.published import Check, Published
+from mxbackup.check.published import Published, PublishedCheck
 from mxbackup.errors import Finding, FindingKind, Severity
 from mxbackup.lookup.nameservers import ServerFacts
 from mxbackup.lookup.query import Status
@@ -101,4 +101,4 @@ def _records(exchangers: tuple[tuple[int, str], ...]) -> str:
     return ", ".join(f"{preference} {name or '.'}" for preference, name in exchangers)
 
 
-CHECKS: tuple[Check, ...] = (servers_are_sound, servers_agree, resolver_agrees)
+CHECKS: tuple[PublishedCheck, ...] = (servers_are_sound, servers_agree, resolver_agrees)
