@@ -58,3 +58,15 @@ def word(text: str) -> str:
     if not re.fullmatch(r"[!-~]*", text):
         raise click.UsageError(_('"{text}" is no host name to greet with.', text=text))
     return text
+
+
+nameserver_option = click.option(
+    "--nameserver", "nameservers", multiple=True, metavar="IP[:PORT]",
+    callback=lambda *given: [server(text) for text in given[-1]],
+    help=_("Ask this name server of the domain."),
+)  # fmt: skip
+public_option = click.option(
+    "--public-address", "public", multiple=True, metavar="IP",
+    callback=lambda *given: [address(text) for text in given[-1]],
+    help=_("An address that leads to this server (NAT)."),
+)  # fmt: skip

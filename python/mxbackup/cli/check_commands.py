@@ -24,17 +24,6 @@ if TYPE_CHECKING:
     from mxbackup.lookup.query import Server
     from mxbackup.service.replaying import Replay
 
-nameserver_option = click.option(
-    "--nameserver", "nameservers", multiple=True, metavar="IP[:PORT]",
-    callback=lambda *given: [arguments.server(text) for text in given[-1]],
-    help=_("Ask this name server of the domain."),
-)  # fmt: skip
-public_option = click.option(
-    "--public-address", "public", multiple=True, metavar="IP",
-    callback=lambda *given: [arguments.address(text) for text in given[-1]],
-    help=_("An address that leads to this server (NAT)."),
-)  # fmt: skip
-
 
 @click.command(
     help=_(
@@ -49,8 +38,8 @@ public_option = click.option(
 )
 @click.argument("wanted", metavar="[NAME]...", nargs=-1)
 @click.option("--all", "all_rules", is_flag=True, help=_("Check all rules."))
-@nameserver_option
-@public_option
+@arguments.nameserver_option
+@arguments.public_option
 @click.option(
     "--remember", is_flag=True,
     help=_("Record the states, and mail admin when a rule turns from fine to error, or back."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup.cli.check_commands import nameserver_option, public_option
+from mxbackup.cli import arguments
 from mxbackup.cli.common import _, examples, labelled, name_argument, words
 from mxbackup.service import writing
 from mxbackup.service.context import Context
@@ -28,8 +28,8 @@ LANGUAGES = {language.partition("-")[0]: language for language in lexicon.langua
 @name_argument
 @click.option("--lang", type=click.Choice(sorted(LANGUAGES)), help=_("The owner's language; by default yours."))
 @click.option("--html", is_flag=True, help=_("Print a page of HTML."))
-@nameserver_option
-@public_option
+@arguments.nameserver_option
+@arguments.public_option
 @click.pass_obj
 def letter(
     context: Context, name: str, lang: str | None, html: bool, nameservers: "Sequence[Server]", public: Sequence[str]
