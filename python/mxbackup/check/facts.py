@@ -11,6 +11,7 @@ from mxbackup.errors import Finding, HostError, Message
 from mxbackup.esmith.host import STATING, UPDATE
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.interfaces import Network, Own
+from mxbackup.queue.qmail.lifetime import DEFAULT
 from mxbackup.routing.qmail_remote import KINDS
 from mxbackup.routing.verdict import Delivery, MailSystem, Route, Target, leads_to_us
 from mxbackup.rules import Rule
@@ -38,7 +39,7 @@ class Us:
     kinds: tuple[MailSystem, ...] = KINDS
     more: tuple[Network, ...] = ()
     less: tuple[Network, ...] = ()
-    lifetime: int = 604_800
+    lifetime: int = DEFAULT
     stating: Message = STATING
     mistakes: tuple[Finding, ...] = ()
     stopped: HostError | None = None

@@ -196,10 +196,9 @@ def _default_changed(host: Host, name: str, value: str) -> SettingChange | None:
 def findings(host: Host, rules: RuleSet) -> list[Finding]:
     """Return what is missing, and what accepts mail besides the rules, or refuses it. Raises HostError."""
     missing = [NOT_NAMED.found(PATH, parameter=change.name) for change in changes(host, rules)]
-    learning = postfix.parameters(host, DEFER_CODE, VERIFIED)
-    restrictions = postfix.parameters(host, *RESTRICTIONS)
-    found = [finding for name in RESTRICTIONS for finding in _restricted(name, restrictions.get(name, ""), rules)]
-    return [*missing, *besides(host), *found, *_when_down(learning, rules)]
+    values = postfix.parameters(host, *RESTRICTIONS, DEFER_CODE, VERIFIED)
+    found = [finding for name in RESTRICTIONS for finding in _restricted(name, values.get(name, ""), rules)]
+    return [*missing, *besides(host), *found, *_when_down(values, rules)]
 
 
 def besides(host: Host) -> Iterator[Finding]:

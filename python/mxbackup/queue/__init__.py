@@ -2,8 +2,9 @@
 """Held mail: what the queue holds for the rules, why it waits and until when, and the two ways to act on it: to have it
 tried now, and to keep it from expiring.
 
-`mailqueue` is what every queue answers; `qmail` is one, and `hosts` says which a server has. `holding` and
-`summary` are the same for all. May import errors, names, rules and `esmith`; the rules' names are handed in.
+`mailqueue` is what every queue answers; `qmail` and `postfix` are one each, and `hosts` says which a server has.
+`holding` and `summary` are the same for all. May import errors, names, rules and `esmith`; the rules' names are handed
+in.
 """
 
 from mxbackup.queue.holding import Holds

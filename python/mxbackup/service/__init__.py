@@ -10,6 +10,8 @@
 `plugin`     faults, load, load_missing: the plugin of qpsmtpd
 `knowing`    import_list, export_list, knowledge, lacks_list, learn: which recipients there are
 `checking`   check, check_soon: will it work
+`replaying`  replay: one message the way that held mail takes
+`stepping`   look, record_test: the steps of the how-to that a rule has come through
 `probing`    probe: the how-to's test from outside
 `writing`    letter: what the owner of a name is to do
 `auditing`   audit: what all exchangers of a domain say to strangers; remembered, remember

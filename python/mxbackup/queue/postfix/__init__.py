@@ -50,7 +50,7 @@ class PostfixReading(Reading):
 
     @property
     def failures(self) -> Sequence[Failure]:
-        """As the log tells, where it is a file."""
+        """As the log tells, where there is one."""
         return self.given_up
 
     def keep(self, holds: Holds) -> int:
