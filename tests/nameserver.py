@@ -4,7 +4,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 PATIENCE = 20.0  # seconds
@@ -27,6 +27,14 @@ zone:
 """
 
 
+def configuration(directory: Path | str, listen: str, zones: Iterable[str]) -> str:
+    """Return a configuration of Knot that serves the files of zones in a directory, at addresses such as 127.0.0.1@53.
+
+    What is to stand below `zone:` besides can follow.
+    """
+    return CONF.format(directory=directory, listen=listen) + "".join(f"  - domain: {zone}\n" for zone in zones)
+
+
 class Knot:
     """Serves zones, given by name and text after `$ORIGIN` and `$TTL`, on some addresses at one port."""
 
@@ -35,8 +43,7 @@ class Knot:
         for zone, text in zones.items():
             (directory / f"{zone}.zone").write_text(f"$ORIGIN {zone}.\n$TTL 60\n{text}\n")
         listen = ", ".join(f"{address}@{port}" for address in addresses)
-        domains = "".join(f"  - domain: {zone}\n" for zone in zones)
-        (directory / "conf").write_text(CONF.format(directory=directory, listen=listen) + domains)
+        (directory / "conf").write_text(configuration(directory, listen, zones))
         self._process = subprocess.Popen(
             ["knotd", "-c", str(directory / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -8,6 +8,7 @@ brought it the mail. 203.0.113.66 is on the list too. All are addresses of one m
 from pathlib import Path
 
 from mxbackup.words import exemptions
+from tests.nameserver import configuration
 from tests.system.machine import Sandbox, wait_until
 
 BACKUP, CLIENT, OWN = "192.0.2.10", "203.0.113.9", "192.0.2.25"
@@ -19,20 +20,6 @@ ZONES = {
     "durantcom.net": f"mail A {BACKUP}\n",
     "in-addr.arpa": f"10.2.0.192 PTR {NAME}.\n9.113.0.203 PTR mail.sender.test.\n",
 }
-KNOT = """
-server:
-    listen: 127.0.0.1@53
-    rundir: /run/knot
-database:
-    storage: /run/knot
-template:
-  - id: default
-    storage: /run/knot
-    file: "%s.zone"
-    journal-content: none
-    zonefile-sync: -1
-zone:
-"""
 # What the mail programs of the backup write; qmail adds its own line before that of what took the mail in.
 RECEIVED = {
     "qmail": f"""\
@@ -82,7 +69,7 @@ class Friend:
         for zone, records in ZONES.items():
             soa = "@ SOA ns.dupontnet.com. h 1 60 60 60 60\n@ NS ns.dupontnet.com.\n"
             self.machine.write(f"/run/knot/{zone}.zone", f"$ORIGIN {zone}.\n$TTL 60\n{soa}{records}")
-        self.machine.write("/run/knot/conf", KNOT + "".join(f"  - domain: {zone}\n" for zone in ZONES))
+        self.machine.write("/run/knot/conf", configuration("/run/knot", "127.0.0.1@53", ZONES))
         self.machine.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
         self.machine.sh("".join(f"ip addr add {address}/32 dev lo\n" for address in (BACKUP, CLIENT, OWN)))
         self.machine.run(["postfix", "stop"])

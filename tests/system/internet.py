@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from tests.nameserver import configuration
 from tests.system.machine import Sandbox, wait_until
 
 MAILSERVER = Path(__file__).with_name("mailserver.py")
@@ -51,23 +52,6 @@ ip -n outside route add 192.0.2.0/24 dev eth0
 ip -n outside route add 2001:db8::/64 dev eth0
 """
 SOA = "@ 1 SOA dns1.example.net. hostmaster.example.net. {serial} 3600 600 86400 1"
-KNOT = """
-server:
-    listen: [ {address}@53, {address6}@53 ]
-    rundir: /run/{host}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: /run/{host}
-template:
-  - id: default
-    storage: /run/{host}
-    file: "%s.zone"
-    journal-content: none
-    zonefile-sync: -1
-zone:
-"""
 NSD = """
 server:
     ip-address: {address}
@@ -152,8 +136,8 @@ class Internet:
 
     def _knot(self, host: str, zones: Mapping[str, str]) -> None:
         self._write_zones(host, zones)
-        domains = "".join(f"  - domain: {zone}\n" for zone in zones)
-        self.server.write(f"/run/{host}/conf", KNOT.format(host=host, **_addresses(host)) + domains)
+        listen = ", ".join(f"{address}@53" for address in _addresses(host).values())
+        self.server.write(f"/run/{host}/conf", configuration(f"/run/{host}", listen, zones))
         self._restart(host, f"knotd -c /run/{host}/conf")
 
     def _nsd(self, host: str, zones: Mapping[str, str]) -> None:

@@ -8,7 +8,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.system.internet import KNOT, Internet
+from tests.nameserver import configuration
+from tests.system.internet import Internet
 from tests.system.machine import CHECKOUT, Sandbox, wait_until
 
 POLICYSERVER = CHECKOUT / "tests/system/policyserver.py"
@@ -146,7 +147,7 @@ def sign(internet: Internet, key: str) -> str:
     """Serve the signed zone; return the record of its key, which the resolver is to trust."""
     server = internet.server
     server.write("/run/front/signed.com.zone", SIGNED.format(key=key, other="0" * 64))
-    conf = KNOT.format(host="front", address="192.0.2.35", address6="2001:db8::35")
+    conf = configuration("/run/front", "192.0.2.35@53, 2001:db8::35@53", ())
     server.write("/run/front/conf", conf.removesuffix("zone:\n") + SIGNING)
     internet.start_in("front", "knotd", "-c", "/run/front/conf")
     wait_until(lambda: "DS" in server.sh("keymgr -c /run/front/conf signed.com ds 2>&1", check=False))

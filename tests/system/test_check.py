@@ -9,8 +9,9 @@ from typing import TypedDict
 
 import pytest
 
+from tests.nameserver import configuration
 from tests.recorded import DATA, RECORDED, Case
-from tests.system.internet import KNOT, MAILSERVER, Internet
+from tests.system.internet import MAILSERVER, Internet
 from tests.system.machine import CHECKOUT, Sandbox, wait_until
 
 POLICYSERVER = CHECKOUT / "tests/system/policyserver.py"
@@ -188,8 +189,7 @@ def test_the_recorded_verdicts_of_qmail_remote(internet: Internet) -> None:
     server, root = internet.server, "/run/recorded"
     server.sh("ip netns add recorded && ip -n recorded link set lo up")
     server.write(f"{root}/test.zone", (DATA / "qmail-remote.zone").read_text())
-    knot = KNOT.format(host="recorded", address="127.0.0.1", address6="::1")
-    server.write(f"{root}/conf", f"{knot}  - domain: test\n")
+    server.write(f"{root}/conf", configuration(root, "127.0.0.1@53, ::1@53", ("test",)))
     server.write(f"{root}/etc/resolv.conf", "nameserver 127.0.0.1\n")
     internet.start_in("recorded", "knotd", "-c", f"{root}/conf")
     targets = ("127.0.0.2", "127.0.0.2:26", "127.0.0.3", "127.0.0.4")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.nameserver import configuration
 from tests.system.internet import MAILSERVER
 from tests.system.machine import DIST, Sandbox, wait_until
 
@@ -38,24 +39,7 @@ echo "$ZONE
 @ 60 TXT \\"v=spf1 -all\\"" > /run/knot/example.com.zone
 setsid knotd -c /run/knot/conf < /dev/null > /run/knot/log 2>&1 &
 """
-KNOT = """
-server:
-    listen: 127.0.0.1@53
-    rundir: /run/knot
-database:
-    storage: /run/knot
-template:
-  - id: default
-    storage: /run/knot
-    file: "%s.zone"
-    journal-content: none
-    zonefile-sync: -1
-zone:
-  - domain: dupontnet.com
-  - domain: durand.org
-  - domain: martin.fr
-  - domain: example.com
-"""
+KNOT = configuration("/run/knot", "127.0.0.1@53", ("dupontnet.com", "durand.org", "martin.fr", "example.com"))
 STRANGERS = ("tomy@hotmail.com", "jean@xdupontnet.com", "jean@dupontnet.com.evil.net", "jean@durand.org")
 
 

@@ -12,7 +12,16 @@ from tests.system.browser import published
 from tests.system.cgi import Visitor
 from tests.system.internet import MAILSERVER
 from tests.system.machine import Sandbox, wait_until
-from tests.system.test_postfix_profile import KNOT, MX, NETWORK, ROUTE, SMARTHOST, STRANGERS, answers
+from tests.system.test_postfix_profile import (
+    KNOT,
+    MX,
+    NETWORK,
+    ROUTE,
+    SMARTHOST,
+    STRANGERS,
+    answers,
+    mxbackup,
+)
 
 OURS = "smeserver-mxbackup-utf8"
 PORTS = (25, 465, 587)
@@ -34,12 +43,6 @@ def eleven() -> Iterator[Sandbox]:
         wait_until(partial(answers, machine, address, port))
     yield machine
     machine.stop()
-
-
-def mxbackup(eleven: Sandbox, *arguments: str, status: int = 0) -> str:
-    done = eleven.run(["mxbackup", *arguments], check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
 
 
 def accepts(eleven: Sandbox, *recipients: str) -> list[bool]:
