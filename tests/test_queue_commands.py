@@ -17,7 +17,7 @@ from mxbackup.queue.qmail import as_seen
 from mxbackup.queue.qmail.reading import read
 from mxbackup.queue.qmail.sendlog import SendLog
 from mxbackup.service import held
-from tests.heldmail import DATA, RECORDED, empty_queue, hold, recorded_queue
+from tests.heldmail import DATA, RECORDED, empty_queue, hold, recorded_queue, untraced
 from tests.scratch import Scratch
 
 Run = Callable[..., tuple[int, str, str]]
@@ -162,10 +162,12 @@ def test_ten_thousand_messages_are_told_within_a_second(server: Scratch) -> None
     empty_queue(queue)
     for ident in range(10_000):
         hold(queue, ident, ["Tjean@dupontnet.com"], NOW)
-    began = time.process_time()
-    messages = as_seen(read(queue), SendLog(), 604_800, NOW)
-    summary = summarise(messages, lambda name: "dupontnet.com", lambda name: 604_800)
-    assert time.process_time() - began < 1.0 * max(1.0, os.getloadavg()[0] / 2)
+    with untraced():
+        began = time.process_time()
+        messages = as_seen(read(queue), SendLog(), 604_800, NOW)
+        summary = summarise(messages, lambda name: "dupontnet.com", lambda name: 604_800)
+        spent = time.process_time() - began
+    assert spent < 1.0 * max(1.0, os.getloadavg()[0] / 2)
     assert summary.messages == 10_000
 
 

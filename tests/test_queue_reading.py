@@ -16,7 +16,7 @@ from mxbackup.queue import Channel, Recipient
 from mxbackup.queue.messages import waiting
 from mxbackup.queue.qmail.messages import QmailMessage, Sender, next_try, retry
 from mxbackup.queue.qmail.reading import read, split
-from tests.heldmail import RECORDED, empty_queue, hold, in_todo, recorded_queue
+from tests.heldmail import RECORDED, empty_queue, hold, in_todo, recorded_queue, untraced
 
 QUEUED: list[dict[str, Any]] = [message for message in RECORDED["messages"] if message["state"] == "queued"]
 NOW: int = RECORDED["snapshot"]
@@ -246,8 +246,9 @@ def test_whatever_is_put_in_is_read(
 def test_ten_thousand_messages_within_a_second(queue: Path) -> None:
     for ident in range(10_000):
         hold(queue, ident, ["Ta@one.com"], birth=1000)
-    began = time.process_time()
-    messages = read(queue)
-    spent = time.process_time() - began
+    with untraced():
+        began = time.process_time()
+        messages = read(queue)
+        spent = time.process_time() - began
     assert len(messages) == 10_000
     assert spent < 1
