@@ -3,10 +3,8 @@
 
 import json
 import os
-import sys
 import tarfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -56,17 +54,6 @@ def hold(
     remote.write_bytes("".join(f"{to}\0" for to in recipients).encode("utf-8", "surrogateescape"))
     os.utime(remote, (due or birth,) * 2)
     return info
-
-
-@contextmanager
-def untraced() -> Iterator[None]:
-    """Measure the program, not what counts its lines: that takes longer than the program does."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    try:
-        yield
-    finally:
-        sys.settrace(tracer)
 
 
 def in_todo(queue: Path, ident: int, envelope: bytes, arrival: int) -> None:

@@ -68,6 +68,7 @@ def test_what_a_main_cf_gives_a_parameter_is_what_postfix_takes(lines: list[str]
     text = "".join(f"{line}\n" for line in ["myhostname = x", *lines])
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "main.cf").write_text(text)
+        Path(directory, "master.cf").touch()  # without one, postconf warns and waits
         postconf = ["/usr/sbin/postconf", "-c", directory, "-h", "transport_maps"]
         taken = subprocess.run(postconf, capture_output=True, text=True, check=True).stdout.strip()
     ours = subprocess.run(["perl", "-wT", "-e", VALUE], input=text, capture_output=True, text=True, check=True).stdout

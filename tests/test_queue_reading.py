@@ -3,7 +3,6 @@
 
 import os
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from mxbackup.queue import Channel, Recipient
 from mxbackup.queue.messages import waiting
 from mxbackup.queue.qmail.messages import QmailMessage, Sender, next_try, retry
 from mxbackup.queue.qmail.reading import read, split
-from tests.heldmail import RECORDED, empty_queue, hold, in_todo, recorded_queue, untraced
+from tests.heldmail import RECORDED, empty_queue, hold, in_todo, recorded_queue
 
 QUEUED: list[dict[str, Any]] = [message for message in RECORDED["messages"] if message["state"] == "queued"]
 NOW: int = RECORDED["snapshot"]
@@ -241,14 +240,3 @@ def test_whatever_is_put_in_is_read(
         ident: (birth, [("local", *to) for to in local] + [("remote", *to) for to in remote])
         for ident, birth, local, remote in messages
     }
-
-
-def test_ten_thousand_messages_within_a_second(queue: Path) -> None:
-    for ident in range(10_000):
-        hold(queue, ident, ["Ta@one.com"], birth=1000)
-    with untraced():
-        began = time.process_time()
-        messages = read(queue)
-        spent = time.process_time() - began
-    assert len(messages) == 10_000
-    assert spent < 1
