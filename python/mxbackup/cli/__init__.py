@@ -13,6 +13,7 @@ from mxbackup import __version__
 from mxbackup.cli import (
     apply_commands,
     audit_commands,
+    catalog_commands,
     check_commands,
     letter_commands,
     queue_commands,
@@ -103,6 +104,7 @@ SUMMARIES = {
     "letter": _("Print what to send to the owner."),
     "learn": _("Ask the primaries about recipients."),
     "probe": _("Talk to a mail server as a stranger would."),
+    "publish": _("Give the rules to other backup servers, in the DNS."),
     "queue": _("Tell what mail is held, and why."),
     "recipients": _("Lists of recipients: import and export."),
     "render": _("Print what we contribute to a mail file."),
@@ -125,6 +127,7 @@ METAVARS = {
     "RECIPIENT": _("RECIPIENT"),
     "TARGET": _("TARGET"),
     "TEXT": _("TEXT"),
+    "ZONE": _("ZONE"),
 }
 
 
@@ -146,6 +149,7 @@ for command in (
     *audit_commands.COMMANDS,
     *queue_commands.COMMANDS,
     *transfer_commands.COMMANDS,
+    *catalog_commands.COMMANDS,
     *apply_commands.COMMANDS,
     *recipient_commands.COMMANDS,
 ):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the databases of a server hold of ours: the rules, the records that are none, and the settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -55,7 +56,8 @@ class Inventory:
     """All rules; the records left out; the settings they were read with; faults of the rules.
 
     `draining` are the rules out of force, removed or disabled, whose mail may still wait, and has its way out; also a
-    host rule that was a domain rule, as such.
+    host rule that was a domain rule, as such. `origins` are the names of the catalogs that rules came from, by rule:
+    of those that are followed from elsewhere.
     """
 
     rules: RuleSet
@@ -63,6 +65,7 @@ class Inventory:
     settings: Settings
     faults: list[Fault] = field(default_factory=list)
     draining: RuleSet = field(default_factory=RuleSet)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def with_draining(self) -> RuleSet:

@@ -7,7 +7,7 @@ names are this server's own. Imports `errors` alone.
 """
 
 from mxbackup.rules.properties import PROPERTIES, About, Property, adds_nothing
-from mxbackup.rules.record import RECORD_TYPE, from_record, make, revise, to_properties
+from mxbackup.rules.record import ORIGIN, RECORD_TYPE, from_record, make, revise, to_properties
 from mxbackup.rules.route import parse as parse_route
 from mxbackup.rules.rule import (
     Kind,
@@ -23,6 +23,7 @@ from mxbackup.rules.rule import (
 from mxbackup.rules.ruleset import RuleSet
 
 __all__ = [
+    "ORIGIN",
     "PROPERTIES",
     "RECORD_TYPE",
     "About",

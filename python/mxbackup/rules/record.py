@@ -11,6 +11,7 @@ from mxbackup.rules.properties import PROPERTIES, Property
 from mxbackup.rules.rule import Rule
 
 RECORD_TYPE = "mxbackup"
+ORIGIN = "Origin"  # in a record, the catalog that its rule is followed from; a rule that was made here has none
 _BY_NAME = {prop.name: prop for prop in PROPERTIES}
 
 

@@ -14,6 +14,7 @@
 `stepping`   look, record_test: the steps of the how-to that a rule has come through
 `probing`    probe: the how-to's test from outside
 `writing`    letter: what the owner of a name is to do
+`publishing` to_file: the rules as a catalog zone, for other backup servers
 `auditing`   audit: what all exchangers of a domain say to strangers; remembered, remember
 `inspecting` status, outdated: whether everything is in force
 

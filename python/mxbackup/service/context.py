@@ -13,7 +13,7 @@ from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.hosts import kind_of
 from mxbackup.recipients.register import Register
-from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, localmail
+from mxbackup.rules import ORIGIN, RECORD_TYPE, Rule, RuleSet, localmail
 from mxbackup.rules.localmail import LocalMail
 from mxbackup.targets.draining import Draining
 from mxbackup.targets.removals import Removals
@@ -46,15 +46,18 @@ class Context:
         valid: list[Rule] = []
         invalid: list[Invalid] = []
         faults: list[Fault] = []
+        origins: dict[str, str] = {}
         for key, record in domains.of_type(RECORD_TYPE):
             try:
                 rule, found = rules.from_record(key, record.properties)
                 rules.check_local(rule, current.local)
                 valid.append(rule)
                 faults += (Fault(rule, reason) for reason in found)
+                if origin := record.properties.get(ORIGIN):
+                    origins[key] = origin
             except InvalidInput as reason:
                 invalid.append(Invalid(key, reason))
-        inventory = Inventory(RuleSet(valid), invalid, current, faults)
+        inventory = Inventory(RuleSet(valid), invalid, current, faults, origins=origins)
         return replace(inventory, draining=self.draining.rules(inventory))
 
     def before_first_rule(self) -> bool:
