@@ -47,7 +47,9 @@ def test_odd_references_do_no_harm(sent: str) -> None:
 
 
 def test_of_repeated_parameters_the_last_counts() -> None:
-    assert decode(b"kind=domain&kind=host", "utf-8") == {"kind": "host"}
+    sent = decode(b"kind=domain&name=x&kind=host", "utf-8")
+    assert sent == {"kind": "host", "name": "x"}
+    assert (sent.every("kind"), sent.every("rule")) == (["domain", "host"], [])
 
 
 RULE = Rule(

@@ -2,6 +2,7 @@
 """What a sent form does. Everything goes through the service: the database is changed, and an event signalled."""
 
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -9,14 +10,16 @@ from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
-from mxbackup.panel.pages import form
+from mxbackup.panel.pages import form, removal
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
-from mxbackup.service import changing, knowing, stepping
+from mxbackup.service import changing, inspecting, knowing, removing, stepping
+from mxbackup.service.removing import Removal
 from mxbackup.words import about_draining, about_outages, about_queue, about_rules, about_steps
 from mxbackup.words.lexicon import Lexicon
 
+LISTED = 5  # names in one sentence
 _BESIDE_DESTINATION = [prop for prop in (*SIMPLE, *ADVANCED) if prop.name != "route"]
 
 
@@ -77,12 +80,17 @@ def save(visit: Visit) -> Page | Redirect:
 
 
 def remove(visit: Visit) -> Redirect:
-    """Remove a rule, or a record that holds none."""
-    done = changing.remove(visit.context, visit.parameter("rule"), expected=visit.parameter("expected"))
-    said = visit.words.text("Removed {name}.", name=names.to_unicode(done.key))
-    if done.covered_by:
-        said += " " + about_rules.still_accepted(done.key, done.covered_by, visit.words)
-    return Redirect(Notice(True, f"{said} {about_draining.removed(done.key, done.waiting, visit.words)}".rstrip()))
+    """Remove rules, or records that hold none, as they were when the question was asked; all or none of them."""
+    chosen, expected = visit.parameters.every("rule"), visit.parameters.every("expected")
+    done = removing.remove(visit.context, dict(zip_longest(chosen, expected[: len(chosen)], fillvalue="")))
+    said = _removed(done, visit.words)
+    return Redirect(Notice(True, said, undo="restore", removal=removing.last(visit.context)))
+
+
+def restore(visit: Visit) -> Redirect:
+    """Take the last removal back."""
+    keys = removing.restore(visit.context, visit.parameter("removal"))
+    return Redirect(Notice(True, visit.words.text("Recorded again: {names}.", names=_listed(keys))))
 
 
 def flush(visit: Visit) -> Redirect:
@@ -118,15 +126,21 @@ def tested(visit: Visit) -> Redirect:
 
 def enable(visit: Visit) -> Redirect:
     """Switch MX backup on; where it is on, put the rules into force again."""
+    on = visit.context.inventory().settings.enabled
     changing.enable(visit.context, True)
-    return Redirect(Notice(True, visit.words.text("MX backup is enabled.")))
+    if not on:
+        return Redirect(Notice(True, visit.words.text("MX backup is enabled.")))
+    if inspecting.outdated(visit.context, visit.context.inventory()):
+        said = visit.words.text("The rules could not be put into force. What is wrong stands below.")
+        return Redirect(Notice(False, said))
+    return Redirect(Notice(True, visit.words.text("The rules are in force again.")))
 
 
 def disable(visit: Visit) -> Redirect:
     """Switch MX backup off."""
     waiting = changing.enable(visit.context, False)
     said = f"{visit.words.text('MX backup is disabled.')} {about_draining.disabled(waiting, visit.words)}"
-    return Redirect(Notice(True, said.rstrip()))
+    return Redirect(Notice(True, said.rstrip(), undo="enable"))
 
 
 def perform(visit: Visit) -> Page | Redirect:
@@ -149,6 +163,20 @@ def samples(rule: Rule, inventory: Inventory, words: Lexicon) -> list[tuple[str,
     ]
 
 
+def _removed(done: list[Removal], words: Lexicon) -> str:
+    """Tell what was removed, and what that leaves."""
+    said = [words.text("Removed {name}.", name=_listed([each.key for each in done]))]
+    said += [about_rules.still_accepted(each.key, each.covered_by, words) for each in done if each.covered_by]
+    said += filter(None, (about_draining.removed(each.key, each.waiting, words) for each in done))
+    return " ".join(said)
+
+
+def _listed(keys: list[str]) -> str:
+    """The names, as many as a person reads in a sentence."""
+    shown = [names.to_unicode(key) for key in keys]
+    return ", ".join(shown if len(shown) <= LISTED else [*shown[:LISTED], f"… ({len(shown)})"])
+
+
 def _check(entries: Entries, rule: Rule, inventory: Inventory) -> None:
     if entries.rule:
         rules.check_local(rule, inventory.settings.local)
@@ -165,7 +193,9 @@ _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "review": review,
         "revise": revise,
         "save": save,
+        "ask": removal,
         "remove": remove,
+        "restore": restore,
         "flush": flush,
         "tested": tested,
         "enable": enable,

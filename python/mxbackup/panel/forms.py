@@ -3,7 +3,7 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
@@ -12,7 +12,7 @@ from mxbackup.errors import MxBackupError, Sentence
 from mxbackup.rules import PROPERTIES, About, Rule
 
 MAX_BODY = 65536  # bytes
-MAX_FIELDS = 50
+MAX_FIELDS = 300  # a page of the table has 100 rules, each sent with its stamp
 # What the form shows at once, and what it shows when asked.
 SIMPLE = tuple(prop for prop in PROPERTIES if prop.about == About.RULE)
 ADVANCED = tuple(prop for prop in PROPERTIES if prop.about != About.RULE)
@@ -28,7 +28,19 @@ class Refused(MxBackupError):
         self.status = status
 
 
-def decode(encoded: bytes, charset: str) -> dict[str, str]:
+class Parameters(dict[str, str]):
+    """What a query or a form says; of parameters of one name the last counts, and `every` has them all."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(pairs)
+        self._pairs = pairs
+
+    def every(self, name: str) -> list[str]:
+        """Return all parameters of that name, in their order."""
+        return [value for known, value in self._pairs if known == name]
+
+
+def decode(encoded: bytes, charset: str) -> Parameters:
     """Return the parameters of a query or body (application/x-www-form-urlencoded). Raises Refused.
 
     What the legacy charset cannot hold arrives as character references, which are resolved.
@@ -44,8 +56,10 @@ def decode(encoded: bytes, charset: str) -> dict[str, str]:
     except ValueError:
         raise Refused(400, "The request cannot be understood. Go back to the list of rules.") from None
     if charset == "utf-8":
-        return dict(pairs)
-    return {name: re.sub(r"&#[0-9]{1,7};", lambda found: html.unescape(found[0]), value) for name, value in pairs}
+        return Parameters(pairs)
+    return Parameters(
+        [(name, re.sub(r"&#[0-9]{1,7};", lambda found: html.unescape(found[0]), value)) for name, value in pairs]
+    )
 
 
 @dataclass(frozen=True)

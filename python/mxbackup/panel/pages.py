@@ -2,6 +2,7 @@
 """The pages that are only looked at: the list of rules, one of them, a form, the question before a removal."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from mxbackup import rules
@@ -11,15 +12,40 @@ from mxbackup.panel.details import details
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.letter import letter
 from mxbackup.panel.listing import View, listing
+from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
-from mxbackup.service import changing, inspecting, outages
+from mxbackup.service import changing, inspecting, outages, removing
 from mxbackup.service import held as mail
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
+from mxbackup.service.removing import Removal
 from mxbackup.words import about_draining, about_rules, outlook
 from mxbackup.words.lexicon import Lexicon
 from mxbackup.words.outlook import Light, Outlook
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What the removal of one record leaves, in words that are empty when there is nothing to say."""
+
+    key: str
+    name: str
+    stamp: str
+    still_accepted: str
+    waiting: str
+
+    @classmethod
+    def of(cls, removal: Removal, words: Lexicon) -> "Leaving":
+        """Return the words for one removal."""
+        cover = removal.covered_by
+        return cls(
+            removal.key,
+            names.to_unicode(removal.key),
+            removal.stamp,
+            about_rules.still_accepted(removal.key, cover, words) if cover else "",
+            about_draining.removed(removal.key, removal.waiting, words),
+        )
 
 
 def front(visit: Visit) -> Page:
@@ -80,23 +106,14 @@ def edit(visit: Visit) -> Page | Redirect:
 
 
 def removal(visit: Visit) -> Page | Redirect:
-    """The question before a rule, or a record that holds none, is removed."""
-    name = visit.parameter("rule")
+    """The question before rules, or records that hold none, are removed: once for all that are chosen."""
     try:
-        inventory = visit.context.inventory()
-        cover = inventory.rules.covering(name) if inventory.settings.enabled else None
-        return Page(
-            "remove.html",
-            {
-                "rule": name,
-                "name": names.to_unicode(name),
-                "expected": changing.stamp(visit.context, name),
-                "still_accepted": about_rules.still_accepted(name, cover, visit.words) if cover else "",
-                "waiting": about_draining.removed(name, changing.held(visit.context, name), visit.words),
-            },
-        )
+        found = removing.outlook(visit.context, visit.parameters.every("rule"))
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)
+    if not found:
+        return Redirect(Notice(False, visit.words.text("Choose rules in the table first.")))
+    return Page("remove.html", {"removals": [Leaving.of(each, visit.words) for each in found]})
 
 
 def examine(visit: Visit) -> Page | Redirect:

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -25,12 +25,15 @@ MESSAGE_CHARACTERS = 1000  # a cookie has 4 KB (RFC 6265 section 6.1)
 class Notice:
     """What is said at the top of the next page: `good` when something was done, else it was not.
 
-    `letter` is the name of a rule whose owner has to be written to, if any.
+    `letter` is the name of a rule whose owner has to be written to, if any; `undo` what a form does that takes it back,
+    and `removal` what tells the removal that is taken back.
     """
 
     good: bool
     text: str
     letter: str = ""
+    undo: str = ""
+    removal: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Session:
 
     def seal(self, message: Notice) -> str:
         """Return the message as a cookie value that only this session's pages show."""
-        return self._sealed("message").dumps([message.good, message.text[:MESSAGE_CHARACTERS], message.letter])
+        return self._sealed("message").dumps(astuple(replace(message, text=message.text[:MESSAGE_CHARACTERS])))
 
     def unseal(self, value: str) -> Notice | None:
         """Return the message that `seal` made, or None when it was anything else."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from mxbackup.errors import MxBackupError, UnknownRule
 from mxbackup.panel.checking import Checking
+from mxbackup.panel.forms import Parameters
 from mxbackup.panel.session import Notice
 from mxbackup.service.context import Context
 from mxbackup.words.lexicon import Lexicon
@@ -19,7 +20,7 @@ class Visit:
     `check` finds out whether a rule will work.
     """
 
-    parameters: Mapping[str, str]
+    parameters: Parameters
     context: Context
     words: Lexicon
     check: Checking

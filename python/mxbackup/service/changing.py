@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mxbackup import rules
-from mxbackup.errors import DatabaseMissing, HostError, InvalidInput
+from mxbackup.errors import DatabaseMissing, HostError
 from mxbackup.esmith import printable
 from mxbackup.esmith.database import Database, log_to_syslog
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import SERVICE_KEY, Settings
 from mxbackup.rules import RECORD_TYPE, Rule, names
-from mxbackup.service import records
+from mxbackup.service import records, removing
 from mxbackup.service.context import Context
 from mxbackup.service.draining import waiting
+from mxbackup.service.removing import Removal as Removal
 from mxbackup.targets.draining import NOTHING, Waiting
 
 
@@ -27,18 +28,6 @@ class Change:
     rule: Rule
     covered_by: Rule | None
     settings: Settings
-
-
-@dataclass(frozen=True)
-class Removal:
-    """What a removal did: the key of the record, and the domain rule by which its mail stays accepted, if any.
-
-    `waiting` is the mail that still waits for it, whose way out stays.
-    """
-
-    key: str
-    covered_by: Rule | None = None
-    waiting: Waiting = NOTHING
 
 
 def get(context: Context, name: str) -> Rule:
@@ -66,7 +55,7 @@ def add(context: Context, rule: Rule, *, event: bool = True) -> Change:
         near = records.near(domains, rule.name)
         current = context.settings(domains)
         rules.check_new(rule, near, current.local)
-        records.refuse_other(domains, rule)
+        records.refuse_taken(domains, rule.name)
         domains.set(rule.name, RECORD_TYPE, rules.to_properties(rule))
         return Change(rule, near.covering(rule.name), current)
 
@@ -109,33 +98,12 @@ def remove(context: Context, name: str, *, expected: str = "", event: bool = Tru
 
     Raises ChangedMeanwhile when the record is not the one whose stamp is `expected`.
     """
-
-    def delete(domains: Database) -> Removal:
-        key = records.key_of(domains, name)
-        records.refuse_stale(domains, key, expected)
-        current = context.settings(domains)
-        cover = records.near(domains, key).covering(key) if current.enabled else None
-        if waits := _waiting(context, domains, key, current):
-            context.draining.note(records.rule_of(domains, key))
-        domains.delete(key)
-        return Removal(key, cover, waits)
-
-    context.prepare(event)
-    done = context.domains.update(delete)
-    context.removals.note([done.key])
-    context.signal(event, "mxbackup-delete", done.key)
-    return done
+    return removing.remove(context, {name: expected}, event=event)[0]
 
 
 def draining_rule(inventory: Inventory, name: str) -> Rule | None:
     """Return the rule of that name that was removed and drains, if there is one. Raises InvalidName."""
     return None if inventory.rules.get(key := names.parse_host(name)) else inventory.draining.get(key)
-
-
-def held(context: Context, name: str) -> Waiting:
-    """Return the mail that waits for a rule and would keep its way out if it were removed. Raises UnknownRule."""
-    domains = context.domains.read()
-    return _waiting(context, domains, records.key_of(domains, name), context.settings(domains))
 
 
 def held_in_all(context: Context) -> Waiting:
@@ -157,17 +125,6 @@ def enable(context: Context, on: bool, *, event: bool = True) -> Waiting:
     context.configuration.update(lambda database: database.set(SERVICE_KEY, "service", {"status": status}))
     context.signal(event, "mxbackup-update")
     return waits
-
-
-def _waiting(context: Context, domains: Database, key: str, current: Settings) -> Waiting:
-    """Return the mail that waits for the rule and that no other rule in force takes care of."""
-    try:
-        rule = records.rule_of(domains, key)
-    except InvalidInput:
-        return NOTHING
-    if not current.routes or (current.enabled and records.near(domains, key).covering(key)):
-        return NOTHING
-    return waiting(context, lambda name: records.near(domains, name).nearest(name) == rule)
 
 
 def _drains(context: Context, rule: Rule) -> bool:

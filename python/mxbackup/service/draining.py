@@ -21,11 +21,11 @@ def waiting(context: Context, decides: Callable[[str], bool]) -> Waiting:
         return Waiting(trouble=trouble)
 
 
-def by_rule(context: Context, inventory: Inventory) -> Counter[str]:
-    """Return how many messages wait for each rule, draining ones too. Raises QueueError."""
+def by_rule(context: Context, nearest: Callable[[str], Rule | None]) -> Counter[str]:
+    """Return how many messages wait for each rule; `nearest` tells which decides about a name. Raises QueueError."""
     found: Counter[str] = Counter()
     for message in context.kind.queue.waiting():
-        found.update({rule.name for rule in map(inventory.with_draining.nearest, message) if rule})
+        found.update({rule.name for rule in map(nearest, message) if rule})
     return found
 
 
@@ -35,7 +35,7 @@ def removed(context: Context, inventory: Inventory) -> dict[Rule, Waiting]:
     if not found:
         return {}
     try:
-        counts = by_rule(context, inventory)
+        counts = by_rule(context, inventory.with_draining.nearest)
     except QueueError as trouble:
         return dict.fromkeys(found, Waiting(trouble=trouble))
     return {rule: Waiting(counts[rule.name]) for rule in found}
@@ -81,7 +81,7 @@ def leave(context: Context) -> tuple[str, dict[Rule, Waiting]]:
     if not inventory.settings.routes:
         return "", {}
     try:
-        counts = by_rule(context, inventory)
+        counts = by_rule(context, inventory.with_draining.nearest)
         found = {rule: Waiting(counts[rule.name]) for rule in inventory.with_draining if counts[rule.name]}
     except QueueError as trouble:
         found = dict.fromkeys(inventory.with_draining, Waiting(trouble=trouble))
@@ -92,7 +92,7 @@ def leave(context: Context) -> tuple[str, dict[Rule, Waiting]]:
 def ended(context: Context, inventory: Inventory, held: Collection[str] | None = None) -> set[str]:
     """Return the draining rules that no mail waits for; none when the queue cannot be read."""
     try:
-        waits = by_rule(context, inventory) if held is None else held
+        waits = by_rule(context, inventory.with_draining.nearest) if held is None else held
     except QueueError:
         return set()
     return {str(rule.name) for rule in inventory.draining if rule.name not in waits}

@@ -59,13 +59,13 @@ def refuse_stale(domains: Database, key: str, expected: str) -> None:
         )
 
 
-def refuse_other(domains: Database, rule: Rule) -> None:
-    """Raise InvalidRule when there is a record of the rule's name."""
-    record = domains.get(rule.name)
+def refuse_taken(domains: Database, key: str) -> None:
+    """Raise InvalidRule when there is a record of that key, of whatever type."""
+    record = domains.get(key)
     if record is not None:
         raise InvalidRule(
             "name",
             'The domains database has a record "{name}" of type "{type}" already. Remove that one first.',
-            name=rule.name,
+            name=key,
             type=record.type,
         )
