@@ -7,7 +7,7 @@ PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes
 SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/pins
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
 
-.PHONY: help setup words demo test check rpm deb runtime wheel packages bench screenshots clean
+.PHONY: help setup words demo test check rpm deb runtime wheel packages release bench screenshots clean
 
 help:
 	@echo 'make demo         show the main job in a sandbox, within a minute or two'
@@ -15,6 +15,7 @@ help:
 	@echo 'make check        ruff and mypy'
 	@echo 'make packages     build all packages into dist/ (rpm: the contrib, deb: for Debian,'
 	@echo '                  wheel: for any Python, runtime: that of the contrib, minutes, once)'
+	@echo 'make release      make of them a signed release page, dist/release'
 	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/*.md'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make bench        measure, as ratios'
@@ -61,6 +62,9 @@ wheel: setup
 	.venv/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 packages: rpm deb runtime wheel
+
+release: packages
+	$(PYTHON) tools/release.py
 
 check: setup
 	.venv/bin/ruff check . $(SCRIPTS)

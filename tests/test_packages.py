@@ -13,6 +13,7 @@ import pytest
 import rpm
 
 from mxbackup import __version__, cli
+from tools import release
 
 CHECKOUT = Path(__file__).parents[1]
 DIST = CHECKOUT / "dist"
@@ -45,6 +46,10 @@ def test_header(name: str) -> None:
         "GPL-2.0-or-later",
     )
     assert (found["payloadformat"], found["payloadcompressor"], found["payloadflags"]) == ("cpio", "gzip", "9")
+
+
+def test_a_release_takes_it(name: str) -> None:
+    assert f"{name}-{__version__}-1.noarch.rpm" in {file.name for file, _ in release.packages(DIST, __version__)}
 
 
 def test_an_old_rpm_can_read_it(name: str) -> None:
