@@ -194,9 +194,9 @@ def test_in_french(dns_port: int) -> None:
     assert about_checks.lines(checker(dns_port).check("only.test"), words) == [
         "only.test mail is handled (pri=10) by self.test",
         "Le courrier pour only.test est renvoyé aussitôt à l’expéditeur (5.4.6).",
-        "ERREUR : Ce serveur est le seul serveur de courrier (MX) de only.test : "
-        "il n’y a pas de primaire à qui transmettre le courrier. [only-mx]",
-        "    Faites ajouter un enregistrement MX pour le primaire, avec une préférence inférieure à 10.",
+        "ERREUR : Ce serveur est le seul serveur MX de only.test : "
+        "il n’y a pas de serveur primaire à qui transmettre le courrier. [only-mx]",
+        "    Faites ajouter un enregistrement MX pour le serveur primaire, avec une préférence inférieure à 10.",
     ]
 
 
@@ -675,7 +675,7 @@ def test_one_mail_when_rules_break_and_one_when_they_are_well(
     message = message_from_bytes(mail.encode())
     assert (message["To"], message["Subject"]) == ("admin@durantcom.net", "MX-Backup : erreur pour only.test")
     text = text_of(message)
-    assert "Ce serveur est le seul serveur de courrier (MX) de only.test" in text
+    assert "Ce serveur est le seul serveur MX de only.test" in text
     assert "ok.test" not in text
     assert server.read("/arguments") == "-i -f <> -t\n"
     assert night() == []

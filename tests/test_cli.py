@@ -578,12 +578,12 @@ def test_list_in_french(full: Scratch) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
         "NOM                TYPE        DESTINATION                       DESCRIPTION\n"
-        "dupontnet.com      Domaine     MX, en contournant le smart host  Chez Dupont\n"
-        "www.dupontnet.com  Ordinateur  MX, en contournant le smart host\n"
-        "relayed.example    Ordinateur  smart host smtp.provider.net\n"
-        "été.fr             Domaine     MX, en contournant le smart host\n"
+        "dupontnet.com      Domaine     MX, sans le serveur du FAI        Chez Dupont\n"
+        "www.dupontnet.com  Ordinateur  MX, sans le serveur du FAI\n"
+        "relayed.example    Ordinateur  serveur du FAI smtp.provider.net\n"
+        "été.fr             Domaine     MX, sans le serveur du FAI\n"
         "martin.org         Domaine     mail.martin.org:26\n",
-        "Laissé de côté, l’enregistrement kindless.com n’est pas une règle\u00a0: Le type «\u00a0\u00a0» est inconnu. "
+        "Écarté, l’enregistrement kindless.com n’est pas une règle\u00a0: Le type «\u00a0\u00a0» est inconnu. "
         "Donnez «\u00a0domain\u00a0» (Domaine) ou «\u00a0host\u00a0» (Ordinateur). "
         "Pour le supprimer\u00a0: mxbackup remove kindless.com\n",
     )

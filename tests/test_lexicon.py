@@ -175,6 +175,6 @@ def test_an_error_within_an_error_is_translated() -> None:
     inner = InvalidName("The name is empty. Give a domain name such as example.com.")
     outer = MxBackupError("Left out, the record {key} is no rule: {reason}", key="x", reason=inner)
     assert lexicon.load("fr").error(outer) == (
-        "Laissé de côté, l’enregistrement x n’est pas une règle\u00a0: Le nom est vide. "
+        "Écarté, l’enregistrement x n’est pas une règle\u00a0: Le nom est vide. "
         "Donnez un nom de domaine comme exemple.com."
     )

@@ -74,10 +74,10 @@ def test_a_command_in_french() -> None:
     assert (
         section(page("fr"), "mxbackup recipients import")
         == r""".SS "mxbackup recipients import [OPTIONS] NOM [FICHIER]"
-Faire des adresses de FICHIER, une par ligne, la liste de NOM. Sans FICHIER, l\(cqentr\('ee standard est lue. Une adresse vaut aussi pour ce qui y est ajout\('e\~: jean pour jean\-infos et jean+infos.
+Les adresses de FICHIER, une par ligne, deviennent la liste de NOM. Sans FICHIER, l\(cqentr\('ee standard est lue. Une adresse vaut aussi pour ce qui y est ajout\('e\~: jean pour jean\-infos et jean+infos.
 .TP
 .BI "\-\-no\-event" ""
-Modifier seulement la base\~: ne r\('eg\('en\('erer aucun fichier, ne rien relancer.
+Modifier seulement la base\~: ne r\('eg\('en\('erer aucun fichier, ne rien red\('emarrer.
 .PP
 Exemples\~:
 .RS 4

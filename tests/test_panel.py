@@ -746,7 +746,7 @@ def test_both_charsets_byte_by_byte(server: Scratch, charset: str, description: 
     assert b"<dd>" + description + b"</dd>" in page.data
     assert f'<meta charset="{charset}">'.encode() in page.data
     assert "Règle pour café.example".encode(charset) in page.data
-    assert "La règle pour café.example a été ajoutée.".encode(charset) in found.data
+    assert "Règle ajoutée\u00a0: café.example.".encode(charset) in found.data
     assert server.records("domains") == [
         "xn--caf-dma.example=mxbackup|Description|Société « Dupont » à 5 € 日本|Kind|domain"
     ]
@@ -862,10 +862,10 @@ def test_a_new_rule_leads_to_the_letter_to_its_owner(server: Scratch, admin: Adm
     assert link not in admin.get().text
     assert link in admin.get("?page=rule&rule=dupontnet.com").text
     page = admin.get(f"{unescape(link)}&lang=fr").text
-    assert '<section class="mx-letter" lang="fr">\n<h3>MX de secours pour dupontnet.com' in page
+    assert '<section class="mx-letter" lang="fr">\n<h3>MX-Backup pour dupontnet.com' in page
     assert "<pre>dupontnet.com. IN MX 100 mail.durantcom.net.</pre>" in page
     assert "\ndupontnet.com. IN MX 100 mail.durantcom.net.\n" in page
-    assert 'href="mailto:jean%40martin.fr?subject=MX%20de%20secours' in page
+    assert 'href="mailto:jean%40martin.fr?subject=MX-Backup' in page
     said = warnings(admin.get(unescape(link)))
     assert said[0].startswith("The rules as they are now are not in force.")
     assert said[1] == "The DNS did not answer, so the preference 100 is a guess."

@@ -63,8 +63,8 @@ def test_what_is_typed_in_latin_1_is_recorded_in_utf_8(server: Scratch) -> None:
     assert done == (
         0,
         "Règle ajoutée\u00a0: café.example.org (Domaine). "
-        "Aucun événement n'a été signalé\u00a0: les fichiers du courrier sont comme avant.\n"
-        "Ce que son propriétaire a à faire\u00a0: mxbackup letter xn--caf-dma.example.org\n".encode("latin-1"),
+        "Aucun événement n'a été signalé\u00a0: les fichiers de messagerie sont comme avant.\n"
+        "Ce que son propriétaire doit faire\u00a0: mxbackup letter xn--caf-dma.example.org\n".encode("latin-1"),
         b"",
     )
     assert server.records("domains") == ["xn--caf-dma.example.org=mxbackup|Description|Société €|Kind|domain"]
@@ -128,7 +128,7 @@ def test_help_in_french(server: Scratch) -> None:
     assert "-h, --help                   Afficher cette aide.\n" in said
 
 
-PORT = "Valeur non valable pour '--port'\u00a0: "
+PORT, TIMEOUT = (f"Valeur non valable pour «\u00a0{option}\u00a0»\u00a0: " for option in ("--port", "--timeout"))
 
 
 @pytest.mark.parametrize(
@@ -136,22 +136,23 @@ PORT = "Valeur non valable pour '--port'\u00a0: "
     [
         (
             "lst",
-            "Il n’y a pas de commande «\u00a0lst\u00a0». "
-            "Vouliez-vous dire l’une de celles-ci\u00a0: 'list', 'set'\u00a0?",
+            "La commande «\u00a0lst\u00a0» n’existe pas. "
+            "Vouliez-vous dire l’une de celles-ci\u00a0: «\u00a0list\u00a0», «\u00a0set\u00a0»\u00a0?",
         ),
-        ("add", "Il manque l’argument 'NOM'."),
-        ("add --route", "L’option --route demande une valeur."),
-        ("list --json=x", "L’option --json ne prend pas de valeur."),
-        ("list --jso", "Il n’y a pas d’option «\u00a0--jso\u00a0». Vouliez-vous dire '--json'\u00a0?"),
+        ("add", "Il manque l’argument «\u00a0NOM\u00a0»."),
+        ("add --route", "L’option «\u00a0--route\u00a0» demande une valeur."),
+        ("list --json=x", "L’option «\u00a0--json\u00a0» ne prend pas de valeur."),
+        ("list --jso", "L’option «\u00a0--jso\u00a0» n’existe pas. Vouliez-vous dire «\u00a0--json\u00a0»\u00a0?"),
         ("list a", "Argument de trop\u00a0: a"),
         ("list a b", "Arguments de trop\u00a0: a b"),
         (
             "export --format x",
-            "Valeur non valable pour '--format'\u00a0: "
-            "«\u00a0x\u00a0» n’est pas l’une de celles-ci\u00a0: 'json', 'csv'.",
+            "Valeur non valable pour «\u00a0--format\u00a0»\u00a0: "
+            "«\u00a0x\u00a0» est impossible. Choisissez parmi\u00a0: «\u00a0json\u00a0», «\u00a0csv\u00a0».",
         ),
         ("probe a b --port x", PORT + "«\u00a0x\u00a0» n’est pas un nombre valable."),
-        ("probe a b --port 0", PORT + "0 est hors limites (1<=x<=65535)."),
+        ("probe a b --port 0", PORT + "0 n’est pas dans les limites 1<=x<=65535."),
+        ("probe a b --timeout 0,05", TIMEOUT + "0,05 n’est pas dans les limites 0,1<=x<=600."),
     ],
 )
 def test_wrong_use_in_french(server: Scratch, typed: str, message: str) -> None:
@@ -167,7 +168,7 @@ def test_an_unknown_target_is_wrong_use_in_french(server: Scratch) -> None:
 
 def test_what_the_system_says_is_in_french(server: Scratch) -> None:
     done = run(server, UTF_8, "import", "/nowhere/list")
-    message = "mxbackup: /nowhere/list ne peut pas être lu\u00a0: fichier ou répertoire absent.\n"
+    message = "mxbackup: /nowhere/list ne peut pas être lu\u00a0: fichier ou répertoire inexistant.\n"
     assert done == (2, b"", message.encode())
 
 

@@ -24,7 +24,7 @@ ENGLISH, FRENCH = lexicon.load("en-us"), lexicon.load("fr")
         (
             "bad_name.fr",
             FRENCH,
-            "Laissé de côté, l’enregistrement bad_name.fr n’est pas une règle\u00a0: x "
+            "Écarté, l’enregistrement bad_name.fr n’est pas une règle\u00a0: x "
             "Pour le supprimer\u00a0: mxbackup remove bad_name.fr",
         ),
     ],
@@ -76,7 +76,7 @@ def test_what_a_rule_is_for_below_another() -> None:
         "Elle est couverte par la règle de domaine dupontnet.com, et n’y ajoute rien."
     )
     assert about_rules.covered(rules.make("www.dupontnet.com", smarthost="use"), cover, FRENCH) == (
-        "Elle est sous la règle de domaine dupontnet.com, et c’est ce qu’elle dit qui compte."
+        "Elle se trouve sous la règle de domaine dupontnet.com, et c’est elle qui s’applique."
     )
     assert about_rules.still_accepted("xn--t-9fab.dupontnet.com", cover, FRENCH) == (
         "Le courrier pour été.dupontnet.com reste accepté par la règle de domaine dupontnet.com."
@@ -85,6 +85,6 @@ def test_what_a_rule_is_for_below_another() -> None:
 
 def test_a_missing_list_is_told_with_the_remedy() -> None:
     assert about_rules.no_list(rules.make("été.fr"), FRENCH) == (
-        "Il n’y a pas encore de liste\u00a0: tout son courrier est remis à plus tard. "
+        "Il n’y a pas encore de liste\u00a0: tout son courrier est différé. "
         "Importez-la\u00a0: mxbackup recipients import xn--t-9fab.fr FICHIER"
     )

@@ -116,8 +116,8 @@ def test_the_words_of_the_how_to(browse: Callable[..., Browser]) -> None:
         ("192.0.2.1", "« 192.0.2.1 » est une adresse IP. Donnez le nom de domaine placé derrière l’arobase."),
         (
             "jean@dupontnet.com",
-            "« jean@dupontnet.com » est une adresse électronique. "
-            "Donnez seulement la partie placée derrière l’arobase : dupontnet.com",
+            "« jean@dupontnet.com » est une adresse de courriel. "
+            "Donnez seulement la partie placée après l’arobase : dupontnet.com",
         ),
         (
             "com",

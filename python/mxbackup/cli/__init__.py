@@ -21,6 +21,7 @@ from mxbackup.cli import (
     rule_commands,
     status_commands,
     transfer_commands,
+    typography,
 )
 from mxbackup.cli.common import NO, NOT_POSSIBLE, WRONG_USE, _, examples, words
 from mxbackup.errors import InvalidInput, MxBackupError, UnknownRule
@@ -43,7 +44,7 @@ def main() -> NoReturn:
         remedy = f" {_('Run the command as root.')}" if denied else ""
         _fail(words.error(error) + remedy, exit_status(error))
     except click.ClickException as error:
-        error.show()
+        typography.shown(error).show()
         sys.exit(WRONG_USE)
     except click.Abort:
         _fail(_("Interrupted."), NOT_POSSIBLE)

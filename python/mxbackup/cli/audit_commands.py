@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup.cli import arguments
+from mxbackup.cli import arguments, typography
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_json, print_table, words
 from mxbackup.errors import Severity
 from mxbackup.rules import names
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--refuse", metavar="ADDRESS", help=_("The address that must be refused; by default one in example.net."))
 @click.option("--helo", metavar="NAME", default="", help=_("The name to greet with; by default this machine's."))
 @click.option(
-    "--limit", type=click.FloatRange(0.1, 3600), default=120.0, show_default=True, help=_("Seconds for all of it.")
+    "--limit", type=typography.Seconds(0.1, 3600), default=120, show_default=True, help=_("Seconds for all of it.")
 )
 @click.option("--changes", "only_changes", is_flag=True, help=_("Print only what has changed since the last time."))
 @click.option(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mxbackup.cli import arguments
+from mxbackup.cli import arguments, typography
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
 from mxbackup.errors import InvalidName
 from mxbackup.rules import names
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     help=_("Record the states, and mail admin when a rule turns from fine to error, or back."),
 )  # fmt: skip
 @click.option(
-    "--limit", type=click.FloatRange(0.1, 86400), default=1200.0, show_default=True,
+    "--limit", type=typography.Seconds(0.1, 86400), default=1200, show_default=True,
     help=_("Seconds for all of it; what is left over then is not checked."),
 )  # fmt: skip
 @click.option(
@@ -129,7 +129,7 @@ def check(
 @click.option("--helo", metavar="NAME", default="", help=_("The name to greet with; by default this machine's."))
 @click.option("--port", type=click.IntRange(1, 65535), default=25, show_default=True, help=_("The port of HOST."))
 @click.option(
-    "--timeout", type=click.FloatRange(0.1, 600), default=20.0, show_default=True, help=_("Seconds for all of it.")
+    "--timeout", type=typography.Seconds(0.1, 600), default=20, show_default=True, help=_("Seconds for all of it.")
 )
 @click.option("--send", is_flag=True, help=_("Send a test message, too."))
 def probe(

@@ -16,7 +16,7 @@ from mxbackup.esmith import printable
 from mxbackup.words import lexicon
 
 # What the sentences hold and ISO-8859-1 does not.
-_TYPED = {"’": "'", "“": '"', "”": '"'}
+_TYPED = {"’": "'", "“": '"', "”": '"', "„": '"', "…": "..."}
 # What Python itself sets LC_CTYPE to where the C library does not know the locale (PEP 538).
 _COERCED = {"C.UTF-8", "C.utf8", "UTF-8"}
 
