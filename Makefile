@@ -7,7 +7,7 @@ PIP = .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes
 SCRIPTS = createlinks runtime/build runtime/library sandbox/enter sandbox/publish tools/finish-install tools/pins
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard python/mxbackup/locale/*/LC_MESSAGES/mxbackup.po))
 
-.PHONY: help setup words demo test check rpm deb runtime wheel packages release bench screenshots clean
+.PHONY: help setup words demo test check rpm deb runtime wheel packages release bench screenshots picture manual clean
 
 help:
 	@echo 'make demo         show the main job in a sandbox, within a minute or two'
@@ -18,6 +18,7 @@ help:
 	@echo 'make release      make of them a signed release page, dist/release'
 	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/*.md'
 	@echo 'make screenshots  take docs/screenshots anew'
+	@echo 'make picture      take docs/screenshots/demo.svg anew, the demo as a moving picture'
 	@echo 'make bench        measure, as ratios'
 	@echo 'make clean        remove what was built'
 
@@ -81,6 +82,11 @@ demo: rpm
 
 screenshots: packages
 	MXBACKUP_SCREENSHOTS=docs/screenshots .venv/bin/pytest tests/system/test_panel_pages.py tests/system/test_smanager.py
+
+picture: rpm
+	mkdir -p build
+	sandbox/demo > build/demo.txt
+	$(PYTHON) tools/picture.py build/demo.txt > docs/screenshots/demo.svg
 
 bench: packages
 	for profile in sme7 postfix; do \
