@@ -2,6 +2,8 @@
 """check and probe as a user runs them, on a real name server and a real mail server; and what is remembered."""
 
 import json
+import os
+import pty
 import re
 import shutil
 import socket
@@ -10,10 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,10 +120,18 @@ def nameserver(server: Scratch, dns_port: int, ok: str) -> str:
     return f"127.0.0.1:{dns_port}"
 
 
+def reports_in(out: str) -> list[dict[str, Any]]:
+    """The reports that check --json prints."""
+    told = json.loads(out)
+    assert told["version"] == 1
+    found: list[dict[str, Any]] = told["rules"]
+    return found
+
+
 def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
     status, out, err = mxbackup("check", "ok.test", "BEST.test", "--nameserver", nameserver, "--json")
     assert (status, err) == (1, "")
-    assert json.loads(out) == [
+    assert reports_in(out) == [
         {
             "name": "ok.test",
             "verdict": "deliver",
@@ -156,7 +168,7 @@ def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
     ]
 
 
-def look_up_of_ok(nameserver: str, smtp_port: int) -> str:
+def look_up_of_ok(nameserver: str, smtp_port: int, verdict: str = "") -> str:
     """What check prints before the findings of ok.test."""
     return f"""\
 Using domain server:
@@ -166,24 +178,28 @@ Aliases:
 
 ok.test mail is handled (pri=10) by prim.test
 ok.test mail is handled (pri=20) by self.test
-Mail for ok.test is delivered to 127.0.0.2:{smtp_port}.
+Mail that arrives here for ok.test is {verdict or f"delivered to 127.0.0.2:{smtp_port}"}.
 127.0.0.2:{smtp_port}: 220 mail.dupontnet.com ESMTP
 """
 
 
 def test_text(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
+    by_server, of_ok = look_up_of_ok(nameserver, smtp_port).split("\n\n")
     assert mxbackup("check", "ok.test", "été.test", "--nameserver", nameserver) == (
         1,
         f"""\
-{look_up_of_ok(nameserver, smtp_port)}\
-Everything is as it should be.
+{by_server}
 
 été.test mail is handled (pri=10) by self.test
-Mail for été.test is sent back to the sender at once (5.4.6).
+Mail that arrives here for été.test is sent back to the sender at once (5.4.6).
 ERROR: This server is the only mail exchanger of été.test: there is no primary to pass the mail on to. [only-mx]
     Have an MX record for the primary added, with a lower preference number than 10.
 
+{of_ok}\
+Everything is as it should be.
+
 Rules checked: 2; with errors: 1; with warnings: 0; fine: 1.
+With errors: été.test.
 """,
         "",
     )
@@ -193,7 +209,7 @@ def test_in_french(dns_port: int) -> None:
     words = lexicon.load("fr")
     assert about_checks.lines(checker(dns_port).check("only.test"), words) == [
         "only.test mail is handled (pri=10) by self.test",
-        "Le courrier pour only.test est renvoyé aussitôt à l’expéditeur (5.4.6).",
+        "Le courrier pour only.test qui arrive ici est renvoyé aussitôt à l’expéditeur (5.4.6).",
         "ERREUR : Ce serveur est le seul serveur MX de only.test : "
         "il n’y a pas de serveur primaire à qui transmettre le courrier. [only-mx]",
         "    Faites ajouter un enregistrement MX pour le serveur primaire, avec une préférence inférieure à 10.",
@@ -203,7 +219,7 @@ def test_in_french(dns_port: int) -> None:
 def finds(mxbackup: Run, nameserver: str, *arguments: str) -> tuple[int, dict[str, list[str]]]:
     """The exit status, and the codes of the findings by name."""
     status, out, _ = mxbackup("check", "--json", "--nameserver", nameserver, *arguments)
-    return status, {report["name"]: [found["code"] for found in report["findings"]] for report in json.loads(out)}
+    return status, {report["name"]: [found["code"] for found in report["findings"]] for report in reports_in(out)}
 
 
 def test_a_name_without_a_rule(mxbackup: Run, server: Scratch, nameserver: str, smtp_port: int) -> None:
@@ -212,11 +228,12 @@ def test_a_name_without_a_rule(mxbackup: Run, server: Scratch, nameserver: str, 
     assert mxbackup("check", "ok.test", "--nameserver", nameserver)[:2] == (
         1,
         f"""\
-{look_up_of_ok(nameserver, smtp_port)}\
+{look_up_of_ok(nameserver, smtp_port, "refused by this server")}\
 ERROR: There is no rule for ok.test: this server refuses its mail. [no-rule]
     To make one: mxbackup add ok.test
 
 Rules checked: 1; with errors: 1; with warnings: 0; fine: 0.
+With errors: ok.test.
 """,
     )
     # What lies on the way of its mail is told all the same.
@@ -247,7 +264,7 @@ def test_a_file_that_does_not_hold_the_rules(
     else:
         path.write_text(content)
     status, out, _ = mxbackup("check", "--all", "--json", "--nameserver", nameserver)
-    reports = json.loads(out)
+    reports = reports_in(out)
     assert (status, [report["state"] for report in reports]) == (1, ["error"] * 3)
     assert reports[1]["findings"] == [
         {
@@ -264,7 +281,7 @@ def test_without_e_smith_apply_is_what_puts_rules_into_force(mxbackup: Run, serv
     server.write("/etc/mxbackup/domains", server.path("/home/e-smith/db/domains").read_bytes())
     shutil.rmtree(server.path("/home/e-smith"))
     server.write("/var/qmail/control/rcpthosts", "durantcom.net\n")
-    (report,) = json.loads(mxbackup("check", "ok.test", "--json", "--nameserver", nameserver)[1])
+    (report,) = reports_in(mxbackup("check", "ok.test", "--json", "--nameserver", nameserver)[1])
     assert [(found["code"], found["advice"]) for found in report["findings"]] == [
         ("not-in-force", "Run: mxbackup apply")
     ]
@@ -276,7 +293,7 @@ def test_a_local_domain_is_delivered_here(mxbackup: Run, server: Scratch, namese
     assert (status, out.splitlines()[7:11]) == (
         1,
         [
-            "Mail for ok.test is delivered on this server itself.",
+            "Mail that arrives here for ok.test is delivered on this server itself.",
             "ERROR: ok.test is a local domain of this server, which keeps its mail instead of passing it on. "
             "[local-domain]",
             "    Remove the local domain, or the rule.",
@@ -318,7 +335,7 @@ def test_the_panel_shows_what_kept_a_rule_from_being_checked(
 def test_without_names_all_rules_are_checked(mxbackup: Run, server: Scratch, nameserver: str, ok: str) -> None:
     rules_in_force(server, ok, "broken|=mxbackup", "only.test=mxbackup|Kind|host")
     status, out, err = mxbackup("check", "--nameserver", nameserver, "--json")
-    assert (status, [report["name"] for report in json.loads(out)]) == (1, ["ok.test", "only.test"])
+    assert (status, [report["name"] for report in reports_in(out)]) == (1, ["ok.test", "only.test"])
     assert "broken" in err
     assert mxbackup("check", "--nameserver", nameserver, "--json", "--all")[1] == out
 
@@ -352,13 +369,13 @@ def test_wrong_use(mxbackup: Run, arguments: tuple[str, ...]) -> None:
 
 def test_the_public_address_of_the_configuration_counts(mxbackup: Run, server: Scratch, nameserver: str) -> None:
     server.database("configuration", "mxbackup=service|PublicAddress|127.0.0.2|status|enabled")
-    (report,) = json.loads(mxbackup("check", "best.test", "--nameserver", nameserver, "--json")[1])
+    (report,) = reports_in(mxbackup("check", "best.test", "--nameserver", nameserver, "--json")[1])
     assert [finding["code"] for finding in report["findings"]] == ["only-mx", "nat"]
 
 
 def test_a_public_address_that_is_none_is_told(mxbackup: Run, server: Scratch, nameserver: str) -> None:
     server.database("configuration", "mxbackup=service|PublicAddress|foo|status|enabled")
-    (report,) = json.loads(mxbackup("check", "ok.test", "--nameserver", nameserver, "--json")[1])
+    (report,) = reports_in(mxbackup("check", "ok.test", "--nameserver", nameserver, "--json")[1])
     assert report["findings"] == [
         {
             "code": "bad-public-address",
@@ -421,7 +438,7 @@ def test_all_are_checked_at_once_and_reported_in_order(dns_port: int) -> None:
 
     names = [(f"n{number}.test", None) for number in range(4)]
     done: list[int] = []
-    found = collecting.check_all(checker(dns_port, meet, {"": "127.0.0.2"}), names, lambda: done.append(1))
+    found = collecting.check_all(checker(dns_port, meet, {"": "127.0.0.2"}), names, lambda report: done.append(1))
     assert [report.name for report in found] == [name for name, _ in names]
     assert len(done) == 4
     assert {report.delivery for report in found} == {Delivery(Verdict.DELIVER, "", (Target("127.0.0.2", 25),))}
@@ -618,7 +635,7 @@ def test_without_threads_names_are_checked_one_after_the_other(dns_port: int) ->
     names = [(f"n{number}.test", None) for number in range(3)]
     done: list[int] = []
     subject = checker(dns_port, probe, {"": "127.0.0.2"})
-    found = collecting.check_all(subject, names, lambda: done.append(len(asked)))
+    found = collecting.check_all(subject, names, lambda report: done.append(len(asked)))
     assert [report.name for report in found] == [name for name, _ in names]
     assert asked == [f"postmaster@{name}" for name, _ in names]
     assert done == [1, 2, 3]
@@ -756,7 +773,7 @@ def test_what_could_not_be_checked_is_remembered_as_it_was(
     server.write(OUTAGES, json.dumps({"version": 1, "open": False, "seen": 0, "trouble": "", "rules": rules}))
     words = ("check", "--nameserver", nameserver, "--limit", "0.5")
     status, out, err = mxbackup(*words, "--json")
-    (report,) = json.loads(out)
+    (report,) = reports_in(out)
     assert (status, err) == (3, "Not checked: ok.test.\n")
     assert (report["state"], report["verdict"], report["code"]) == ("unchecked", "unknown", None)
     status, out, err = mxbackup(*words, "--remember")
@@ -770,7 +787,7 @@ def test_an_error_is_an_answer_whatever_could_not_be_checked(
 ) -> None:
     rules_in_force(server, f"{rule('ok')}|Route|prim.test:{hanging.getsockname()[1]}", rule("only"))
     status, out, _ = mxbackup("check", "--nameserver", nameserver, "--limit", "1", "--json")
-    assert (status, [report["state"] for report in json.loads(out)]) == (1, ["unchecked", "error"])
+    assert (status, [report["state"] for report in reports_in(out)]) == (1, ["unchecked", "error"])
 
 
 def test_a_check_that_remembers_runs_alone(mxbackup: Run, server: Scratch, nameserver: str) -> None:
@@ -892,4 +909,55 @@ def test_check_and_probe_run_where_there_is_no_unix_and_no_tls(tmp_path: Path, d
     assert "Good: jean.dupont@dupontnet.com is accepted." in probed.stdout
     checked = run("check", "only.test", "--nameserver", f"127.0.0.1:{dns_port}", "--json")
     assert (checked.returncode, checked.stderr) == (1, "")
-    assert [report["name"] for report in json.loads(checked.stdout)] == ["only.test"]
+    assert [report["name"] for report in reports_in(checked.stdout)] == ["only.test"]
+
+
+def on_a_terminal(server: Scratch, *arguments: str, **environment: str) -> tuple[bytes, bytes]:
+    """What a command writes to stdout and stderr, each a terminal of its own."""
+    (ours, theirs), (our_errors, their_errors) = pty.openpty(), pty.openpty()
+    clean = {"PYTHONPATH": str(PACKAGE), "MXBACKUP_ROOT": str(server.root), "LC_ALL": "C.UTF-8", "TERM": "vt100"}
+    command = [sys.executable, "-m", "mxbackup", *arguments]
+    subprocess.run(command, env={**clean, **environment}, stdout=theirs, stderr=their_errors, check=False)
+    os.close(theirs)
+    os.close(their_errors)
+    return read_terminal(ours), read_terminal(our_errors)
+
+
+def read_terminal(ours: int) -> bytes:
+    """All that was written to the other side of a terminal that is closed."""
+    said = b""
+    with suppress(OSError):  # how Linux tells the end of a terminal
+        while chunk := os.read(ours, 65536):
+            said += chunk
+    os.close(ours)
+    return said.replace(b"\r\n", b"\n")
+
+
+def test_on_a_terminal_who_is_waited_for_and_what_is_found_as_it_comes(
+    server: Scratch, nameserver: str, ok: str
+) -> None:
+    rules_in_force(server, ok, rule("only"))
+    out, err = on_a_terminal(server, "check", "--nameserver", nameserver)
+    shown = err.split(b"\r\x1b[K")
+    assert (shown[:2], shown[-1]) == ([b"", b"Checking ok.test (1 of 2)"], b"")
+    assert b"only.test: ERROR: only-mx\n" in shown
+    assert b"\x1b[31mERROR: This server is the only mail exchanger of only.test" in out
+    assert b"\x1b[32mEverything is as it should be.\x1b[0m\n" in out
+    assert out.endswith(b"With errors: only.test.\n")
+
+
+@pytest.mark.parametrize(("name", "value", "progress"), [("NO_COLOR", "1", True), ("TERM", "dumb", False)])
+def test_a_terminal_without_colours(
+    server: Scratch, nameserver: str, mxbackup: Run, name: str, value: str, progress: bool
+) -> None:
+    out, err = on_a_terminal(server, "check", "best.test", "--nameserver", nameserver, **{name: value})
+    assert out.decode() == mxbackup("check", "best.test", "--nameserver", nameserver)[1]
+    assert (b"Checking best.test (1 of 1)" in err) == progress
+
+
+def test_only_problems(mxbackup: Run, nameserver: str) -> None:
+    words = ("check", "--problems", "--nameserver", nameserver)
+    status, out, _ = mxbackup(*words, "ok.test", "best.test")
+    assert (status, "ok.test" in out) == (1, False)
+    assert out.endswith("Rules checked: 2; with errors: 1; with warnings: 0; fine: 1.\nWith errors: best.test.\n")
+    assert [report["name"] for report in reports_in(mxbackup(*words, "--json")[1])] == ["best.test", "xn--t-9fab.test"]

@@ -181,6 +181,6 @@ def test_check_tells_it(server: Scratch, dns_port: int, mxbackup: Run) -> None:
     mxbackup("apply", "--configure")
     status, out, _ = mxbackup("check", "only.test", "--nameserver", f"127.0.0.1:{dns_port}", "--public-address", PUBLIC)
     assert status == 1
-    assert "Mail for only.test is sent back to the sender at once (5.4.6)." in out
+    assert "Mail that arrives here for only.test is sent back to the sender at once (5.4.6)." in out
     assert "[routes-stale]" not in out
     assert "[only-mx]" in out

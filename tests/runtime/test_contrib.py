@@ -206,7 +206,7 @@ def test_an_old_server(host: Host, nameserver: str) -> None:
     unknown["panel"] = host.unknown_calls()
 
     said = must(host, "/usr/bin/mxbackup", "check", "dupontnet.com", "--nameserver", nameserver, "--json")
-    (report,) = json.loads(said)
+    (report,) = json.loads(said)["rules"]
     assert (report["verdict"], report["to"]) == ("deliver", [f"{PRIMARY}:25"])
     assert [(one["severity"], one["code"]) for one in report["findings"]] == [("warning", "plugin")]
     assert report["contacts"] == [

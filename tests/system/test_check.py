@@ -129,7 +129,7 @@ def found(internet: Internet, *arguments: str, command: tuple[str, ...] = ("mxba
     """The codes of the findings by name. The interpreter that comes with the package has no TLS."""
     done = internet.server.run([*command, "check", "--json", *arguments], check=False)
     assert done.stderr == ""
-    reports = json.loads(done.stdout)
+    reports = json.loads(done.stdout)["rules"]
     errors = any(finding["severity"] == "error" for report in reports for finding in report["findings"])
     assert done.returncode == int(errors)
     return {report["name"]: {finding["code"] for finding in report["findings"]} for report in reports}
@@ -200,7 +200,7 @@ def test_the_recorded_verdicts_of_qmail_remote(internet: Internet) -> None:
         wanted = list(cases)
         words = ["ip", "netns", "exec", "recorded", "mxbackup", "--root", root, "check", "--json"]
         done = server.run([*words, *(case["domain"] for case in wanted)], check=False)
-        reports = {report["name"]: report for report in json.loads(done.stdout)}
+        reports = {report["name"]: report for report in json.loads(done.stdout)["rules"]}
         assert [as_recorded(case, reports[case["domain"].lower()]) for case in wanted] == wanted
 
 
@@ -226,7 +226,7 @@ def test_the_report_reads_as_the_how_to_does(mended: Internet) -> None:
         "\n"
         "dupontnet.com mail is handled (pri=0) by mail.dupontnet.com\n"
         "dupontnet.com mail is handled (pri=5) by mail.durantcom.net\n"
-        "Mail for dupontnet.com is delivered to 192.0.2.25:25.\n"
+        "Mail that arrives here for dupontnet.com is delivered to 192.0.2.25:25.\n"
         "192.0.2.25:25: 220 mail.dupontnet.com ESMTP\n"
         "Everything is as it should be.\n"
         "\n"

@@ -606,7 +606,7 @@ def test_a_server_that_has_not_loaded_the_plugin_is_told_and_the_next_event_has_
     wait_until(lambda: codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "250"})
     assert findings(server) == ["plugin-missing", "plugin-missing", "plugin-not-loaded"]
     checked = json.loads(server.run(["mxbackup", "check", "dupontnet.com", "--json"], check=False).stdout)
-    assert [one["severity"] for one in checked[0]["findings"] if one["code"] == "plugin"] == ["error"]
+    assert [one["severity"] for one in checked["rules"][0]["findings"] if one["code"] == "plugin"] == ["error"]
     server.sh("".join(f"expand-template {path};" for path in LISTS))
     assert codes(server, "x@dupontnet.com") == {"x@dupontnet.com": "250"}
     assert findings(server) == ["plugin-not-loaded"]

@@ -78,7 +78,7 @@ def test_a_rule_counts_on_every_port_and_is_removed(eleven: Sandbox) -> None:
     assert accepts(eleven, "admin@durantcom.net", *ours) == [True] * 12
     assert accepts(eleven, "eva@below.www.durand.org", *STRANGERS) == [False] * 15
     # The checks ask what this Postfix will do. That strangers do not find this server is the zone's fault.
-    assert "Mail for dupontnet.com is delivered to 192.0.2.25:25." in mxbackup(
+    assert "Mail that arrives here for dupontnet.com is delivered to 192.0.2.25:25." in mxbackup(
         eleven, "check", "dupontnet.com", status=1
     )
     said = mxbackup(eleven, "status")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from mxbackup.check import fate
 from mxbackup.check.contacts import Contacts
 from mxbackup.check.facts import Facts, Us
 from mxbackup.check.findings import judge, notchecked
@@ -34,7 +35,10 @@ NO_RULES = RuleSet()
 
 @dataclass(frozen=True)
 class Report:
-    """What was found out about one name, errors first. Without `checked` nothing is known but why."""
+    """What was found out about one name, errors first. Without `checked` nothing is known but why.
+
+    `delivery` is what becomes of its mail in the end; what the mail system alone would do is in the facts.
+    """
 
     name: str
     delivery: Delivery
@@ -87,7 +91,8 @@ class Checker:
         """
         try:
             facts = self._facts(name, rule, Clock(NAME_LIMIT, clock))
-            return Report(name, facts.delivery, judge(facts), facts)
+            findings = judge(facts)
+            return Report(name, fate.of(facts, findings), findings, facts)
         except (TimeIsUp, TooMany) as error:
             finding = notchecked.NOT_CHECKED.found(name=name, reason=error)
         except Exception as error:  # the trouble with one name is not to be that of all others
@@ -127,10 +132,10 @@ class Checker:
 def check_all(
     checker: Checker,
     names: Sequence[tuple[str, Rule | None]],
-    done: Callable[[], object] = lambda: None,
+    done: Callable[[Report], object] = lambda report: None,
     limit: float = RUN_LIMIT,
 ) -> list[Report]:
-    """Check many names in `limit` seconds, calling `done` after each. Returns the reports in the order of the names.
+    """Check many names in `limit` seconds, giving each report to `done` as it comes, and all in the order of the names.
 
     AT_ONCE at a time; one after the other where no thread can start. What the time is not enough for is UNCHECKED.
     """

@@ -19,9 +19,9 @@ def threads_start() -> bool:
 
 
 def run_all(
-    jobs: Sequence[Callable[[], Result]], at_once: int, done: Callable[[], object] = lambda: None
+    jobs: Sequence[Callable[[], Result]], at_once: int, done: Callable[[Result], object] = lambda result: None
 ) -> list[Result]:
-    """Run all jobs, calling `done` after each, and return their results in the order of the jobs.
+    """Run all jobs, giving each result to `done` as it comes, and return all in the order of the jobs.
 
     `at_once` at a time; one after the other where no thread can start.
     """
@@ -29,10 +29,10 @@ def run_all(
         results = []
         for job in jobs:
             results.append(job())
-            done()
+            done(results[-1])
         return results
     with ThreadPoolExecutor(at_once) as pool:
         running = [pool.submit(job) for job in jobs]
-        for _ in as_completed(running):
-            done()
+        for one in as_completed(running):
+            done(one.result())
     return [one.result() for one in running]

@@ -4,8 +4,7 @@
 import secrets
 import socket
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,16 +12,20 @@ import click
 
 from mxbackup.cli import arguments, typography
 from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
-from mxbackup.errors import InvalidName
+from mxbackup.errors import InvalidName, Sentence, Severity
 from mxbackup.rules import names
 from mxbackup.service import checking
 from mxbackup.service.context import Context
 from mxbackup.words import terminal
+from mxbackup.words.terminal import Colour
 
 if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
     from mxbackup.lookup.query import Server
     from mxbackup.service.replaying import Replay
+
+STATES = ("error", "unchecked", "warning", "fine")  # of reports, in the order they are told in
+COLOURS: Mapping[str, Colour] = {Severity.ERROR: Colour.RED, Severity.WARNING: Colour.YELLOW}
 
 
 @click.command(
@@ -32,12 +35,14 @@ if TYPE_CHECKING:
     ),
     epilog=examples(
         "mxbackup check",
+        "mxbackup check --problems",
         "mxbackup check dupontnet.com --nameserver 1.2.3.4",
         "mxbackup check dupontnet.com --public-address 111.112.113.114",
     ),
 )
 @click.argument("wanted", metavar="[NAME]...", nargs=-1)
 @click.option("--all", "all_rules", is_flag=True, help=_("Check all rules."))
+@click.option("--problems", is_flag=True, help=_("Print only what is not fine."))
 @arguments.nameserver_option
 @arguments.public_option
 @click.option(
@@ -71,6 +76,7 @@ def check(
     context: Context,
     wanted: tuple[str, ...],
     all_rules: bool,
+    problems: bool,
     nameservers: "Sequence[Server]",
     public: Sequence[str],
     remember: bool,
@@ -97,22 +103,17 @@ def check(
     found = checking.check(
         context, wanted, public=public, nameservers=nameservers, limit=limit, remember=remember, progress=_progress
     )
-    reports = found.reports
+    shown = [report for report in found.reports if not problems or report.state != "fine"]
     if as_json:
-        print_json([about_checks.to_json(report, words) for report in reports])
+        print_json({"version": 1, "rules": [about_checks.to_json(report, words) for report in shown]})
     else:
-        for server in nameservers:
-            click.echo(
-                f"Using domain server:\nName: {server.address}\nAddress: {server.address}#{server.port}\nAliases:\n"
-            )
-        for report in reports:
-            click.echo("\n".join(about_checks.lines(report, words)) + "\n")
-        _summarise(Counter(report.state for report in reports))
+        _print(shown, nameservers)
     if all_rules or not wanted:
         print_invalid(found.invalid)
-    if unchecked := [names.to_unicode(report.name) for report in reports if not report.checked]:
-        click.echo(_("Not checked: {names}.", names=", ".join(unchecked)), err=True)
-    return _exit_status(reports)
+    _tell_names("Not checked: {names}.", found.reports, "unchecked", err=True)
+    if not as_json:
+        _summarise(found.reports)
+    return _exit_status(found.reports)
 
 
 @click.command(
@@ -206,25 +207,71 @@ def _exit_status(reports: Sequence["Report"]) -> int:
 
 
 @contextmanager
-def _progress(length: int) -> Iterator[Callable[[], object]]:
-    """A progress bar on stderr, when that is a terminal and there is something to wait for."""
-    if length < 2 or not sys.stderr.isatty():
-        yield lambda: None
+def _progress(wanted: Sequence[str]) -> Iterator["Callable[[Report], object]"]:
+    """On a terminal, say who is waited for, and above that what is not fine as it comes."""
+    if not terminal.understands(sys.stderr):
+        yield lambda report: None
         return
-    with click.progressbar(length=length, file=terminal.drawing(sys.stderr), label=_("Checking")) as bar:
-        yield lambda: bar.update(1)
+    from mxbackup.words import about_checks
+
+    line, waiting = terminal.Line(sys.stderr), dict.fromkeys(wanted)
+
+    def show() -> None:
+        for name in list(waiting)[:1]:
+            place = len(wanted) - len(waiting) + 1
+            line.show(
+                _("Checking {name} ({place} of {count})", name=names.to_unicode(name), place=place, count=len(wanted))
+            )
+
+    def done(report: "Report") -> None:
+        del waiting[report.name]
+        if report.state != "fine" and len(wanted) > 1:
+            line.above(about_checks.brief(report, words))
+        show()
+
+    show()
+    try:
+        yield done
+    finally:
+        line.clear()
 
 
-def _summarise(states: Counter[str]) -> None:
+def _print(reports: "Sequence[Report]", nameservers: "Sequence[Server]") -> None:
+    """Print what was found, the worst first."""
+    from mxbackup.words import about_checks
+
+    for server in nameservers:
+        click.echo(f"Using domain server:\nName: {server.address}\nAddress: {server.address}#{server.port}\nAliases:\n")
+    for report in sorted(reports, key=lambda report: STATES.index(report.state)):
+        for line in about_checks.heading(report, words):
+            click.echo(line)
+        for finding in report.findings:
+            said, advice = about_checks.finding_lines(finding, words)
+            terminal.paint(said, COLOURS.get(finding.severity))
+            click.echo(advice)
+        if not report.findings:
+            terminal.paint(about_checks.well(words), Colour.GREEN)
+        click.echo()
+
+
+def _summarise(reports: "Sequence[Report]") -> None:
+    """Tell how many rules are how, and last which have errors."""
+    states = [report.state for report in reports]
     click.echo(
         _(
             "Rules checked: {count}; with errors: {errors}; with warnings: {warnings}; fine: {fine}.",
-            count=states.total() - states["unchecked"],
-            errors=states["error"],
-            warnings=states["warning"],
-            fine=states["fine"],
+            count=len(states) - states.count("unchecked"),
+            errors=states.count("error"),
+            warnings=states.count("warning"),
+            fine=states.count("fine"),
         )
     )
+    _tell_names("With errors: {names}.", reports, "error")
+
+
+def _tell_names(sentence: Sentence, reports: "Sequence[Report]", state: str, *, err: bool = False) -> None:
+    if found := [names.to_unicode(report.name) for report in reports if report.state == state]:
+        click.echo(words.text(sentence, names=", ".join(found)), err=err)
 
 
 def _own_sender() -> str:

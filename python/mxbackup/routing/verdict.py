@@ -27,7 +27,8 @@ class Target(NamedTuple):
 class Verdict(StrEnum):
     """What becomes of the message, the best first. UNKNOWN is for who could not find out.
 
-    LOCAL is for what the mail system does not send to others by SMTP.
+    LOCAL is for what the mail system does not send to others by SMTP. No mail system decides that it is refused, here
+    where it arrives or there by the primary: see `check.fate`.
     """
 
     UNKNOWN = "unknown"
@@ -36,6 +37,8 @@ class Verdict(StrEnum):
     DEFER = "defer"
     LOOP = "loop"
     BOUNCE = "bounce"
+    REFUSED_THERE = "refused-there"
+    REFUSED_HERE = "refused-here"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
     from mxbackup.lookup.query import Server
 
-# Given how many names there are, what is entered while they are checked, and called after each.
-Progress = Callable[[int], AbstractContextManager[Callable[[], object]]]
+# Given the names, what is entered while they are checked, and given each report as it comes.
+Progress = Callable[[Sequence[str]], AbstractContextManager["Callable[[Report], object]"]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def check(
     nameservers: "Sequence[Server]" = (),
     limit: float,
     remember: bool = False,
-    progress: Progress = lambda length: nullcontext(lambda: None),
+    progress: Progress = lambda wanted: nullcontext(lambda report: None),
 ) -> Checked:
     """Check names, all rules without one, in `limit` seconds. What kept one from being checked is in its report.
 
@@ -66,7 +66,7 @@ def check(
     )
     remember = remember and inventory.settings.enabled  # else all rules would turn, and turn back, on purpose
     with _alone(context.host.path(LOCK)) if remember else nullcontext():
-        with progress(len(chosen)) as done:
+        with progress([name for name, _ in chosen]) as done:
             reports = collecting.check_all(checker, chosen, done, limit)
         if remember:
             _remember(context, reports, inventory, all_rules=not wanted)

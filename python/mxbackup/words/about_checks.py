@@ -29,7 +29,7 @@ def advice(finding: Finding, words: Lexicon) -> str:
 
 
 def verdict(delivery: Delivery, words: Lexicon) -> str:
-    """Return what qmail does with a message, empty where that is not known."""
+    """Return what becomes of a message, empty where that is not known."""
     code, to = delivery.code, _some(delivery.to)
     match delivery.verdict:
         case Verdict.UNKNOWN:
@@ -43,21 +43,40 @@ def verdict(delivery: Delivery, words: Lexicon) -> str:
         case Verdict.BOUNCE:
             return words.text("sent back to the sender at once ({code})", code=code)
         case Verdict.DEFER:
+            if not code:
+                return words.text("kept in the queue for now")
             return words.text("kept in the queue for now ({code})", code=code)
+        case Verdict.REFUSED_THERE:
+            return words.text("refused by the primary ({code})", code=code)
+        case Verdict.REFUSED_HERE:
+            return words.text("refused by this server")
 
 
-def lines(report: Report, words: Lexicon) -> list[str]:
-    """Return the whole report: the records, what qmail does, who answered, and each finding with its advice."""
+def heading(report: Report, words: Lexicon) -> list[str]:
+    """Return what is known: the records, what becomes of mail, who answered."""
     facts, name = report.facts, names.to_unicode(report.name)
     text = [f"{name} mail is handled (pri={mx.preference}) by {mx.name or '.'}" for mx in facts.exchangers]
     if said_verdict := verdict(report.delivery, words):
-        text.append(words.text("Mail for {name} is {verdict}.", name=name, verdict=said_verdict))
-    text += [f"{target}: {said.banner}" for target, said in facts.contacts.items() if said.banner]
-    for finding in report.findings:
-        text += finding_lines(finding, words)
-    if not report.findings:
-        text.append(words.text("Everything is as it should be."))
-    return text
+        text.append(words.text("Mail that arrives here for {name} is {verdict}.", name=name, verdict=said_verdict))
+    return text + [f"{target}: {said.banner}" for target, said in facts.contacts.items() if said.banner]
+
+
+def well(words: Lexicon) -> str:
+    """Return that nothing was found."""
+    return words.text("Everything is as it should be.")
+
+
+def lines(report: Report, words: Lexicon) -> list[str]:
+    """Return the whole report: what is known, and each finding with its advice."""
+    found = [line for finding in report.findings for line in finding_lines(finding, words)]
+    return [*heading(report, words), *(found or [well(words)])]
+
+
+def brief(report: Report, words: Lexicon) -> str:
+    """Return the name, and each finding that is more than a note by its id and severity, in one line."""
+    grave = [finding for finding in report.findings if finding.severity != Severity.NOTE]
+    said = ", ".join(words.text(_LABELLED[finding.severity], said=finding.id) for finding in grave)
+    return words.text("{label}: {value}", label=names.to_unicode(report.name), value=said)
 
 
 def finding_lines(finding: Finding, words: Lexicon) -> tuple[str, str]:

@@ -9,7 +9,9 @@ import codecs
 import io
 import locale
 import os
+import shutil
 import sys
+from enum import IntEnum
 from typing import TextIO
 
 from mxbackup.esmith import printable
@@ -21,13 +23,62 @@ _TYPED = {"’": "'", "“": '"', "”": '"', "„": '"', "…": "..."}
 _COERCED = {"C.UTF-8", "C.utf8", "UTF-8"}
 
 
+class Colour(IntEnum):
+    """Colours of a text, by the parameter that begins them (ECMA-48, SGR)."""
+
+    RED = 31
+    GREEN = 32
+    YELLOW = 33
+
+
 class Output(io.TextIOWrapper):
-    """A stream to a terminal, on which nothing that others wrote moves the cursor or turns the text."""
+    """A stream to a terminal, on which nothing that others wrote moves the cursor, turns the text or colours it."""
 
     def write(self, text: str) -> int:
         """Write a text, made printable; returns its length."""
         super().write(printable.lines(text))
         return len(text)
+
+    def paint(self, text: str, colour: Colour) -> None:
+        """Write a text in a colour of our own."""
+        super().write(f"\x1b[{colour.value}m{printable.lines(text)}\x1b[0m")
+
+
+class Line:
+    """The last line of a terminal, which is replaced by what is shown next and ends as if it had never been."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = drawing(stream)
+
+    def show(self, text: str) -> None:
+        """Show a text, as much of it as fits."""
+        self._draw(printable.line(text)[: shutil.get_terminal_size().columns - 1])
+
+    def above(self, text: str) -> None:
+        """Let a text stand above the line."""
+        self._draw(f"{printable.line(text)}\n")
+
+    def clear(self) -> None:
+        """Show nothing any more."""
+        self._draw("")
+
+    def _draw(self, text: str) -> None:
+        self._stream.write(f"\r\x1b[K{text}")
+        self._stream.flush()
+
+
+def understands(stream: TextIO) -> bool:
+    """Whether a stream leads to a terminal that takes escape sequences."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def paint(text: str, colour: Colour | None) -> None:
+    """Write a line to stdout, in a colour where the terminal has any, and NO_COLOR is not set (https://no-color.org)."""
+    stream = sys.stdout
+    if colour and isinstance(stream, Output) and understands(stream) and not os.environ.get("NO_COLOR"):
+        stream.paint(text, colour)
+        text = ""
+    stream.write(f"{text}\n")
 
 
 def drawing(stream: TextIO) -> TextIO:
