@@ -40,7 +40,10 @@ def says(*dialogues: Dialogue) -> Facts:
         (replace(OURS, us=DISABLED), "refused by this server"),
         (replace(OURS, us=DISABLED, rule=None), "refused by this server"),
         (replace(OURS, us=replace(SERVER, outdated=(Path("/x"),))), ""),
-        (replace(OURS, us=replace(SERVER, stopped=HostError("{service} is not running.", service="qmail"))), "kept in the queue for now"),
+        (
+            replace(OURS, us=replace(SERVER, stopped=HostError("{service} is not running.", service="qmail"))),
+            "kept in the queue for now",
+        ),
         (replace(OURS, delivery=WAITS), "kept in the queue for now (4.4.1)"),
         (says(DENIED), "refused by the primary (5.7.1)"),
         (says(Dialogue(Outcome.REFUSED, Reply(554, ("go away",)))), "refused by the primary (554)"),

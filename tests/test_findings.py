@@ -160,7 +160,10 @@ ROWS: list[tuple[Facts, list[str]]] = [
     (replace(FINE, delivery=Delivery(Verdict.DEFER, "4.4.3"), contacts={}), ["warning defer"]),
     (replace(mx(BACKUP), delivery=Delivery(Verdict.BOUNCE, "5.4.6")), ["error only-mx"]),
     (replace(FINE, contacts={TARGET: Dialogue(Said.UNREACHABLE)}), ["warning primary-unreachable"]),
-    (replace(FINE, contacts={TARGET: Dialogue(trouble=Trouble("The server closed the connection."))}), ["warning primary-broken"]),
+    (
+        replace(FINE, contacts={TARGET: Dialogue(trouble=Trouble("The server closed the connection."))}),
+        ["warning primary-broken"],
+    ),
     (replace(FINE, contacts={TARGET: Dialogue(Said.REFUSED, Reply(550, ("no",)))}), ["error primary-refuses"]),
     (replace(FINE, contacts={TARGET: Dialogue(Said.DEFERRED, Reply(450, ("later",)))}), ["warning primary-defers"]),
     (replace(FINE, route=Route("", "smtp.provider.net")), ["warning smarthost"]),
