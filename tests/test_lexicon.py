@@ -65,15 +65,46 @@ def placeholders(sentence: str) -> set[str]:
     return {field for _, field, _, _ in string.Formatter().parse(sentence) if field is not None}
 
 
-# Headers of a mail, which stay plain ASCII where they can.
-SUBJECTS = set(outage_mail.SUBJECTS.values())
-FRENCH = [message for language, message in MESSAGES if language == "fr" and message.id not in SUBJECTS]
+# A blank where none may break the line or none at all, straight quotes, an English decimal point.
+MISPRINTS = {
+    "fr": re.compile(
+        r""" [:;!?»](?:\s|$)|« |«(?!\u00a0)|(?<!\u00a0)»|\S(?<!\u00a0)[:;!?](?: |$)|\w'\w|"|[“”]|\d\.\d+ ?s\b"""
+    ),
+    "de": re.compile(r""" [:;!?](?:\s|$)|[«»”"]|\w'\w|\d\.\d+ ?s\b"""),
+}
+# Headers of a mail stay plain ASCII where they can, and policies of MTA-STS are English.
+AS_IT_IS = re.compile("|".join([*map(re.escape, outage_mail.SUBJECTS.values()), r".*\bmx: .*"]))
 
 
-@pytest.mark.parametrize("message", FRENCH, ids=name)
-def test_french_punctuation_is_not_torn_off(message: Message) -> None:
-    for translation in words.translations(message):
-        assert not re.search(r" [:;!?»](\s|$)|« |\w'\w", translation)
+@pytest.mark.parametrize("language", ["fr", "de"])
+def test_quotation_marks_and_blanks_are_those_of_the_language(language: str) -> None:
+    texts = [(place, text) for place, text in said(language) if not AS_IT_IS.fullmatch(place)]
+    assert [(place, text) for place, text in texts if MISPRINTS[language].search(text)] == []
+
+
+def said(language: str) -> list[tuple[str, str]]:
+    """Every sentence of a language with what it says, and the paragraphs of its pages without what is code."""
+    texts = [
+        (name(message), text) for of, message in MESSAGES if of == language for text in words.translations(message)
+    ]
+    pages = [*TOP.glob(f"docs/**/*.{language}.md"), *([TOP / "LISEZMOI.md"] if language == "fr" else [])]
+    for page in (page.read_text() for page in pages):
+        if "<!-- Made by" not in page:
+            prose = re.sub(r"^```.*?^```$|^ {4}[^\n]*$|`[^`]*`", "", page, flags=re.MULTILINE | re.DOTALL)
+            texts += [(paragraph[:40], paragraph) for paragraph in prose.split("\n\n")]
+    return texts
+
+
+@pytest.mark.parametrize(("language", "column"), [("fr", 2), ("de", 4)])
+def test_each_thing_has_one_word(language: str, column: int) -> None:
+    never = [
+        re.compile(rf"\b{re.escape(word)}".replace(r"\ ", r"s? "), re.IGNORECASE)
+        for row in re.findall(r"^\|(.*)\|$", (TOP / "CONTRIBUTING.md").read_text(), re.MULTILINE)[2:]
+        for word in filter(None, map(str.strip, row.split("|")[column].split(",")))
+    ]
+    texts = [(place, " ".join(text.replace("’", "'").split())) for place, text in said(language)]
+    assert len(never) > 20
+    assert [(word.pattern, place, text) for place, text in texts for word in never if word.search(text)] == []
 
 
 def test_the_menu_shows_what_the_entry_says() -> None:
