@@ -19,6 +19,7 @@ help:
 	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/*.md'
 	@echo 'make screenshots  take docs/screenshots anew'
 	@echo 'make picture      take docs/screenshots/demo.svg anew, the demo as a moving picture'
+	@echo 'make manual       build the manual, both languages, into build/manual'
 	@echo 'make bench        measure, as ratios'
 	@echo 'make clean        remove what was built'
 
@@ -87,6 +88,10 @@ picture: rpm
 	mkdir -p build
 	sandbox/demo > build/demo.txt
 	$(PYTHON) tools/picture.py build/demo.txt > docs/screenshots/demo.svg
+
+manual: setup
+	mkdocs build --strict --quiet
+	@echo 'build/manual/index.html'
 
 bench: packages
 	for profile in sme7 postfix; do \
