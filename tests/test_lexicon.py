@@ -87,7 +87,8 @@ def said(language: str) -> list[tuple[str, str]]:
     texts = [
         (name(message), text) for of, message in MESSAGES if of == language for text in words.translations(message)
     ]
-    pages = [*TOP.glob(f"docs/**/*.{language}.md"), *([TOP / "LISEZMOI.md"] if language == "fr" else [])]
+    pages = [*TOP.glob(f"docs/**/*.{language}.md"), *TOP.glob(f"docs/manual/{language}/*.md")]
+    pages += [*([TOP / "LISEZMOI.md"] if language == "fr" else [])]
     for page in (page.read_text() for page in pages):
         if "<!-- Made by" not in page:
             prose = re.sub(r"^```.*?^```$|^ {4}[^\n]*$|`[^`]*`", "", page, flags=re.MULTILINE | re.DOTALL)
