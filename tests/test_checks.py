@@ -381,7 +381,7 @@ def test_a_public_address_that_is_none_is_told(mxbackup: Run, server: Scratch, n
             "code": "bad-public-address",
             "severity": "warning",
             "sentence": '"foo" in PublicAddress is no IP address and has no effect.',
-            "advice": "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+            "advice": "State it again: mxbackup address ADDRESS",
         }
     ]
 

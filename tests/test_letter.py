@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from mxbackup.check import collecting
 from mxbackup.check.facts import Facts, Us
-from mxbackup.check.findings import ourplace
-from mxbackup.check.letter import Letter, Origin, ask, outside
+from mxbackup.check.letter import Letter, Origin, ask
 from mxbackup.check.published import Exchanger
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.answers import Answer, Outcome
@@ -222,28 +220,9 @@ def test_behind_nat_postfix_is_told_of_proxy_interfaces_until_they_are_set(
         if set_
         else [
             "The addresses that this server sends from are those that the DNS has for mail.durantcom.net. If it stands "
-            "behind NAT and others are seen outside, state them: postconf -e proxy_interfaces=ADDRESS && postfix reload"
+            "behind NAT and others are seen outside, state them: mxbackup address ADDRESS"
         ]
     )
-
-
-def test_each_host_is_told_what_it_can_do(tmp_path: Path) -> None:
-    postfix, qmail = plain_postfix(tmp_path / "postfix"), Scratch(tmp_path / "qmail")
-    qmail.write("/var/qmail/control/me", "mail.durantcom.net\n")
-    remedies = []
-    for host in (postfix, qmail):
-        us = collecting.us_at(host.context.kind, host.context.inventory().settings)
-        [found] = ourplace.we_are_an_mx(letter(mx(0), us=replace(us, interfaces=frozenset())).facts)
-        remedies.append(str(found.remedy).partition("public address: ")[2].partition(" (for")[0])
-    assert remedies == [
-        "postconf -e proxy_interfaces=ADDRESS && postfix reload",
-        "have the line mxbackup=service|PublicAddress|ADDRESS in /etc/mxbackup/configuration",
-    ]
-
-
-def test_what_is_seen_outside() -> None:
-    inside = {"10.0.0.1", "172.31.0.1", "100.64.0.1", "169.254.0.1", "fd00::1", "0.0.0.0", "no", "1.2.3.4; reboot"}
-    assert outside(inside | {"9.9.9.9", "2001:db8::1", "111.2.3.4"}) == ["9.9.9.9", "111.2.3.4", "2001:db8::1"]
 
 
 def section(found: Letter, number: int) -> str:

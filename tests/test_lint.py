@@ -155,8 +155,7 @@ def test_a_public_address_that_is_none() -> None:
             "warning",
             "bad-public-address",
             "/home/e-smith/db/configuration",
-            f'"{text}" in PublicAddress is no IP address and has no effect. '
-            "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+            f'"{text}" in PublicAddress is no IP address and has no effect. State it again: mxbackup address ADDRESS',
         )
         for text in ("192.0.2.300", "foo")
     ]
@@ -267,7 +266,7 @@ def test_status_tells_what_is_wrong_in_the_settings(server: Scratch, mxbackup: C
     assert (status, out.splitlines()[-2]) == (
         1,
         'warning: /home/e-smith/db/configuration: "foo" in PublicAddress is no IP address and has no effect. '
-        "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+        "State it again: mxbackup address ADDRESS",
     )
 
 

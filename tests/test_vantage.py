@@ -73,3 +73,8 @@ def test_addresses_that_lead_nowhere_from_the_internet(address: str, inside: boo
 @given(st.text())
 def test_any_greeting_says_something_or_nothing(text: str) -> None:
     assert vantage.of(Dialogue(address="203.0.113.5", greeting=Reply(250, (f"mail [{text}]",))), HERE) in Vantage
+
+
+def test_what_is_seen_outside() -> None:
+    inside = {"10.0.0.1", "172.31.0.1", "100.64.0.1", "169.254.0.1", "fd00::1", "0.0.0.0", "no", "1.2.3.4; reboot"}
+    assert vantage.outside(inside | {"9.9.9.9", "2001:db8::1", "111.2.3.4"}) == ["9.9.9.9", "111.2.3.4", "2001:db8::1"]

@@ -209,7 +209,6 @@ def us_at(
         more=own.more,
         less=own.less,
         lifetime=lifetime,
-        stating=kind.stating,
     )
 
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mxbackup.check.published import Exchanger, Published
-from mxbackup.errors import Finding, HostError, Message
-from mxbackup.esmith.host import STATING, UPDATE
+from mxbackup.errors import Finding, HostError
+from mxbackup.esmith.host import UPDATE
 from mxbackup.esmith.settings import Settings
 from mxbackup.lookup.interfaces import Network, Own
 from mxbackup.queue.qmail.lifetime import DEFAULT
@@ -26,7 +26,6 @@ class Us:
     machine that is no server, where a name needs no rule to be checked. `plugin` is whether qpsmtpd, where it is used,
     asks our plugin about recipients. `kinds` are the mail systems that may be here, `more` and `less` the networks that
     some of them read: see `interfaces.Own`. `lifetime` is for how many seconds held mail is tried.
-    `stating` is how an administrator says which address leads here from outside.
     `mistakes` are in what the mail system is told beside our files; `stopped` is why it sends nothing.
     """
 
@@ -40,7 +39,6 @@ class Us:
     more: tuple[Network, ...] = ()
     less: tuple[Network, ...] = ()
     lifetime: int = DEFAULT
-    stating: Message = STATING
     mistakes: tuple[Finding, ...] = ()
     stopped: HostError | None = None
 

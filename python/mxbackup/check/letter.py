@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the letter to the owner of a backed-up name says: facts of both servers, and what follows from them for him."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from operator import itemgetter
 from typing import TypeVar
 
@@ -110,10 +109,10 @@ class Letter:
         if actual_way(self.rule, us.settings) == Way.SMARTHOST:
             return [(Origin.SMARTHOST, [])]
         known = (
-            (Origin.SETTING, outside(us.public)),
-            (Origin.INTERFACES, outside(us.interfaces)),
-            (Origin.SETTING, outside(us.proxies)),
-            (Origin.DNS, outside(self.host.addresses if self.host else ())),
+            (Origin.SETTING, vantage.outside(us.public)),
+            (Origin.INTERFACES, vantage.outside(us.interfaces)),
+            (Origin.SETTING, vantage.outside(us.proxies)),
+            (Origin.DNS, vantage.outside(self.host.addresses if self.host else ())),
         )
         families: list[Callable[[str], bool]] = [_is_ipv4, *([_is_ipv6] if us.uses_ipv6 else [])]
         found = (((origin, list(filter(of, addresses))) for origin, addresses in known) for of in families)
@@ -129,20 +128,6 @@ class Letter:
         """Whether the name has an MTA-STS policy that keeps careful senders from us."""
         policy = self.facts.policy
         return policy is not None and policy.mode != "none" and not policy.lists(self.server)
-
-
-def outside(addresses: Iterable[str]) -> list[str]:
-    """Return those that a server elsewhere can see, sorted, IPv4 first; what is no address is left out."""
-    found = [address for text in addresses for address in _parsed(text)]
-    seen = (address for address in found if not vantage.is_inside(str(address)))
-    return [str(address) for address in sorted(seen, key=lambda address: (address.version, int(address)))]
-
-
-def _parsed(text: str) -> list[IPv4Address | IPv6Address]:
-    try:
-        return [ip_address(text)]
-    except ValueError:
-        return []
 
 
 def _is_ipv4(address: str) -> bool:

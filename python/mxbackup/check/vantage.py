@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from mxbackup.lookup.interfaces import Interface
 from mxbackup.smtp.client import Dialogue
@@ -35,6 +35,20 @@ def is_inside(address: str) -> bool:
     found = ip_address(address)
     found = getattr(found, "ipv4_mapped", None) or found
     return any(found in network for network in _INSIDE)
+
+
+def outside(addresses: Iterable[str]) -> list[str]:
+    """Return those that a server elsewhere can see, sorted, IPv4 first; what is no address is left out."""
+    found = [address for text in addresses for address in _parsed(text)]
+    seen = (address for address in found if not is_inside(str(address)))
+    return [str(address) for address in sorted(seen, key=lambda address: (address.version, int(address)))]
+
+
+def _parsed(text: str) -> list[IPv4Address | IPv6Address]:
+    try:
+        return [ip_address(text)]
+    except ValueError:
+        return []
 
 
 def before(addresses: Iterable[str], interfaces: Collection[Interface]) -> Vantage:

@@ -11,6 +11,7 @@ import click
 
 from mxbackup import __version__
 from mxbackup.cli import (
+    address_commands,
     apply_commands,
     audit_commands,
     catalog_commands,
@@ -93,6 +94,7 @@ def mxbackup(ctx: click.Context, root: str) -> None:
 # In the list of commands, where the first sentence of the help does not fit into a line.
 SUMMARIES = {
     "add": _("Make a rule."),
+    "address": _("Tell or state the public address (NAT)."),
     "apply": _("Write the mail system's files, where there is no e-smith."),
     "audit": _("Ask all mail exchangers of a domain."),
     "check": _("Tell whether backup MX works for names."),
@@ -146,6 +148,7 @@ for command in (
     *rule_commands.COMMANDS,
     *status_commands.COMMANDS,
     *check_commands.COMMANDS,
+    *address_commands.COMMANDS,
     *letter_commands.COMMANDS,
     *audit_commands.COMMANDS,
     *queue_commands.COMMANDS,

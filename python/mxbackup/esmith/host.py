@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from mxbackup.errors import HostError, Message, Sentence
+from mxbackup.errors import HostError, Sentence
 from mxbackup.esmith.commands import COMMAND_PATH, Done, Running, one_line
 from mxbackup.esmith.expansion import Expansion
 
@@ -25,8 +25,6 @@ METADATA = Path("/etc/e-smith/templates.metadata")
 EXPAND_TEMPLATE = Path("/sbin/e-smith/expand-template")
 SIGNAL_EVENT = Path("/sbin/e-smith/signal-event")
 UPDATE = "signal-event mxbackup-update"  # puts all rules into force
-# How an administrator says which address leads here from outside.
-STATING = Message("db configuration setprop mxbackup PublicAddress ADDRESS")
 EXPANSION_DIRECTORY = Path("/var/lib/mxbackup/expansion")
 SERVICES = Path("/service")
 INIT_SCRIPTS = Path("/etc/rc.d/init.d")

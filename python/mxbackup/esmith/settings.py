@@ -8,6 +8,7 @@ from mxbackup.esmith.database import Database, Record
 from mxbackup.rules.localmail import LocalMail
 
 SERVICE_KEY = "mxbackup"
+PUBLIC_ADDRESS = "PublicAddress"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def from_databases(configuration: Database, domains: Database) -> Settings:
         domain_name=_value(configuration, "DomainName").lower(),
         system_name=_value(configuration, "SystemName").lower(),
         local_domains=frozenset(key.lower() for key, _ in domains.of_type("domain")),
-        public_addresses=frozenset(_words(service.properties.get("PublicAddress", "")) if service else ()),
+        public_addresses=frozenset(_words(service.properties.get(PUBLIC_ADDRESS, "")) if service else ()),
         language=_property(configuration, "sysconfig", "Language"),
     )
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from mxbackup.errors import Finding, HostError, Message
-from mxbackup.esmith.host import CONTROL, NEWMRH, STATING, Host
+from mxbackup.esmith.host import CONTROL, NEWMRH, Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.recipients.policies import NOTHING, Known
@@ -34,12 +34,11 @@ class HostKind(ABC):
     """One server of this kind.
 
     `command` is what a user runs to put the rules into force. `by_events` is whether a change does so by itself, by an
-    event of e-smith, so that nobody has to. `stating` is how he says which address leads here from outside.
+    event of e-smith, so that nobody has to.
     """
 
     command: ClassVar[str]
     by_events: ClassVar[bool]
-    stating: ClassVar[Message] = STATING
     queue_services: ClassVar[tuple[str, ...]] = ("qmail",)  # what the supervisor may call qmail-send
     way_out: ClassVar[tuple[Target, ...]] = (smtproutes.TARGET,)  # what says where mail goes
     qpsmtpd_signs: ClassVar[tuple[Path, ...]]  # what is there where qpsmtpd takes the mail in
@@ -168,6 +167,17 @@ class HostKind(ABC):
     def relies_on(self) -> Message | None:
         """Return what goes on relying on our files once we are erased, if anything does. Raises HostError."""
         return None
+
+    def stated_public(self, settings: Settings) -> frozenset[str]:
+        """Return the addresses that were stated to lead here from outside. Raises HostError."""
+        return settings.public_addresses
+
+    def state_public(self, addresses: Sequence[str]) -> bool:
+        """Tell the mail system that these lead here from outside, and no others, if that has a setting for it.
+
+        Returns whether it has; else the settings keep them. Raises HostError.
+        """
+        return False
 
     def own_addresses(self) -> "Own":
         """Return the addresses that the mail system may take for its own. Raises OSError, HostError."""

@@ -4,7 +4,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from mxbackup.errors import Message
 from mxbackup.esmith.host import CONTROL
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
@@ -19,7 +18,6 @@ class PlainQmail(Plain):
     """A host with qmail whose files the administrator writes."""
 
     first = rcpthosts.TARGET
-    stating = Message("have the line mxbackup=service|PublicAddress|ADDRESS in /etc/mxbackup/configuration")
     queue_services = ("qmail", "qmail-send")  # the second in "Life with qmail"
     # What the package of qpsmtpd leaves.
     qpsmtpd_signs = tuple(map(Path, ("/etc/qpsmtpd", "/usr/share/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")))

@@ -27,7 +27,6 @@ class PlainPostfix(SendsByPostfix, Plain):
 
     first = relay_domains.DOMAINS
     qpsmtpd_signs = ()
-    stating = Message("postconf -e proxy_interfaces=ADDRESS && postfix reload")
 
     def settings(self, found: Settings) -> Settings:
         """The smart host is relayhost, as main.cf has it; what is local is what Postfix delivers itself."""
@@ -66,6 +65,16 @@ class PlainPostfix(SendsByPostfix, Plain):
         if values := {change.name: change.after for change in changes}:
             postfix.set_parameters(self.host, values)
             postfix.reload(self.host)
+
+    def stated_public(self, settings: Settings) -> frozenset[str]:
+        """Those of proxy_interfaces too."""
+        more = self.own_addresses().more
+        return settings.public_addresses | {str(network.network_address) for network in more}
+
+    def state_public(self, addresses: Sequence[str]) -> bool:
+        """It has to know them by itself, or mail goes in circles while a primary is away."""
+        self.configure([SettingChange("proxy_interfaces", "", " ".join(addresses))])
+        return True
 
     def relies_on(self) -> Message | None:
         """Mail is put off where main.cf names a table that is not there."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
 from mxbackup.esmith.inventory import Inventory
+from mxbackup.panel import address
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.pages import form, removal
 from mxbackup.panel.session import Notice
@@ -198,6 +199,7 @@ _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "restore": restore,
         "flush": flush,
         "tested": tested,
+        "address": address.state,
         "enable": enable,
         "disable": disable,
     }

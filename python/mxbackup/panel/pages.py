@@ -8,6 +8,7 @@ from types import MappingProxyType
 from mxbackup import rules
 from mxbackup.errors import InvalidInput, MxBackupError, Severity, UnknownRule
 from mxbackup.outage import State
+from mxbackup.panel.address import address
 from mxbackup.panel.details import details
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.letter import letter
@@ -146,5 +147,14 @@ def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> P
 
 
 PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
-    {"": front, "new": new, "edit": edit, "remove": removal, "check": examine, "rule": details, "letter": letter}
+    {
+        "": front,
+        "new": new,
+        "edit": edit,
+        "remove": removal,
+        "check": examine,
+        "rule": details,
+        "letter": letter,
+        "address": address,
+    }
 )

@@ -12,6 +12,7 @@
 `checking`   check, check_soon: will it work
 `replaying`  replay: one message the way that held mail takes
 `stepping`   look, record_test: the steps of the how-to that a rule has come through
+`addressing` look, state: which addresses lead here
 `probing`    probe: the how-to's test from outside
 `writing`    letter: what the owner of a name is to do
 `publishing` to_file: the rules as a catalog zone, for other backup servers

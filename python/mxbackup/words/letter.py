@@ -18,11 +18,11 @@ from mxbackup.words.lexicon import Lexicon
 
 _ORIGINS: Mapping[Origin, Sentence] = {
     Origin.DNS: "The addresses that this server sends from are those that the DNS has for {server}. If it stands "
-    "behind NAT and others are seen outside, state them: {stating}",
+    "behind NAT and others are seen outside, state them: mxbackup address ADDRESS",
     Origin.SMARTHOST: "The mail of this rule goes through the smart host {smarthost}, and the primary sees its "
     "addresses, which are not known here: put them into the letter in the place of ADDRESS.",
     Origin.UNKNOWN: "The address that this server sends from is not known here: put it into the letter in the "
-    "place of ADDRESS, or state it: {stating}",
+    "place of ADDRESS, or state it: mxbackup address ADDRESS",
 }
 
 
@@ -78,8 +78,7 @@ def remarks(letter: Letter, words: Lexicon) -> Iterator[str]:
     elif letter.preference is None:
         yield words.text("The primary has the greatest preference number that there is: its owner must lower it first.")
     if letter.origin in _ORIGINS:
-        smarthost, stating = settings.smarthost, letter.facts.us.stating
-        yield words.text(_ORIGINS[letter.origin], server=letter.server, smarthost=smarthost, stating=stating)
+        yield words.text(_ORIGINS[letter.origin], server=letter.server, smarthost=settings.smarthost)
     if letter.host is None or not letter.host.addresses:
         yield words.text("The DNS has no address for {server}: make its A record first.", server=letter.server)
 

@@ -12,7 +12,7 @@ NOT_MX = FindingKind(
     "not-mx", Severity.ERROR,
     "This server is not a mail exchanger of {name}, so nobody brings it that mail.",
     "Have an MX record with this server's name and a higher preference number than the primary's added. "
-    "Behind NAT, state the public address: {stating} "
+    "Behind NAT, state the public address: mxbackup address ADDRESS "
     "(for one check: --public-address ADDRESS)",
     "RFC 5321 section 5.1",
 )  # fmt: skip
@@ -60,7 +60,7 @@ def we_are_an_mx(facts: Facts) -> Iterator[Finding]:
     """Senders are told of this server."""
     known = facts.mx in (Status.ANSWER, Status.EMPTY) and not facts.takes_no_mail
     if known and not facts.ours:
-        yield NOT_MX.found(name=facts.name, stating=facts.us.stating)
+        yield NOT_MX.found(name=facts.name)
 
 
 def public_address_is_one(facts: Facts) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ CONFIGURATION = DATABASES / "configuration"
 BAD_PUBLIC_ADDRESS = FindingKind(
     "bad-public-address", Severity.WARNING,
     '"{text}" in PublicAddress is no IP address and has no effect.',
-    "Set it: db configuration setprop mxbackup PublicAddress ADDRESS",
+    "State it again: mxbackup address ADDRESS",
 )  # fmt: skip
 
 
