@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How sentences become those of another language, and that none loses its values on the way."""
 
+import errno
 import gettext
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -103,6 +105,27 @@ print(gettext.ngettext("Did you mean {possibility}?", "(Did you mean one of: {po
         "fr": "Vouliez-vous dire l’une de celles-ci\u00a0: {possibilities}\u00a0?",
     }
     assert done.stdout.decode() == f"{language} True\n{plural[language]}\n"
+
+
+MET = """
+    EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY ECONNREFUSED ECONNRESET EDQUOT EEXIST EFBIG EHOSTUNREACH
+    EINVAL EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENETUNREACH ENOENT ENOEXEC ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EPIPE
+    EROFS ETIMEDOUT ETXTBSY
+"""
+
+
+@pytest.mark.parametrize("language", lexicon.languages()[1:])
+def test_what_the_system_says_is_translated(language: str) -> None:
+    words = lexicon.load(language)
+    for said in (os.strerror(getattr(errno, name)) for name in MET.split()):
+        translated = words.text("{reason}", reason=said)
+        assert translated not in ("", said)
+        assert words.text("{reason}", reason=OSError(1, said, "/a/file")) == translated
+
+
+def test_what_sqlite_says_is_translated() -> None:
+    error = sqlite3.OperationalError("database is locked")
+    assert lexicon.load("fr").text("{reason}", reason=error) == "base verrouillée"
 
 
 @pytest.mark.parametrize(

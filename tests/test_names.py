@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is a name, what is not, and the sentence that says why."""
 
+import re
 import runpy
 from functools import cache
 from pathlib import Path
@@ -146,6 +147,41 @@ def test_parse_refuses_what_would_break_a_file(char: str) -> None:
 def test_parse_refuses_bad_idna(text: str) -> None:
     with pytest.raises(InvalidName):
         names.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("é☃.fr", "names may not hold ☃ (U+2603)"),
+        ("é_a.fr", "names may not hold _ (U+005F)"),
+        ("é b.fr", "names may not hold U+0020"),
+        ("ab--é.fr", "hyphens stand where names may have none"),
+        ("-é.fr", "hyphens stand where names may have none"),
+        ("é" * 64 + ".fr", "it is too long"),
+        ("é..fr", "a part of it is empty"),
+        ("xn--zz--.fr", "what follows xn-- is no encoded name"),
+        ("a\u200db.é.fr", "U+200D may not stand in this place"),
+        ("\u0301a.é.fr", "it begins with the accent of a letter that is missing"),
+        ("אa.fr", "it mixes writing from left to right and from right to left"),
+    ],
+)
+def test_why_a_name_is_no_internationalised_one(text: str, reason: str) -> None:
+    with pytest.raises(InvalidName) as refused:
+        names.parse(text)
+    assert str(refused.value) == f'"{text}" is not a valid internationalised name ({reason}). Check how it is spelt.'
+
+
+def refusal(text: str) -> str:
+    try:
+        return names.parse(text)
+    except InvalidName as refused:
+        return str(refused)
+
+
+@given(st.text(min_size=1, max_size=8))
+def test_no_sentence_of_the_library_is_shown(text: str) -> None:
+    said = refusal(f"é{text}.fr").removeprefix(f'"é{text}.fr"')
+    assert not re.search("IDNA|Codepoint|Label|Joiner|Invalid", said)
 
 
 def test_a_route_may_be_any_host_name() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mxbackup.errors import HostError
+from mxbackup.errors import HostError, Message
 from mxbackup.esmith.commands import KEPT, Done, Running, one_line
 from mxbackup.esmith.host import COMMAND_LIMIT, POSTFIX, Host
 
@@ -113,7 +113,11 @@ def queue(host: Host) -> list[str]:
     """
     done = _start(host, "postqueue", "-j", largest=LARGEST_QUEUE).end(QUEUE_LIMIT, LARGEST_QUEUE)
     if done.status == -signal.SIGXFSZ:
-        raise HostError("{command} failed: {reason}", command="postqueue", reason=f"more than {LARGEST_QUEUE} bytes")
+        raise HostError(
+            "{command} failed: {reason}",
+            command="postqueue",
+            reason=Message("more than {limit} bytes", limit=LARGEST_QUEUE),
+        )
     return _out(done, "postqueue").split("\n")[:-1]
 
 

@@ -6,7 +6,7 @@ import subprocess
 from email.message import EmailMessage
 from pathlib import Path
 
-from mxbackup.errors import HostError
+from mxbackup.errors import HostError, Message
 from mxbackup.esmith.host import Host
 
 # qmail's sendmail passes an empty -f on in a way that takes the next word for the sender (sendmail.c).
@@ -31,7 +31,18 @@ def send(host: Host, message: EmailMessage, sender: str = "") -> None:
     try:
         subprocess.run(command, input=message.as_bytes(), capture_output=True, check=True, timeout=SENDING_LIMIT)
     except (OSError, subprocess.SubprocessError) as error:
-        raise HostError("{command} could not send the mail: {reason}", command=command[0], reason=error) from error
+        raise HostError(
+            "{command} could not send the mail: {reason}", command=command[0], reason=_why(error)
+        ) from error
+
+
+def _why(error: OSError | subprocess.SubprocessError) -> Message | OSError:
+    match error:
+        case OSError():
+            return error
+        case subprocess.CalledProcessError():
+            return Message("it exited with status {status}", status=error.returncode)
+    return Message("it took more than {limit} seconds", limit=SENDING_LIMIT)
 
 
 def _command(host: Host, sender: str = "") -> list[str] | None:

@@ -163,10 +163,12 @@ def _to_ascii(text: str) -> str:
     try:
         return idna.encode(text, uts46=True, std3_rules=True).decode("ascii").removesuffix(".")
     except idna.IDNAError as error:
+        from mxbackup.rules import idnareasons
+
         raise InvalidName(
             '"{text}" is not a valid internationalised name ({reason}). Check how it is spelt.',
             text=text,
-            reason=str(error),
+            reason=idnareasons.reason(error),
         ) from error
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mxbackup.errors import HostError
+from mxbackup.errors import HostError, Message
 from mxbackup.esmith import files
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.host import Host
@@ -309,5 +309,5 @@ def _damaged(path: Path) -> HostError:
 
 
 def _unusable(path: Path, error: OSError) -> HostError:
-    reason = error.strerror or "it was locked too long"
+    reason = error.strerror or Message("it was locked too long")
     return HostError("{path} cannot be used: {reason}.", path=path, reason=reason)

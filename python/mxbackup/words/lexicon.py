@@ -12,27 +12,63 @@ from mxbackup.errors import Finding, Message, MxBackupError, Sentence
 DOMAIN = "mxbackup"
 CATALOGUES = Path(__file__).parents[1] / "locale"
 FALLBACK = "en-us"
-# What glibc and musl say of the errors that an administrator meets most.
+# What glibc and musl say of the errors that an administrator meets, and SQLite of its files.
 SYSTEM_REASONS: frozenset[Sentence] = frozenset(
     {
+        "Address already in use",
+        "Address family not supported by protocol",
+        "Address in use",
+        "Address not available",
+        "Broken pipe",
+        "Cannot allocate memory",
+        "Cannot assign requested address",
         "Connection refused",
         "Connection reset by peer",
         "Connection timed out",
+        "Device or resource busy",
+        "Directory not empty",
+        "Disk quota exceeded",
+        "Exec format error",
+        "File exists",
+        "File name too long",
+        "File too large",
+        "Filename too long",
         "Host is unreachable",
         "I/O error",
         "Input/output error",
+        "Invalid argument",
         "Is a directory",
+        "Name does not resolve",
+        "Name or service not known",
         "Network is unreachable",
         "Network unreachable",
+        "No file descriptors available",
         "No route to host",
         "No space left on device",
         "No such file or directory",
         "Not a directory",
         "Operation not permitted",
         "Operation timed out",
+        "Out of memory",
         "Permission denied",
+        "Quota exceeded",
         "Read-only file system",
+        "Resource busy",
+        "Resource temporarily unavailable",
+        "Symbolic link loop",
+        "Temporary failure in name resolution",
+        "Text file busy",
+        "Too many levels of symbolic links",
+        "Too many open files",
+        "Try again",
+        "attempt to write a readonly database",
+        "database disk image is malformed",
+        "database is locked",
+        "database or disk is full",
+        "disk I/O error",
+        "file is not a database",
         "timed out",
+        "unable to open database file",
     }
 )
 
@@ -56,6 +92,8 @@ class Lexicon:
                 return self.error(value)
             case Finding():
                 return self.finding(value)
+            case Exception():
+                return self._said(getattr(value, "strerror", None) or str(value))
             case str() if value in SYSTEM_REASONS:
                 return self.catalogue.gettext(value)
         return value

@@ -47,7 +47,7 @@ def read_json(text: str) -> Reading:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits
-        raise InvalidInput("This begins like JSON and is none: {reason}.", reason=error) from error
+        raise InvalidInput("This begins like JSON and is none: {reason}.", reason=_no_json(error)) from error
     rows = found.get("rules") if isinstance(found, dict) else found
     if not isinstance(rows, list):
         raise InvalidInput('This JSON holds no rules. It must be as "mxbackup export" writes it.')
@@ -80,7 +80,7 @@ def read_csv(text: str) -> Reading:
         except StopIteration:
             return reading
         except csv.Error as error:
-            raise InvalidInput("Line {line} is no CSV: {reason}.", line=line, reason=error) from error
+            raise InvalidInput("Line {line} is no CSV: {reason}.", line=line, reason=_no_csv(error)) from error
         if not any(cells) or cells[0].startswith("#"):
             continue
         if not columns:
@@ -137,3 +137,20 @@ def _take(reading: Reading, line: int, row: dict[str, str]) -> None:
         return
     stated = [prop for prop in PROPERTIES if prop.name in row and (row[prop.name] or not prop.always)]
     reading.entries.append(Entry(line, name, {prop.key: row[prop.name] or None for prop in stated}))
+
+
+def _no_json(error: Exception) -> Message:
+    if isinstance(error, json.JSONDecodeError):
+        return Message("see line {line}, column {column}", line=error.lineno, column=error.colno)
+    if isinstance(error, RecursionError):
+        return Message("it is nested too deep")
+    return Message("it holds a number that is too long")
+
+
+def _no_csv(error: csv.Error) -> Message:
+    """The module `csv` tells its errors apart by their words only."""
+    if "unexpected end" in str(error):
+        return Message("a quotation mark has no end")
+    if "field larger" in str(error):
+        return Message("a cell is too long")
+    return Message("a quotation mark ends within a cell")
