@@ -128,6 +128,14 @@ def test_every_rpm_bears_signatures_that_old_servers_read(there: Path) -> None:
         assert kinds == ["Header V3 RSA/SHA1", "V3 RSA/SHA1"]
 
 
+def test_a_package_whose_signature_is_gone_is_not_called_signed(there: Path) -> None:
+    """As the page says: rpm says OK of it, too."""
+    command = ("rpm", "--dbpath", there / "db", "--checksig", UTF8)
+    assert tell(*command, at=there) == (0, f"{UTF8}: digests signatures OK\n")
+    assert tell("rpmsign", "--delsign", UTF8, at=there)[0] == 0
+    assert tell(*command, at=there) == (0, f"{UTF8}: digests OK\n")
+
+
 @pytest.mark.parametrize("name", [UTF8, WHEEL, "SHA256SUMS"])
 def test_a_changed_byte_is_noticed(name: str, there: Path) -> None:
     data = bytearray((there / name).read_bytes())
