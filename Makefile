@@ -75,7 +75,7 @@ check: setup
 	PYTHONPATH=python .venv/bin/lint-imports --no-logo --no-cache
 
 test: check packages
-	.venv/bin/pytest --numprocesses 2 --dist loadfile --durations 15 --cov --cov-report term:skip-covered
+	.venv/bin/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15 --cov --cov-report term:skip-covered
 	@echo 'Newer sources of the interpreter:'; tools/pins || true
 
 demo: rpm
