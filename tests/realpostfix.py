@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mxbackup.routing.postfix.transport import MAILBOX
 from tests.nameserver import Knot
+from tests.scratch import settle
 
 US = "us.test"  # myhostname
 OWN = ("127.0.0.1", "::1")
@@ -173,7 +174,9 @@ def _carry_out(world: World, etc_hosts: Path) -> dict[str, Sent]:
 def _configure(world: World) -> None:
     etc = Path("/etc/postfix")
     main = {**MAIN, **world.main}
-    (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in main.items()))
+    main_cf = etc / "main.cf"
+    main_cf.write_text("".join(f"{key} = {value}\n" for key, value in main.items()))
+    settle(main_cf)
     listening = [*OWN, *PUBLIC]
     protocols = main.get("inet_protocols", "all")
     if protocols != "all":

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mxbackup.targets.registry import EXPANDED
-from tests.scratch import PACKAGE
+from tests.scratch import PACKAGE, settle
 
 LIBRARY = PACKAGE.parent / "root/usr/share/mxbackup/fragment.pl"
 TEMPLATES = PACKAGE.parent / "root/etc/e-smith/templates"
@@ -67,8 +67,9 @@ LINES = st.sampled_from(
 def test_what_a_main_cf_gives_a_parameter_is_what_postfix_takes(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in ["myhostname = x", *lines])
     with tempfile.TemporaryDirectory() as directory:
-        Path(directory, "main.cf").write_text(text)
-        Path(directory, "master.cf").touch()  # without one, postconf warns and waits
+        main_cf = Path(directory, "main.cf")
+        main_cf.write_text(text)
+        settle(main_cf)
         postconf = ["/usr/sbin/postconf", "-c", directory, "-h", "transport_maps"]
         taken = subprocess.run(postconf, capture_output=True, text=True, check=True).stdout.strip()
     ours = subprocess.run(["perl", "-wT", "-e", VALUE], input=text, capture_output=True, text=True, check=True).stdout

@@ -407,7 +407,7 @@ def test_the_owner_is_told_of_begin_and_end_in_two_languages(outage: Scratch, pr
     content = owner.get_payload(decode=True)
     assert isinstance(content, bytes)
     text = content.decode()
-    assert "n’a pas pris de courrier depuis" in text
+    assert "n’a pas accepté de courrier depuis" in text
     assert "has taken no mail since" in text
     later(outage, DAY + HOUR)
     tend(outage)
