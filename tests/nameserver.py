@@ -48,7 +48,7 @@ class Knot:
             ["knotd", "-c", str(directory / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         end = time.monotonic() + PATIENCE
-        while not _answers(addresses[0], port):
+        while not answers(addresses[0], port):
             assert time.monotonic() < end, "Knot did not start"
             assert self._process.poll() is None, "Knot ended at once"
             time.sleep(0.02)
@@ -65,7 +65,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _answers(address: str, port: int) -> bool:
+def answers(address: str, port: int) -> bool:
+    """Whether somebody listens there."""
     try:
         socket.create_connection((address, port), 1).close()
     except OSError:

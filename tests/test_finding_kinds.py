@@ -11,9 +11,10 @@ import pytest
 import mxbackup
 from mxbackup import rules
 from mxbackup.audit import findings as audit_findings
+from mxbackup.catalog import state
 from mxbackup.check.collecting import Checker
 from mxbackup.check.findings import judge
-from mxbackup.errors import Finding, InvalidRule
+from mxbackup.errors import Finding, InvalidRule, Message
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.hosts import maincf
 from mxbackup.hosts.esmith_postfix import EsmithPostfix
@@ -84,6 +85,7 @@ def test_every_kind_can_occur(server: Scratch) -> None:
         *of_rules_and_settings(),
         *of_a_server(server),
         *of_postfix(server),
+        *of_catalogs(),
         *of_plugin_lists(server),
     ]
     declared = {(kind.id, severity) for kind in KINDS for severity in (kind.severity, kind.milder) if severity}
@@ -166,6 +168,15 @@ def of_postfix(server: Scratch) -> Iterator[Finding]:
         yield from maincf.findings(postfix.host, RuleSet(learning))
         yield from EsmithPostfix(postfix.host).findings(RuleSet(learning))
         postfix.write("/etc/e-smith/templates/etc/postfix/main.cf/10base")
+
+
+def of_catalogs() -> Iterator[Finding]:
+    """A catalog that cannot be had, for a while and for longer, that waits, is too long, and has strange members."""
+    trouble = Message("{text}", text="x")
+    for since in (0, 99_000):
+        yield from state.findings("a.test", state.State(since=since, trouble=trouble), Path("x"), 100_000)
+    found = state.State(removed=1, refused=trouble, left_out=1)
+    yield from state.findings("a.test", found, Path("x"), 100_000)
 
 
 def of_plugin_lists(server: Scratch) -> Iterator[Finding]:

@@ -163,6 +163,10 @@ class HostError(MxBackupError):
     """The host did not do what it was asked: an event, an expansion or a restart failed."""
 
 
+class CatalogError(MxBackupError):
+    """A catalog could not be had from its server, or not be given to it; what is known of it stays."""
+
+
 class QueueError(MxBackupError):
     """The mail queue could not be read or changed; what it holds is as it was."""
 

@@ -18,8 +18,7 @@ from mxbackup.errors import InvalidInput, Message
 from mxbackup.rules import PROPERTIES, Rule, names
 
 VERSION = Resource("version", "TXT", '"2"')
-# Not the smart host, which is the affair of each server and its provider, nor remarks and addresses of people.
-CARRIED = tuple(prop for prop in PROPERTIES if prop.name in ("kind", "route", "recipients", "unknown", "hold"))
+CARRIED = tuple(prop for prop in PROPERTIES if prop.carried)
 _SPACE = "mxbackup.ext"  # no property of the standard, nor of others, is called so
 _MEMBERS = "zones"
 _LONGEST = 255  # octets of a character string (RFC 1035 section 3.3.14)

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands for many backup servers with one list of rules: catalog zones."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mxbackup.cli.common import _, examples, json_option, print_json
+from mxbackup.cli import arguments
+from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_json, words
+from mxbackup.errors import InvalidInput
 from mxbackup.rules import names
 from mxbackup.service.context import Context
 from mxbackup.words import terminal
 
 if TYPE_CHECKING:
+    from mxbackup.catalog.state import Report
+    from mxbackup.service.catalogs import Followed
     from mxbackup.service.publishing import Published
 
 SHOWN = 20
@@ -80,4 +86,103 @@ def _json(done: "Published") -> dict[str, object]:
     }
 
 
-COMMANDS = (publish,)
+@click.command(
+    help=_(
+        "Take over the rules of the catalog ZONE, and follow it from now on: every minute its server is asked whether "
+        "they have changed. What is taken is up to this server; rules that were made here stay. With a ZONE that is "
+        "followed already the options change how. Without ZONE, ask for all that are followed."
+    ),
+    epilog=examples(
+        "mxbackup follow backup.dupontnet.com --server 192.0.2.1 --key /etc/mxbackup/dupont.key",
+        "mxbackup follow backup.dupontnet.com --confirm",
+        "mxbackup follow backup.dupontnet.com --only '*.fr' --policy at-once",
+    ),
+)
+@click.argument("zone", metavar="[ZONE]", required=False)
+@click.option("--server", metavar="ADDRESS[:PORT]", help=_("The name server to ask, which may be this machine's own."))
+@click.option(
+    "--key", metavar="FILE", type=click.Path(dir_okay=False, readable=False),
+    help=_("The TSIG key, as tsig-keygen or keymgr -t prints it; only root may read the file."),
+)  # fmt: skip
+@click.option("--only", metavar="PATTERN", multiple=True, help=_("Take only these names: a name, *.fr, *.dupont.fr."))
+@click.option("--without", metavar="PATTERN", multiple=True, help=_("Never take these names."))
+@click.option(
+    "--most", type=click.IntRange(1), metavar="NUMBER",
+    help=_("Take nothing when more rules than that are wanted; by default 1000."),
+)  # fmt: skip
+@click.option(
+    "--policy", type=click.Choice(["confirm", "at-once"]),
+    help=_("Whether what is new or changed waits for --confirm, which is the default, or counts at once."),
+)  # fmt: skip
+@click.option("--confirm", is_flag=True, help=_("Do now what waits, and take the catalog anew as its server has it."))
+@click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
+@click.option("--forget", is_flag=True, help=_("Follow ZONE no more; its rules stay, as if they had been made here."))
+@json_option
+@click.pass_obj
+def follow(
+    context: Context, /, zone: str | None, confirm: bool, dry_run: bool, forget: bool, as_json: bool, **options: Any
+) -> int:
+    """Follow one catalog, or all."""
+    from mxbackup.catalog import codec
+    from mxbackup.service import following
+    from mxbackup.service.catalogs import Catalogs
+
+    known = Catalogs(context.host)
+    given = {name: value for name, value in options.items() if value}
+    if not zone:
+        if given or confirm or forget:
+            raise click.UsageError(_("Say which ZONE."))
+        reports = [following.follow(context, one, dry_run=dry_run) for one in known.followed()]
+        return _tell(reports, dry_run, as_json)
+    name = codec.zone_name(zone)
+    before = next((one for one in known.followed() if one.zone == name), None)
+    if forget:
+        if before is None:
+            raise InvalidInput("The catalog {zone} is not followed.", zone=name)
+        kept = following.forget(context, name)
+        click.echo(_("The catalog {zone} is followed no more. Its rules ({count}) stay, as rules that were made here.",
+                     zone=name, count=kept))  # fmt: skip
+        return 0
+    one = _asked_for(name, before, given)
+    following.peer(one)
+    if one != before and not dry_run:
+        known.follow(one)
+    return _tell([following.follow(context, one, confirm=confirm, dry_run=dry_run)], dry_run, as_json)
+
+
+def _asked_for(zone: str, before: "Followed | None", given: Mapping[str, Any]) -> "Followed":
+    """Return how a catalog is to be followed. Raises InvalidInput, UsageError."""
+    from mxbackup.catalog.following import Policy, When, pattern
+    from mxbackup.service.catalogs import Followed
+
+    if before is None and "server" not in given:
+        raise click.UsageError(_("{zone} is not followed yet. Say which server has it: --server ADDRESS", zone=zone))
+    policy = before.policy if before else Policy()
+    policy = replace(
+        policy,
+        only=tuple(map(pattern, given.get("only", policy.only))),
+        without=tuple(map(pattern, given.get("without", policy.without))),
+        most=given.get("most", policy.most),
+        when=When(given.get("policy", policy.when)),
+    )
+    server = arguments.server(given["server"]) if "server" in given else before and before.server
+    key = str(Path(terminal.path(given["key"])).absolute()) if "key" in given else before.key if before else ""
+    return Followed(zone, server, key, policy)  # type: ignore[arg-type]
+
+
+def _tell(reports: "Sequence[Report]", dry_run: bool, as_json: bool) -> int:
+    from mxbackup.words import about_catalogs
+
+    if as_json:
+        print_json({"version": 1, "catalogs": [about_catalogs.to_json(report, words) for report in reports]})
+    else:
+        if not reports:
+            click.echo(_("No catalog is followed."))
+        for report in reports:
+            click.echo("\n".join(about_catalogs.lines(report, words, dry_run=dry_run)))
+    if any(report.trouble for report in reports):
+        return NOT_POSSIBLE
+    return NO if any(report.state.refused for report in reports) else 0
+
+
+COMMANDS = (publish, follow)

@@ -82,8 +82,13 @@ def list_(context: Context, as_json: bool) -> None:
             }
         )
         return
-    heading = (_("NAME"), _("KIND"), _("DESTINATION"), _("DESCRIPTION"))
-    rows = [(rules.shown(r), kind_word(r), destination(r, inventory), r.description) for r in inventory.rules]
+    heading: tuple[str, ...] = (_("NAME"), _("KIND"), _("DESTINATION"), _("DESCRIPTION"))
+    rows: list[tuple[str, ...]] = [
+        (rules.shown(r), kind_word(r), destination(r, inventory), r.description) for r in inventory.rules
+    ]
+    if inventory.origins:
+        heading = (*heading, _("FROM"))
+        rows = [(*row, inventory.origins.get(r.name, "")) for row, r in zip(rows, inventory.rules, strict=True)]
     if rows:
         print_table([heading, *rows])
     elif not inventory.invalid and not inventory.draining:
@@ -124,6 +129,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
         (_("Destination"), destination(rule, inventory)),
         *about_rules.properties(rule, [prop for prop in PROPERTIES if prop.about in (About.RULE, About.OUTAGE)], words),
         (_("Recipients"), knowledge_words(rule, known)),
+        (_("From the catalog"), inventory.origins.get(rule.name, "")),
         (_("State"), state_words(now, rule.name)),
         (_("Held mail"), held_words(mail, rule.name)),
     ):
@@ -177,6 +183,8 @@ def set_(context: Context, /, name: str, event: bool, **options: str | None) -> 
         raise click.UsageError(_("Nothing to change: give an option such as --kind or --route."))
     done = changing.change(context, name, properties, event=event)
     _print_change(context, _("Changed {name}.", name=rules.shown(done.rule)), done, event)
+    if done.left:
+        click.echo(_("The rule is this server's own now: the catalog {zone} changes it no more.", zone=done.left))
 
 
 @click.command(
@@ -194,6 +202,14 @@ def remove(context: Context, name: str, event: bool) -> None:
         click.echo(about_rules.still_accepted(done.key, done.covered_by, words))
     if done.waiting:
         click.echo(about_draining.removed(done.key, done.waiting, words))
+    if done.origin:
+        click.echo(
+            _(
+                "It comes back with the catalog {zone} unless you say: mxbackup follow {zone} --without {name}",
+                zone=done.origin,
+                name=done.key,
+            )
+        )
 
 
 @click.command(help=_("Switch MX backup on: the rules count."))
@@ -252,6 +268,7 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, now: Overview
         "unicode": rules.shown(rule),
         **properties_json(rule),
         "destination": actual_way(rule, inventory.settings),
+        "origin": inventory.origins.get(rule.name),
         "covered_by": covering.name if covering else None,
         "recipients": knowledge_json(rule, known),
         "held": held_json(now.rules[rule.name].held),

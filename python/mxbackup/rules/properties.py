@@ -51,6 +51,8 @@ class Property:
         the rule stays in force, and the fault is reported. Without it, the record holds no rule.
     unfit: why the rule cannot have its value, or None, where that depends on the rest of the rule; with `at_fault`.
     counts: whether it makes a difference to a rule; without it, it does to all.
+    carried: whether a catalog says it to other servers: it decides about the mail of the name, and is no affair of
+        each server, its provider and its people.
     label, hint, choices: words of the panel; help: of the command. size: characters in the panel at most.
     """
 
@@ -66,6 +68,7 @@ class Property:
     at_fault: Callable[[str], object] | None = None
     unfit: Callable[[Rule], InvalidRule | None] | None = None
     counts: Callable[[Rule], bool] | None = None
+    carried: bool = False
     size: int = 253
     name: str = field(init=False)
 
@@ -157,6 +160,7 @@ PROPERTIES = (
             Choice(Kind.HOST, "Host", "Mail for exactly this name is accepted, and for nothing below it."),
         ),
         always=True,
+        carried=True,
     ),
     Property(
         "Route",
@@ -167,6 +171,7 @@ PROPERTIES = (
         hint="Normally empty: the MX records of the name say where its mail goes. Give a host or IPv4 address, with a "
         "port if need be, to deliver there instead: mail.dupontnet.com, mail.dupontnet.com:26 or [192.0.2.1]:26.",
         form="HOST[:PORT]",
+        carried=True,
     ),
     Property(
         "Smarthost",
@@ -230,6 +235,7 @@ PROPERTIES = (
                 "This server asks the primary while it can be reached, and remembers the answers.",
             ),
         ),
+        carried=True,
     ),
     Property(
         "Unknown",
@@ -247,6 +253,7 @@ PROPERTIES = (
             Choice(Unknown.DEFER, "Put them off", "The sender's server tries again later."),
         ),
         counts=lambda rule: rule.recipients == Recipients.LEARN,
+        carried=True,
     ),
     Property(
         "Hold",
@@ -259,6 +266,7 @@ PROPERTIES = (
         form="DAYS",
         at_fault=lambda _: None,
         size=3,
+        carried=True,
     ),
     Property(
         "Contact",

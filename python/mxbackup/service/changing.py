@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mxbackup import rules
-from mxbackup.errors import DatabaseMissing, HostError
+from mxbackup.errors import DatabaseMissing, HostError, InvalidInput
 from mxbackup.esmith import printable
 from mxbackup.esmith.database import Database, log_to_syslog
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import SERVICE_KEY, Settings
-from mxbackup.rules import RECORD_TYPE, Rule, names
+from mxbackup.rules import ORIGIN, RECORD_TYPE, Rule, names
 from mxbackup.service import records, removing
 from mxbackup.service.context import Context
 from mxbackup.service.draining import waiting
@@ -23,11 +23,15 @@ from mxbackup.targets.draining import NOTHING, Waiting
 
 @dataclass(frozen=True)
 class Change:
-    """What a change did: the rule as it now stands, the domain rule that covers it, if any, and the settings."""
+    """What a change did: the rule as it now stands, the domain rule that covers it, if any, and the settings.
+
+    `left` is the catalog that the rule was followed from, and is not any more.
+    """
 
     rule: Rule
     covered_by: Rule | None
     settings: Settings
+    left: str = ""
 
 
 def get(context: Context, name: str) -> Rule:
@@ -74,6 +78,8 @@ def change(
 ) -> Change:
     """Change some properties of a rule; None removes one. Mends an invalid record if that makes it a rule.
 
+    A rule that was followed from a catalog is one that was made here, once it says something else than that.
+
     Raises UnknownRule, InvalidInput, DatabaseError, HostError; ChangedMeanwhile when the record is not the
     one whose stamp is `expected`.
     """
@@ -84,8 +90,9 @@ def change(
         rule, recorded = rules.revise(key, records.record_of(domains, key, name).properties, properties)
         current = context.settings(domains)
         rules.check_local(rule, current.local)
-        domains.set(key, RECORD_TYPE, recorded)
-        return Change(rule, records.near(domains, rule.name).covering(rule.name), current)
+        left = records.origin_of(domains, key) if _made_here(domains, key, rule) else ""
+        domains.set(key, RECORD_TYPE, {**recorded, ORIGIN: None} if left else recorded)
+        return Change(rule, records.near(domains, rule.name).covering(rule.name), current, left)
 
     context.prepare(event)
     done = context.domains.update(revise)
@@ -125,6 +132,15 @@ def enable(context: Context, on: bool, *, event: bool = True) -> Waiting:
     context.configuration.update(lambda database: database.set(SERVICE_KEY, "service", {"status": status}))
     context.signal(event, "mxbackup-update")
     return waits
+
+
+def _made_here(domains: Database, key: str, rule: Rule) -> bool:
+    """Whether the rule is other than a catalog would have it: other than in what each server has to itself."""
+    try:
+        before = records.rule_of(domains, key)
+    except InvalidInput:
+        return True
+    return any(prop.text(rule) != prop.text(before) for prop in rules.PROPERTIES if prop.carried)
 
 
 def _drains(context: Context, rule: Rule) -> bool:

@@ -49,6 +49,7 @@ def status(context: Context) -> Status:
         *readers.findings(context.host),
         *morercpthosts.lone_names(context.host),
         *context.kind.findings(inventory.rules),
+        *_catalogs(context),
     ]
     return Status(
         inventory,
@@ -57,6 +58,14 @@ def status(context: Context) -> Status:
         knowing.of_known(context, inventory.rules, known),
         draining.removed(context, inventory),
     )
+
+
+def _catalogs(context: Context) -> list[Finding]:
+    if not context.host.database("mxbackup_catalogs").exists():
+        return []
+    from mxbackup.service import catalogs  # brings the DNS library
+
+    return catalogs.findings(context.host)
 
 
 def outdated(context: Context, inventory: Inventory) -> list[Path]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidRule, MxBackupError, UnknownRule
 from mxbackup.esmith.database import Database, Record
-from mxbackup.rules import RECORD_TYPE, Rule, RuleSet, names
+from mxbackup.rules import ORIGIN, RECORD_TYPE, Rule, RuleSet, names
 
 
 def key_of(domains: Database, name: str) -> str:
@@ -33,6 +33,12 @@ def record_of(domains: Database, key: str, asked: str) -> Record:
 def rule_of(domains: Database, key: str) -> Rule:
     """Return the rule of that key. Raises UnknownRule, or InvalidInput when the record holds none."""
     return rules.from_record(key, record_of(domains, key, key).properties)[0]
+
+
+def origin_of(domains: Database, key: str) -> str:
+    """Return the catalog that the rule of a key is followed from; empty for one that was made here, or none."""
+    record = domains.get(key)
+    return record.properties.get(ORIGIN, "") if record and record.type == RECORD_TYPE else ""
 
 
 def near(domains: Database, name: str) -> RuleSet:

@@ -26,13 +26,14 @@ class Removal:
     """What the removal of one record does: its key, and the domain rule by which its mail stays accepted, if any.
 
     `waiting` is the mail that still waits for it, whose way out stays; `stamp` tells the record as it stands from any
-    other.
+    other; `origin` is the catalog that the rule was followed from.
     """
 
     key: str
     covered_by: Rule | None = None
     waiting: Waiting = NOTHING
     stamp: str = field(default="", compare=False)
+    origin: str = ""
 
 
 def outlook(context: Context, wanted: Iterable[str]) -> list[Removal]:
@@ -51,20 +52,23 @@ def remove(context: Context, wanted: Mapping[str, str], *, event: bool = True) -
         for name, expected in wanted.items():
             records.refuse_stale(domains, records.key_of(domains, name), expected)
         keys = _keys(domains, wanted)
-        done = _removals(context, domains, keys)
-        for removal in done:
-            if removal.waiting:
-                context.draining.note(records.rule_of(domains, removal.key))
         gone = Database({_raw(key): domains.raw[_raw(key)] for key in keys})
-        for key in keys:
-            domains.delete(key)
-        return done, gone
+        return take_out(context, domains, keys), gone
 
     context.prepare(event)
     done, gone = context.domains.update(delete)
     context.removals.note([removal.key for removal in done])
     _undo(context).update(lambda kept: _replace(kept, gone))
     _announce(context, event, "mxbackup-delete", [removal.key for removal in done])
+    return done
+
+
+def take_out(context: Context, domains: Database, keys: list[str]) -> list[Removal]:
+    """Delete records of ours, and note the rules whose mail waits. Raises DatabaseError."""
+    done = _removals(context, domains, keys)
+    context.draining.note(*(records.rule_of(domains, removal.key) for removal in done if removal.waiting))
+    for key in keys:
+        domains.delete(key)
     return done
 
 
@@ -109,7 +113,12 @@ def _removals(context: Context, domains: Database, keys: list[str]) -> list[Remo
     left = Database({raw: value for raw, value in domains.raw.items() if raw not in set(map(_raw, keys))})
     covers = {key: records.near(left, key).covering(key) if current.enabled else None for key in keys}
     waits = _waiting(context, domains, current, [key for key in keys if not covers[key]])
-    return [Removal(key, covers[key], waits.get(key, NOTHING), records.stamp_of(domains, key)) for key in keys]
+    return [
+        Removal(
+            key, covers[key], waits.get(key, NOTHING), records.stamp_of(domains, key), records.origin_of(domains, key)
+        )
+        for key in keys
+    ]
 
 
 def _waiting(context: Context, domains: Database, current: Settings, keys: list[str]) -> Mapping[str, Waiting]:

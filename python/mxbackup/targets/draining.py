@@ -71,14 +71,16 @@ class Draining:
                     found.append(rules.make(name, kind=kind, smarthost=way))
         return RuleSet([*found, *inventory.draining]) if found else inventory.draining
 
-    def note(self, rule: Rule) -> None:
-        """Remember a rule that is removed while mail waits for it. Raises DatabaseError."""
+    def note(self, *removed: Rule) -> None:
+        """Remember rules that are removed while mail waits for them. Raises DatabaseError."""
 
         def change(noted: Database) -> None:
-            noted.delete(rule.name)
-            noted.set(rule.name, DRAINING, rules.to_properties(rule))
+            for rule in removed:
+                noted.delete(rule.name)
+                noted.set(rule.name, DRAINING, rules.to_properties(rule))
 
-        self._noted.update(change)
+        if removed:
+            self._noted.update(change)
 
     def forget(self, ended: Collection[str]) -> None:
         """Forget rules that were noted. Raises DatabaseError."""
