@@ -109,6 +109,7 @@ def rule_json(name: str, kind: str, destination: str, **others: object) -> dict[
         "hold": None,
         "contact": "",
         "destination": destination,
+        "origin": None,
         "covered_by": None,
     } | others
 
