@@ -118,6 +118,73 @@ def test_import_of_what_is_no_list(smtpd: Scratch, mxbackup: Run, tmp_path: Path
     assert mxbackup("recipients", "export", "nobody.org")[0] == 1
 
 
+def test_a_list_is_changed_address_by_address(smtpd: Scratch, mxbackup: Run) -> None:
+    here = ("recipients", "add", "dupontnet.com")
+    assert mxbackup(*here, "Jean", "Anne <anne@www.dupontnet.com>") == (
+        0,
+        "Recipients of dupontnet.com: 2. Added: 2.\n",
+        "",
+    )
+    assert mxbackup(*here, "jean,paul", "--no-event") == (
+        0,
+        "Recipients of dupontnet.com: 3. Added: 1. No event was signalled: the mail files are as they were.\n",
+        "",
+    )
+    listed = "anne@www.dupontnet.com\njean@dupontnet.com\npaul@dupontnet.com\n"
+    assert mxbackup("recipients", "list", "dupontnet.com") == (0, listed, "")
+    assert mxbackup("recipients", "remove", "dupontnet.com", "JEAN", "zoe") == (
+        1,
+        "Recipients of dupontnet.com: 2. Removed: 1.\n",
+        "zoe@dupontnet.com was not in the list.\n",
+    )
+    assert json.loads(mxbackup("recipients", "list", "dupontnet.com", "--json")[1]) == {
+        "version": 1,
+        "name": "dupontnet.com",
+        "counts": True,
+        "whole": True,
+        "addresses": ["anne@www.dupontnet.com", "paul@dupontnet.com"],
+    }
+    assert smtpd.events() == ["mxbackup-modify dupontnet.com"] * 2
+
+
+def test_a_list_is_neither_emptied_nor_begun_by_a_slip(smtpd: Scratch, mxbackup: Run) -> None:
+    mxbackup("recipients", "add", "dupontnet.com", "jean")
+    before = smtpd.records("mxbackup_recipients")
+    assert mxbackup("recipients", "remove", "dupontnet.com", "jean") == (
+        2,
+        "",
+        "mxbackup: The list of dupontnet.com would be empty then, and all its mail put off. To accept every "
+        "recipient: mxbackup set dupontnet.com --recipients any\n",
+    )
+    assert mxbackup("recipients", "add", "dupontnet.com", "anne", "x@y.org") == (
+        2,
+        "",
+        'mxbackup: "x@y.org" is no address of dupontnet.com, so this list does not decide about it.\n',
+    )
+    assert smtpd.records("mxbackup_recipients") == before
+    assert mxbackup("recipients", "remove", "martin.fr", "jean")[0] == 1
+    assert smtpd.records("mxbackup_recipients") == before
+    assert mxbackup("recipients", "list", "martin.fr") == (
+        0,
+        "",
+        "martin.fr has no list.\nThe list does not count yet. Let it count: mxbackup set martin.fr --recipients list\n",
+    )
+
+
+def test_a_damaged_list_is_only_replaced(smtpd: Scratch, mxbackup: Run, tmp_path: Path) -> None:
+    smtpd.database("mxbackup_recipients", "dupontnet.com=list|Count|2", "dupontnet.com:a@dupontnet.com=recipient")
+    damaged = (
+        "mxbackup: The list of dupontnet.com is damaged: some of its addresses are lost. Give all of them again: "
+        "mxbackup recipients import dupontnet.com FILE\n"
+    )
+    assert mxbackup("recipients", "add", "dupontnet.com", "b") == (2, "", damaged)
+    assert mxbackup("recipients", "remove", "dupontnet.com", "a") == (2, "", damaged)
+    assert mxbackup("recipients", "list", "dupontnet.com") == (1, "", "dupontnet.com has no list.\n")
+    (tmp_path / "addresses").write_text("a\nb\n")
+    assert mxbackup("recipients", "import", "dupontnet.com", str(tmp_path / "addresses"))[0] == 0
+    assert mxbackup("recipients", "list", "dupontnet.com") == (0, "a@dupontnet.com\nb@dupontnet.com\n", "")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -26,11 +26,40 @@ def test_parse() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "local"),
+    [
+        ("jean, anne ;paul,", {"anne", "jean", "paul"}),
+        ("Jean <jean@dupontnet.com>, <anne>", {"anne", "jean"}),
+        ('"Martin, \\"J\\"" <jean@dupontnet.com>; anne@dupontnet.com', {"anne", "jean"}),
+    ],
+)
+def test_a_line_of_a_mail_program_is_taken(line: str, local: set[str]) -> None:
+    assert lists.parse(line, RULE, RuleSet([RULE])) == {f"{one}@dupontnet.com" for one in local}
+
+
+@given(st.lists(LOCAL, min_size=1, max_size=5))
+def test_every_form_of_an_address_means_it(found: list[str]) -> None:
+    addresses = {f"{local}@dupontnet.com" for local in found}
+    forms = [("{}",), ('"x, y" <{}>',), ("{},",)]
+    text = "\n".join(form.format(one) for one in sorted(addresses) for (form,) in forms)
+    assert lists.parse(text, RULE, RuleSet([RULE])) == addresses
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a b", 'Line 1: "a b" is no address. Give one a line, such as jean@dupontnet.com.'),
         ("x\n@dupontnet.com", 'Line 2: "@dupontnet.com" is no address. Give one a line, such as jean@dupontnet.com.'),
         ("é@dupontnet.com", 'Line 1: "é@dupontnet.com" is no address. Give one a line, such as jean@dupontnet.com.'),
+        (
+            "x\na b, c\n<d>\ny@martin.fr",
+            'Line 2: "a b, c" is no address. Give one a line, such as jean@dupontnet.com. Wrong too: line 4',
+        ),
+        (
+            "Martin, Jean <jean@dupontnet.com>",
+            'Line 1: "Martin, Jean <jean@dupontnet.com>" is no address. Give one a line, such as jean@dupontnet.com.',
+        ),
+        ("x" * 101, f'Line 1: "{"x" * 100}…" is no address. Give one a line, such as jean@dupontnet.com.'),
         ("a\tb", 'Line 1: "a\tb" is no address. Give one a line, such as jean@dupontnet.com.'),
         ("x@martin.fr", 'Line 1: "x@martin.fr" is no address of dupontnet.com, so this list does not decide about it.'),
         (

@@ -9,7 +9,8 @@ from mxbackup.recipients import memory
 from mxbackup.recipients.policies import NOTHING, Answer, Known, Primary
 from mxbackup.recipients.register import Knowledge, knowledge
 from mxbackup.rules import Recipients, RuleSet
-from mxbackup.service import applying, knowing
+from mxbackup.service import applying, knowing, listing
+from mxbackup.service.listing import ListChange
 from tests.scratch import Scratch
 
 ANY = rules.make("any.org")
@@ -27,7 +28,7 @@ def test_nothing_is_opened_for_rules_that_accept_everybody(server: Scratch) -> N
 def test_lists_and_answers_are_read(server: Scratch) -> None:
     register = server.context.recipients
     assert register.known([LIST, LEARN]) == Known({})
-    register.replace(LIST, {"jean@dupontnet.com"})
+    register.change(LIST, lambda before: {"jean@dupontnet.com"})
     with memory.opened(server.path("/var/lib/mxbackup/recipients.sqlite")) as kept:
         kept.answer([Answer("x@martin.fr", False, 5)])
     lists = {"dupontnet.com": frozenset({"jean@dupontnet.com"})}
@@ -69,23 +70,25 @@ def test_knowledge() -> None:
 def test_import_records_the_list_and_signals_the_event(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     server.with_events()
-    assert knowing.import_list(server.context, "DupontNet.com", "Jean\nanne@a.dupontnet.com\n") == (LIST, 2)
+    both = ("anne@a.dupontnet.com", "jean@dupontnet.com")
+    done = listing.replace(server.context, "DupontNet.com", "Jean\nanne@a.dupontnet.com\n")
+    assert done == ListChange(LIST, 2, both, ())
     assert server.records("mxbackup_recipients") == [
         "dupontnet.com=list|Count|2",
         "dupontnet.com:anne@a.dupontnet.com=recipient",
         "dupontnet.com:jean@dupontnet.com=recipient",
     ]
     assert server.events() == ["mxbackup-modify dupontnet.com"]
-    assert server.context.recipients.of(LIST) == ["anne@a.dupontnet.com", "jean@dupontnet.com"]
+    assert server.context.recipients.of(LIST) == frozenset(both)
 
 
 def test_bad_input_changes_nothing(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     server.with_events()
-    knowing.import_list(server.context, "dupontnet.com", "jean\n")
+    listing.replace(server.context, "dupontnet.com", "jean\n")
     before = server.path("/home/e-smith/db/mxbackup_recipients").read_bytes()
     with pytest.raises(InvalidInput):
-        knowing.import_list(server.context, "dupontnet.com", "anne\nx@elsewhere.org\n")
+        listing.replace(server.context, "dupontnet.com", "anne\nx@elsewhere.org\n")
     assert server.path("/home/e-smith/db/mxbackup_recipients").read_bytes() == before
     assert server.events() == ["mxbackup-modify dupontnet.com"]
 
@@ -93,14 +96,14 @@ def test_bad_input_changes_nothing(server: Scratch) -> None:
 def test_without_events_nothing_is_changed(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     with pytest.raises(HostError, match="no SME Server"):
-        knowing.import_list(server.context, "dupontnet.com", "jean\n")
+        listing.replace(server.context, "dupontnet.com", "jean\n")
     assert not server.path("/home/e-smith/db/mxbackup_recipients").exists()
 
 
 def test_the_fragment_holds_what_is_known(server: Scratch) -> None:
     server.database("domains", *RECORDS)
     server.with_events()
-    knowing.import_list(server.context, "dupontnet.com", "jean\n")
+    listing.replace(server.context, "dupontnet.com", "jean\n")
     assert applying.fragment(server.context, "qpsmtpd") == (
         "# BEGIN mxbackup: rules of the domains database\n"
         ".any.org\tany\n"

@@ -15,7 +15,7 @@ from mxbackup.esmith.inventory import Invalid
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import Kind, Rule
 from mxbackup.rules.names import Name
-from mxbackup.service import applying, changing, inspecting, knowing
+from mxbackup.service import applying, changing, inspecting, knowing, listing
 from mxbackup.service.changing import Change, Removal
 from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.registry import EXPANDED as TARGETS
@@ -97,7 +97,7 @@ def test_a_rule_lacks_its_list_where_lists_count(server: Scratch) -> None:
     server.path("/var/service/qpsmtpd/config").mkdir(parents=True)
     assert knowing.lacks_list(server.context, listed)
     assert not knowing.lacks_list(server.context, DUPONT)
-    knowing.import_list(server.context, "dupontnet.com", "jean\n")
+    listing.replace(server.context, "dupontnet.com", "jean\n")
     assert not knowing.lacks_list(server.context, listed)
 
 

@@ -110,12 +110,15 @@ SUMMARIES = {
     "probe": _("Talk to a mail server as a stranger would."),
     "publish": _("Give the rules to other backup servers, in the DNS."),
     "queue": _("Tell what mail is held, and why."),
-    "recipients": _("Lists of recipients: import and export."),
+    "recipients": _("Lists of recipients: see, change, import, export."),
     "render": _("Print what we contribute to a mail file."),
     "tend": _("Look after held mail, once."),
 }
 SUMMARIES_OF_LISTS = {
+    "add": _("Add addresses to a list."),
     "import": _("Make addresses the list of a rule."),
+    "list": _("Print a list."),
+    "remove": _("Take addresses off a list."),
 }
 # The words that stand for values.
 METAVARS = {

@@ -7,10 +7,10 @@ mail for good because of such a list would lose it.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import quote, unquote
 
-from mxbackup.errors import InvalidInput
+from mxbackup.errors import InvalidInput, Message
 from mxbackup.esmith.database import Database
 from mxbackup.rules import Rule, RuleSet, names, shown
 
@@ -21,24 +21,66 @@ COUNT = "Count"
 
 # Dot-string of RFC 5321 section 4.1.2, without the dots' rules, which old systems do not keep either.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
+# What stands before < is a name, in quotation marks or not (RFC 5322 section 3.4); between entries there is a comma.
+_ENTRY = re.compile(r'\s*(?:(?:"(?:[^"\\]|\\.)*"|[^",;<>])*<([^<>]*)>|([^\s,;<>"]*))\s*(?:[,;]|\Z)')
+NAMED = 20  # lines in one sentence
+LONGEST = 100  # characters of an entry that are repeated
+
+
+class BadLines(InvalidInput):
+    """Lines of a text are no addresses of the rule; `mistakes` are all of them, and `first` is what is wrong first."""
+
+    def __init__(self, mistakes: Sequence[tuple[int, InvalidInput]]) -> None:
+        self.first = mistakes[0][1]
+        self.mistakes = tuple(Message("Line {line}: {reason}", line=line, reason=error) for line, error in mistakes)
+        others = list(dict.fromkeys(line for line, _ in mistakes[1:]))
+        if others:
+            more = ", ".join(map(str, others[:NAMED])) + (" …" if len(others) > NAMED else "")
+            super().__init__("{first} Wrong too: line {lines}", first=self.mistakes[0], lines=more)
+        else:
+            super().__init__(self.mistakes[0].sentence, **self.mistakes[0].parameters)
 
 
 def parse(text: str, rule: Rule, rules: RuleSet) -> set[str]:
-    """Return the addresses of a text, one a line, in lower case; one without `@` is at the rule's name.
+    """Return the addresses of a text, in lower case; one without `@` is at the rule's name.
 
-    Blank lines and those that begin with `#` are left out. Raises InvalidInput for the first line that is no address,
-    or no address that this rule decides about; and for a text without any.
+    One a line, or several with commas or semicolons between them; `Jean <jean@dupontnet.com>` is the address in it.
+    Blank lines and those that begin with `#` are left out. Raises BadLines for what is no address, or none that this
+    rule decides about; and InvalidInput for a text without any.
     """
-    found = set()
+    found: set[str] = set()
+    mistakes = []
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
-        if (entry := line.strip()) and not entry.startswith("#"):
-            found.add(_address(entry, number, rule, rules))
+        for entry in _entries(line):
+            try:
+                found.add(address(entry, rule, rules))
+            except InvalidInput as error:
+                mistakes.append((number, error))
+    if mistakes:
+        raise BadLines(mistakes)
     if not found:
         raise InvalidInput(
             "There is no address in it. To accept every recipient: mxbackup set {name} --recipients any",
             name=rule.name,
         )
     return found
+
+
+def address(entry: str, rule: Rule, rules: RuleSet) -> str:
+    """Return the address that an entry of a list means. Raises InvalidInput when it is none that the rule decides."""
+    local, host = entry.rsplit("@", 1) if "@" in entry else (entry, str(rule.name))
+    if not _LOCAL.fullmatch(local):
+        raise InvalidInput(
+            '"{entry}" is no address. Give one a line, such as jean@{name}.', entry=_short(entry), name=rule.name
+        )
+    host = names.parse_host(host)
+    if rules.nearest(host) != rule:
+        raise InvalidInput(
+            '"{entry}" is no address of {name}, so this list does not decide about it.',
+            entry=_short(entry),
+            name=shown(rule),
+        )
+    return f"{local.lower()}@{host}"
 
 
 def replace(database: Database, rule: Rule, addresses: Collection[str]) -> None:
@@ -63,27 +105,30 @@ def whole_lists(database: Database, rules: Iterable[Rule]) -> dict[str, frozense
     return {name: frozenset(found) for name, found in addresses.items() if _is_whole(database, name, len(found))}
 
 
-def _address(entry: str, number: int, rule: Rule, rules: RuleSet) -> str:
-    local, host = entry.rsplit("@", 1) if "@" in entry else (entry, str(rule.name))
-    try:
-        host = names.parse_host(host)
-    except InvalidInput as error:
-        raise InvalidInput("Line {line}: {reason}", line=number, reason=error) from error
-    if not _LOCAL.fullmatch(local):
-        raise InvalidInput(
-            'Line {line}: "{entry}" is no address. Give one a line, such as jean@{name}.',
-            line=number,
-            entry=entry,
-            name=rule.name,
-        )
-    if rules.nearest(host) != rule:
-        raise InvalidInput(
-            'Line {line}: "{entry}" is no address of {name}, so this list does not decide about it.',
-            line=number,
-            entry=entry,
-            name=shown(rule),
-        )
-    return f"{local.lower()}@{host}"
+def standing(database: Database, rule: Rule) -> frozenset[str] | None:
+    """Return the rule's list, empty when there is none; None when it is damaged."""
+    whole = whole_lists(database, [rule]).get(rule.name, frozenset())
+    return None if not whole and rule.name in database else whole
+
+
+def _entries(line: str) -> list[str]:
+    """Return the entries of a line; one that is not made of entries is one as a whole."""
+    if not line.strip() or line.lstrip().startswith("#"):
+        return []
+    found, at = [], 0
+    while at < len(line):
+        entry = _ENTRY.match(line, at)
+        if not entry:
+            return [line.strip()]
+        found.append(entry)
+        at = entry.end()
+    if any(entry[1] for entry in found) and any(entry[2] and "@" not in entry[2] for entry in found):
+        return [line.strip()]  # the half of a name with a comma in it is no local part
+    return [text for entry in found if (text := (entry[1] or entry[2] or "").strip())]
+
+
+def _short(entry: str) -> str:
+    return entry if len(entry) <= LONGEST else f"{entry[:LONGEST]}…"
 
 
 def _key(rule: Rule, address: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What this server knows of the recipients of its rules: the lists, and what was learnt from primaries."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mxbackup.errors import DatabaseMissing
@@ -46,13 +46,27 @@ class Register:
 
         return memory.known(self._host.path(memory.FILE), whole)
 
-    def replace(self, rule: Rule, addresses: Collection[str]) -> None:
-        """Make `addresses` the list of the rule. Raises DatabaseError."""
-        self.lists.update(lambda database: lists.replace(database, rule, addresses))
+    def change(
+        self, rule: Rule, wanted: Callable[[frozenset[str] | None], Collection[str]]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Make what `wanted` returns the list of the rule; return what it was and what it is.
 
-    def of(self, rule: Rule) -> list[str]:
-        """Return the rule's list, sorted; one that is missing or damaged is empty. Raises DatabaseError."""
-        return sorted(lists.whole_lists(self._read(), [rule]).get(rule.name, ()))
+        `wanted` is given the list as it stands under the lock, None for a damaged one, and may be called again.
+        Raises what it raises, and DatabaseError; the list is then as it was.
+        """
+
+        def change(database: Database) -> tuple[frozenset[str], frozenset[str]]:
+            before = lists.standing(database, rule)
+            after = frozenset(wanted(before))
+            if after != before:
+                lists.replace(database, rule, after)
+            return before or frozenset(), after
+
+        return self.lists.update(change)
+
+    def of(self, rule: Rule) -> frozenset[str] | None:
+        """Return the rule's list, empty when there is none; None when it is damaged. Raises DatabaseError."""
+        return lists.standing(self._read(), rule)
 
     def _read(self) -> Database:
         try:

@@ -8,7 +8,8 @@
 `draining`   removed, end_draining: the way out of mail whose rule was removed
 `held`       what the queue holds for the rules
 `plugin`     faults, load, load_missing: the plugin of qpsmtpd
-`knowing`    import_list, export_list, knowledge, lacks_list, learn: which recipients there are
+`knowing`    knowledge, lacks_list, learn: which recipients there are
+`listing`    look, replace, add, remove: the lists of recipients
 `checking`   check, check_soon: will it work
 `replaying`  replay: one message the way that held mail takes
 `stepping`   look, record_test: the steps of the how-to that a rule has come through

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which recipients there are: lists in and out, what is known, and learning it from the primaries."""
+"""Which recipients there are: what is known, and learning it from the primaries."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -8,33 +8,12 @@ from mxbackup.recipients import register
 from mxbackup.recipients.policies import Known
 from mxbackup.recipients.register import Knowledge
 from mxbackup.rules import Recipients, Rule, RuleSet
-from mxbackup.service import applying, changing
+from mxbackup.service import applying
 from mxbackup.service.context import Context
 from mxbackup.targets import qpsmtpd
 
 if TYPE_CHECKING:
     from mxbackup.recipients.learning import Learned
-
-
-def import_list(context: Context, name: str, text: str, *, event: bool = True) -> tuple[Rule, int]:
-    """Make the addresses of a text, one a line, the list of a rule; return the rule and their number.
-
-    Nothing is changed when a line is no address of the rule. Raises InvalidInput, DatabaseError, HostError.
-    """
-    from mxbackup.recipients import lists
-
-    rule = changing.get(context, name)
-    addresses = lists.parse(text, rule, context.inventory().rules)
-    context.prepare(event)
-    context.recipients.replace(rule, addresses)
-    context.signal(event, "mxbackup-modify", rule.name)
-    return rule, len(addresses)
-
-
-def export_list(context: Context, name: str) -> tuple[Rule, list[str]]:
-    """Return a rule and its list, sorted, empty when it is missing or damaged. Raises UnknownRule, DatabaseError."""
-    rule = changing.get(context, name)
-    return rule, context.recipients.of(rule)
 
 
 def knowledge(context: Context, rules: RuleSet) -> dict[str, Knowledge]:
