@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What templates and events call: whole output or a message and a status, never half of a fragment."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from mxbackup.words import scriptlets
 from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
 
 FRAGMENT = """\
@@ -142,5 +148,34 @@ def test_an_unknown_action_is_wrong_use(server: Scratch) -> None:
     assert outcome(server, "action", "explode") == (
         2,
         "",
-        "mxbackup: no action explode; actions: enforce, expand, load-plugin, installed, leave\n",
+        "mxbackup: no action explode; actions: enforce, expand, load-plugin, installed, leave, words\n",
     )
+
+
+SCRIPTS = [Path(__file__).parents[1] / name for name in ("smeserver-mxbackup.spec", "tools/build-deb")]
+
+
+def test_the_scripts_of_the_packages_say_what_is_translated_and_no_more() -> None:
+    script = "".join(path.read_text() for path in SCRIPTS)
+    found = re.findall(r"\b(?:said |step |english=)(?:'([^']+)'|(doing)\b)", script)
+    assert {quoted or bare for quoted, bare in found} == set(scriptlets.SAID)
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("C", b"doing"),
+        ("fr_FR.UTF-8", "exécution de".encode()),
+        ("fr_FR", "exécution de".encode("latin-1")),
+        ("de_DE.UTF-8", b"ausgef\xc3\xbchrt wird"),
+    ],
+)
+def test_the_words_of_the_packages_are_in_the_language_and_charset_of_who_runs_rpm(
+    tmp_path: Path, locale: str, said: bytes
+) -> None:
+    package = Path(__file__).parents[1] / "python"
+    environment = {"PYTHONPATH": str(package), "MXBACKUP_ROOT": str(tmp_path), "LANG": locale}
+    command = [sys.executable, "-m", "mxbackup", "action", "words"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert b"doing = " + said in done.stdout.splitlines()
+    assert done.stderr == b""

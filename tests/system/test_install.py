@@ -53,6 +53,11 @@ def test_a_step_that_fails_is_told_and_does_not_stop_rpm(new_sandbox: Callable[.
     server.sh(f"printf '#!/bin/sh\\nexit 1\\n' > {ACTIONS}/navigation-conf")
     words = server.install(UTF8)
     assert f"mxbackup: FAILED, run it again by hand: {ACTIONS}/navigation-conf {UTF8}-update\n" in words
+    [package] = DIST.glob(f"{UTF8}-[0-9]*.noarch.rpm")
+    done = server.run(["env", "LC_ALL=fr_FR.UTF-8", "rpm", "-Uvh", "--force", str(package)])
+    failed = "mxbackup: ÉCHEC, à lancer de nouveau à la main\u00a0:"
+    assert f"{failed} {ACTIONS}/navigation-conf {UTF8}-update\n" in done.stdout + done.stderr
+    assert "mxbackup: exécution de initialize-default-databases\n" in done.stdout or "mxbackup: réglage" in done.stdout
     assert server.run(["mxbackup", "status"]).returncode == 0
 
 

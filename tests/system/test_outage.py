@@ -319,7 +319,7 @@ def test_what_is_held_goes_to_the_primary_when_the_package_goes(smart_host: Sand
     told = done.stdout + done.stderr
     assert "mxbackup: dupontnet.com: messages that wait: 1\n" in told
     fragment = "/etc/e-smith/templates-custom/var/qmail/control/smtproutes/31mxbackup-held"
-    assert f"mxbackup: by {fragment}\n" in told
+    assert f"its way stays for as long as it can wait, by {fragment}\n" in told
     assert "FAILED" not in told
     assert smart_host.rcpt("jean@dupontnet.com").startswith("550")
     assert routes(smart_host) == KEPT

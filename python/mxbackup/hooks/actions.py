@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What templates and events call: one fragment, or the expansion of all targets and the restart of qmail.
 
-Messages go to stdout and stderr, which the host sends to syslog, in English. Nothing here is slow to import.
+Messages go to stdout and stderr, which the host sends to syslog, in English; but `words`, which only the packages ask
+for. Nothing here is slow to import.
 """
 
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +29,7 @@ def render(target: str) -> int:
 
 
 def event_action(name: str) -> int:
-    """Run an action of an event (`enforce`, or `expand`, its half; `installed`), `load-plugin`, or `leave`.
+    """Run an action of an event (`enforce`, or `expand`, its half; `installed`), `load-plugin`, `leave`, or `words`.
 
     Returns the exit status.
     """
@@ -72,6 +74,15 @@ def _leave(context: Context) -> str:
     return text
 
 
+def _words(context: Context) -> str:
+    """What the scripts of the packages say, in the language and the charset of who runs rpm or dpkg."""
+    from mxbackup.words import lexicon, scriptlets, terminal
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding=terminal.charset(), errors="mxbackup.typed")
+    return scriptlets.table(lexicon.load(lexicon.language_of_environment()))
+
+
 # What each does, one after the other, whether or not the one before failed.
 _ACTIONS: Mapping[str, Sequence[Callable[[Context], str]]] = {
     "enforce": (_expand, _restart_qmail),
@@ -80,6 +91,7 @@ _ACTIONS: Mapping[str, Sequence[Callable[[Context], str]]] = {
     # The plugin first, as rules that tell recipients apart would accept everybody without it.
     "installed": (_load_plugin, _expand),
     "leave": (_leave,),
+    "words": (_words,),
 }
 
 
