@@ -9,7 +9,7 @@ from mxbackup.errors import QueueError
 from mxbackup.outage import Check, Contact, Outage, State
 from mxbackup.queue import Held, Summary
 from mxbackup.words import lexicon, outlook
-from mxbackup.words.outlook import Light, Outlook
+from mxbackup.words.outlook import Concern, Light, Outlook, Reason
 
 ENGLISH = lexicon.load("en-us")
 NOW = int(time.time())
@@ -44,11 +44,11 @@ def held(*names: str) -> Summary:
 @pytest.mark.parametrize(
     ("states", "waiting", "expected"),
     [
-        ({}, held(), Outlook(Light.FINE, ())),
+        ({}, held(), Outlook(Light.FINE)),
         (
             {"a.com": FINE},
             held(),
-            Outlook(Light.FINE, ("All is well: every primary can be reached, and no mail waits.",)),
+            Outlook(Light.FINE, (Reason("All is well: every primary can be reached, and no mail waits."),)),
         ),
         (
             {"a.com": AWAY, "b.com": AWAY, "c.com": State(contact=Contact.REFUSES), "d.com": FINE},
@@ -56,15 +56,22 @@ def held(*names: str) -> Summary:
             Outlook(
                 Light.ERROR,
                 (
-                    "Primaries that cannot be reached or refuse mail: 2.",
-                    "Messages that wait: 14, the oldest since 9 h.",
+                    Reason("Primaries that cannot be reached or refuse mail: 2.", Concern.AWAY),
+                    Reason("Messages that wait: 14, the oldest since 9 h.", Concern.HELD),
                 ),
             ),
         ),
         (
             {"a.com": State(check=Check("error", ("nat",))), "b.com": None, "c.com": State(check=Check("warning"))},
             held(),
-            Outlook(Light.ERROR, ("Rules with errors: 1.", "Rules with warnings: 1.", "Rules not checked yet: 1.")),
+            Outlook(
+                Light.ERROR,
+                (
+                    Reason("Rules with errors: 1.", Concern.ERROR),
+                    Reason("Rules with warnings: 1.", Concern.WARNING),
+                    Reason("Rules not checked yet: 1.", Concern.UNCHECKED),
+                ),
+            ),
         ),
     ],
 )
@@ -76,10 +83,13 @@ def test_what_matters_now(states: dict[str, State | None], waiting: Summary, exp
 def test_what_is_not_known_is_no_green() -> None:
     trouble = QueueError("The mail queue {path} cannot be read: {reason}.", path="/q", reason="no")
     found = outlook.outlook(["a.com"], {"a.com": FINE}, Summary(), trouble, ENGLISH)
-    assert found == Outlook(Light.WARNING, ("The mail queue /q cannot be read: no.",))
+    assert found == Outlook(Light.WARNING, (Reason("The mail queue /q cannot be read: no."),))
 
 
 def test_what_is_wrong_beside_the_rules_is_no_green() -> None:
-    assert outlook.outlook(["a.com"], {"a.com": FINE}, Summary(), None, ENGLISH, Light.ERROR) == Outlook(
-        Light.ERROR, ()
-    )
+    assert outlook.outlook(["a.com"], {"a.com": FINE}, Summary(), None, ENGLISH, Light.ERROR) == Outlook(Light.ERROR)
+
+
+def test_mail_of_removed_rules_alone_is_told_and_concerns_no_rule() -> None:
+    found = outlook.outlook(["a.com"], {"a.com": FINE}, held("gone.com"), None, ENGLISH)
+    assert found.reasons == (Reason("Messages that wait: 7, the oldest since 9 h."),)

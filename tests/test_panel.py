@@ -258,6 +258,31 @@ def test_what_was_removed_does_not_come_back_over_another_record(server: Scratch
     assert server.records("domains") == local
 
 
+def test_without_a_rule_the_page_says_what_to_do(server: Scratch, admin: Administrator) -> None:
+    page = admin.get().text
+    assert "<h2>What a backup MX is for</h2>" in page
+    assert re.findall("<li><strong>(.*?)</strong>", page) == ["Create a rule", "Tell your friend", "Have it checked"]
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    assert 'class="mx-welcome"' not in admin.get().text
+
+
+def test_the_form_begins_at_the_name_or_at_what_is_wrong(admin: Administrator) -> None:
+    begun = re.compile(r'<input[^>]* name="(\w+)"[^>]* autofocus')
+    assert begun.findall(admin.get("?page=new").text) == ["name"]
+    assert begun.findall(admin.post(do="review", name="dupontnet.com", route=":").text) == ["route"]
+    assert begun.findall(admin.post(do="review", name="@").text) == ["name"]
+
+
+def test_all_that_are_shown_can_be_chosen(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", *CHOSEN)
+    boxes = re.compile(r'<input type="checkbox" name="rule" value="(\S+)"[^>]*?( checked)?>')
+    assert boxes.findall(admin.get("?q=dupont&all=1").text) == [
+        ("dupontnet.com", " checked"),
+        ("www.dupontnet.com", " checked"),
+    ]
+    assert all(not checked for _, checked in boxes.findall(admin.get().text))
+
+
 def test_nothing_chosen_is_nothing_removed(server: Scratch, admin: Administrator) -> None:
     ask(admin)
     assert admin.message() == "error: Choose rules in the table first."
@@ -420,6 +445,12 @@ def test_a_recipients_policy_is_kept_where_there_is_no_qpsmtpd_and_set_where_the
 GREEN, AMBER, RED, GREY = "#1f9d3a", "#e6a100", "#cc2222", "#7a8a99"
 
 
+def reasons(response: TestResponse) -> dict[str, str]:
+    """What is said beside the light, and the rules that it leads to."""
+    links = re.findall(r'<a href="\?show=(\w+)[^"]*">(.*?)</a>', response.text)
+    return {unescape(said): concern for concern, said in links}
+
+
 def state(response: TestResponse) -> tuple[str, str, str]:
     """The light, what stands beside it, and the state of the first rule."""
     light, said = re.findall(r'cy="11" r="7.5" fill="(.*?)".*?<strong>(.*?)</strong>', response.text, re.S)[0]
@@ -496,11 +527,37 @@ def test_a_name_breaks_behind_its_dots_and_not_within_a_word(server: Scratch, ad
     assert ">mail.<wbr>dupontnet.<wbr>com:26</td>" in page
 
 
-def test_mistakes_in_the_mail_files_are_told(server: Scratch, admin: Administrator) -> None:
-    server.write("/var/qmail/control/rcpthosts", " dupontnet.com\n")
-    unread = '<div class="error" role="alert"><p>\n/var/qmail/control/smtproutes cannot be read: '
-    assert unread in admin.get().text
-    assert '<div class="error" role="alert"><p>warning: /var/qmail/control/rcpthosts: ' in admin.get().text
+def boxes(response: TestResponse) -> list[str]:
+    """What each box at the top says."""
+    found = re.findall(r'<div class="error" role="alert">(.*?)</div>', response.text, re.S)
+    return [unescape(" ".join(re.sub("<.*?>", " ", box).split())) for box in found]
+
+
+def test_mistakes_in_the_mail_files_are_told_in_one_box_for_each(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
+    put_into_force(server)
+    server.path("/var/qmail/control/smtproutes").unlink()
+    rcpthosts = server.read("/var/qmail/control/rcpthosts")
+    server.write("/var/qmail/control/rcpthosts", f" martin.org\n{rcpthosts}")
+    unread, blank = boxes(admin.get())
+    assert unread == (
+        "The rules as they are now are not in force everywhere: /var/qmail/control/smtproutes cannot be read: "
+        "No such file or directory Put the rules into force again"
+    )
+    assert blank.startswith("warning: /var/qmail/control/rcpthosts: qmail does not take the line")
+    server.path("/var/qmail/control/rcpthosts").unlink()
+    [both] = boxes(admin.get())
+    assert both.count("/var/qmail/control/rcpthosts") == 1
+    assert "error: The file is missing, and qmail accepts the mail of the whole world" in both
+
+
+def test_lost_rules_are_no_files_behind_the_rules_as_well(server: Scratch, admin: Administrator) -> None:
+    server.database("domains", *CHOSEN)
+    put_into_force(server)
+    server.database("domains", "other.org=mxbackup|Kind|host")
+    [lost] = boxes(admin.get())
+    assert "Rules that are in force are gone from the database" in lost
+    assert "not in force" in state(admin.get())[1]
 
 
 def test_a_failed_event_is_told(server: Scratch, admin: Administrator) -> None:
@@ -512,11 +569,9 @@ def test_a_failed_event_is_told(server: Scratch, admin: Administrator) -> None:
 def test_invalid_records_are_listed_apart_and_can_be_removed(server: Scratch, admin: Administrator) -> None:
     server.database("domains", "bad_name.example=mxbackup|Kind|domain", "dupontnet.com=mxbackup|Kind|domain")
     page = admin.get()
-    assert [row[1] for row in rows(page)[:1]] + [row[0] for row in rows(page)[1:]] == [
-        "dupontnet.com",
-        "bad_name.example",
-    ]
-    assert "holds the character" in rows(page)[1][1]
+    (name, why, _), (_, rule, *_) = rows(page)
+    assert (name, rule) == ("bad_name.example", "dupontnet.com")
+    assert "holds the character" in why
     admin.post(do="remove", **hidden(admin.get("?page=remove&rule=bad_name.example")))
     assert server.records("domains") == ["dupontnet.com=mxbackup|Kind|domain"]
 
@@ -828,8 +883,15 @@ def test_the_front_page_tells_what_matters_now(server: Scratch, admin: Administr
     )
     page = admin.get()
     assert state(page) == (RED, "MX backup is enabled.", "the primary cannot be reached, since 9 h")
-    assert "<span>Primaries that cannot be reached or refuse mail: 1.</span>" in page.text
-    assert "<span>Messages that wait: 1, the oldest since 9 h.</span>" in page.text
+    assert reasons(page) == {
+        "Primaries that cannot be reached or refuse mail: 1.": "away",
+        "Messages that wait: 1, the oldest since 9 h.": "held",
+    }
+    for concern in ("away", "held"):
+        shown = admin.get(f"?show={concern}")
+        assert [row[1] for row in rows(shown)] == ["dupontnet.com"]
+        assert "Rules shown: 1 of 2." in shown.text
+    assert [row[1] for row in rows(admin.get("?show=error"))] == []
     assert [row[4] for row in rows(page)] == ["messages: 1, since 9 h", ""]
 
 

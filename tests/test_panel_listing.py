@@ -11,10 +11,11 @@ from mxbackup.outage import Check, Contact, State
 from mxbackup.panel.forms import decode
 from mxbackup.panel.listing import PAGE_ROWS, Listing, Row, View, listing
 from mxbackup.queue import Held, Summary
+from mxbackup.rules.names import parse_host
 from mxbackup.service import changing, inspecting
 from mxbackup.service.held import HeldMail
 from mxbackup.words import lexicon
-from mxbackup.words.outlook import Light
+from mxbackup.words.outlook import Concern, Light
 from tests.scratch import Scratch
 
 RULES = (
@@ -36,22 +37,67 @@ def names(found: Listing) -> list[str]:
 @pytest.mark.parametrize(
     ("view", "expected"),
     [
-        (View(), ["dupontnet.com", "www.dupontnet.com", "martin.example", "café.example"]),
-        (View(descending=True), ["café.example", "martin.example", "www.dupontnet.com", "dupontnet.com"]),
-        (View(sort="kind"), ["dupontnet.com", "martin.example", "www.dupontnet.com", "café.example"]),
+        (View(), ["café.example", "dupontnet.com", "www.dupontnet.com", "martin.example"]),
+        (View(descending=True), ["martin.example", "www.dupontnet.com", "dupontnet.com", "café.example"]),
+        (View(sort="kind"), ["dupontnet.com", "martin.example", "café.example", "www.dupontnet.com"]),
+        (View(sort="kind", descending=True), ["café.example", "www.dupontnet.com", "dupontnet.com", "martin.example"]),
         (View(sort="destination"), ["café.example", "dupontnet.com", "www.dupontnet.com", "martin.example"]),
         (View(text="dupont"), ["dupontnet.com", "www.dupontnet.com"]),
         (View(text="CAFÉ"), ["café.example"]),
         (View(text="xn--caf"), ["café.example"]),
         (View(text="zoé"), ["café.example"]),
         (View(text=":26"), ["café.example"]),
-        (View(text="host"), ["www.dupontnet.com", "café.example"]),
+        (View(text="host"), ["café.example", "www.dupontnet.com"]),
         (View(text="nothing of the kind"), []),
     ],
 )
 def test_filter_and_order(server: Scratch, view: View, expected: list[str]) -> None:
     server.database("domains", *RULES)
     assert names(shown(server, view)) == expected
+
+
+READ = (
+    "alpha.net",
+    "cafe.example",
+    "café.example",
+    "cafés.example",
+    "dupont.co.uk",
+    "mail.dupont.co.uk",
+    "dupontnet.com",
+    "mail.dupontnet.com",
+    "a.mail.dupontnet.com",
+    "www.dupontnet.com",
+    "zebra.com",
+)
+
+
+def test_names_stand_as_people_read_them(server: Scratch) -> None:
+    server.database("domains", *(f"{parse_host(name)}=mxbackup|Kind|host" for name in READ))
+    assert names(shown(server, View())) == list(READ)
+    assert names(shown(server, View(descending=True))) == list(READ[::-1])
+
+
+def test_the_rules_that_a_sentence_is_about(server: Scratch) -> None:
+    server.database("domains", *RULES)
+    states = {
+        "www.dupontnet.com": State(check=Check("error", ("nat",))),
+        "martin.example": State(contact=Contact.UNREACHABLE),
+        "dupontnet.com": State(check=Check("warning")),
+    }
+    held = HeldMail(Summary((Held("martin.example", 2, 3, 100, 1000, None, 0, ""),)))
+    found = {
+        concern.value: names(listing(inspecting.status(server.context), states, held, view, lexicon.load("en-us")))
+        for concern in Concern
+        for view in [View.of({"show": concern})]
+    }
+    assert found == {
+        "away": ["martin.example"],
+        "held": ["martin.example"],
+        "error": ["www.dupontnet.com"],
+        "warning": ["dupontnet.com"],
+        "unchecked": ["café.example"],
+    }
+    assert names(shown(server, View(text="dupont", show=Concern.UNCHECKED))) == ["dupontnet.com", "www.dupontnet.com"]
 
 
 def test_a_row_tells_all_of_a_rule(server: Scratch) -> None:
@@ -111,6 +157,8 @@ def test_pages(server: Scratch, count: int, page: int, first: int | None, rows: 
         ({"q": " a b ", "sort": "kind", "desc": "1", "p": "3"}, View("a b", "kind", True, 3)),
         ({"sort": "password", "desc": "yes", "p": "-1"}, View()),
         ({"p": "9999999999999999999999"}, View()),
+        ({"show": "error", "all": "1"}, View(show=Concern.ERROR, chosen=True)),
+        ({"show": "password", "all": "2"}, View()),
         ({"p": "٣"}, View()),
     ],
 )
@@ -120,7 +168,7 @@ def test_what_cannot_be_asked_for_is_the_default(asked: dict[str, str], view: Vi
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1"])
 def test_a_link_leads_to_its_view(charset: str) -> None:
-    view = View("café & 5 € 日本", "destination", True, 7)
+    view = View("café & 5 € 日本", "destination", True, 7, Concern.HELD)
     link = view.link(charset)
     assert link.isascii()
     assert View.of(decode(link.removeprefix("?").encode(), charset)) == view

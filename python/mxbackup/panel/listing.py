@@ -2,19 +2,19 @@
 """The table of rules: rows in the user's language, filtered, sorted, and cut into pages."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from mxbackup import rules
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.outage import State
-from mxbackup.rules import Rule
+from mxbackup.rules import Rule, names
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
 from mxbackup.words import about_rules, outlook, spans
 from mxbackup.words.lexicon import Lexicon
-from mxbackup.words.outlook import Light
+from mxbackup.words.outlook import Concern, Light
 
 PAGE_ROWS = 100
 
@@ -40,12 +40,17 @@ class Row:
 
 @dataclass(frozen=True)
 class View:
-    """Which rows are shown: those that hold `text`, sorted by a column, one page of them."""
+    """Which rows are shown: those that hold `text` and are of that concern, sorted by a column, one page of them.
+
+    `chosen` is whether all of them are chosen to begin with.
+    """
 
     text: str = ""
     sort: str = "name"
     descending: bool = False
     page: int = 1
+    show: Concern | None = None
+    chosen: bool = False
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> "View":
@@ -56,11 +61,14 @@ class View:
             sort=sort if sort in _COLUMNS else "name",
             descending=parameters.get("desc") == "1",
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+            show=next((concern for concern in Concern if concern == parameters.get("show")), None),
+            chosen=parameters.get("all") == "1",
         )
 
     def link(self, charset: str, **changes: object) -> str:
         """Return the query of this view with some of its parameters changed."""
-        query = {"q": self.text, "sort": self.sort, "desc": int(self.descending), "p": self.page} | changes
+        query: dict[str, object] = {"q": self.text, "show": self.show or "", "sort": self.sort}
+        query |= {"desc": int(self.descending), "p": self.page} | changes
         return "?" + urlencode(
             {name: value for name, value in query.items() if value}, encoding=charset, errors="xmlcharrefreplace"
         )
@@ -79,19 +87,13 @@ class Listing:
 def listing(status: Status, states: Mapping[str, State], held: HeldMail, view: View, words: Lexicon) -> Listing:
     """Return the rows that the view shows; a page beyond the last is the last."""
     table = _Table(status.inventory, states, held, words)
-    found = list(status.inventory.rules)
-    if view.text:
-        text = view.text.lower()
-        found = [rule for rule in found if text in table.searched(rule)]
-    if view.sort != "name":
-        found = sorted(found, key=lambda rule: _COLUMNS[view.sort](table, rule))
-    if view.descending:
-        found = found[::-1]
+    found = list(filter(table.chooser(view), status.inventory.rules))
+    found.sort(key=lambda rule: names.reading_key(rule.name))
+    found.sort(key=lambda rule: _COLUMNS[view.sort](table, rule), reverse=view.descending)
     pages = max(1, -(-len(found) // PAGE_ROWS))
     page = min(max(view.page, 1), pages)
     shown = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-    view = View(view.text, view.sort, view.descending, page)
-    return Listing(view, [table.row(rule) for rule in shown], len(found), pages)
+    return Listing(replace(view, page=page), [table.row(rule) for rule in shown], len(found), pages)
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,17 @@ class _Table:
     states: Mapping[str, State]
     held: HeldMail
     words: Lexicon
+
+    def chooser(self, view: View) -> Callable[[Rule], bool]:
+        """Return what tells whether a rule is among those that the view shows."""
+        text = view.text.lower()
+        waiting = {mail.name for mail in self.held.summary.rules}
+        concerned = (
+            outlook.concerns((rule.name for rule in self.inventory.rules), self.states, waiting)[view.show]
+            if view.show
+            else self.inventory.rules.names()
+        )
+        return lambda rule: rule.name in concerned and (not text or text in self.searched(rule))
 
     def row(self, rule: Rule) -> Row:
         inventory, words = self.inventory, self.words
@@ -140,7 +153,7 @@ class _Table:
 # What a column is sorted by; the worst and the most come first.
 _COLUMNS: Mapping[str, Callable[[_Table, Rule], Any]] = {
     "state": lambda table, rule: -outlook.rank(table.light(rule)),
-    "name": lambda table, rule: rules.shown(rule),
+    "name": lambda table, rule: names.reading_key(rule.name),
     "kind": lambda table, rule: table.kind(rule).lower(),
     "destination": lambda table, rule: table.destination(rule).lower(),
     "held": lambda table, rule: -table.messages(rule),

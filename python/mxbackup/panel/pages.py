@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput, MxBackupError, Severity, UnknownRule
+from mxbackup.errors import Finding, InvalidInput, MxBackupError, Severity, UnknownRule
 from mxbackup.outage import State
 from mxbackup.panel.address import address
 from mxbackup.panel.details import details
@@ -21,6 +21,7 @@ from mxbackup.service import held as mail
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
 from mxbackup.service.removing import Removal
+from mxbackup.targets.target import TargetStatus
 from mxbackup.words import about_draining, about_rules, outlook
 from mxbackup.words.lexicon import Lexicon
 from mxbackup.words.outlook import Light, Outlook
@@ -56,24 +57,37 @@ def front(visit: Visit) -> Page:
     enabled = inventory.settings.enabled
     held = mail.look(visit.context.host, inventory)
     known = outages.known_now(visit.context.host)
-    mistakes = [finding for finding in status.findings if finding.severity != Severity.NOTE]
-    outdated = [target for target in status.targets if target.outdated]
+    files, elsewhere = _mistakes(status)
+    in_force = not any(target.outdated for target in status.targets)
     return Page(
         "front.html",
         {
             "inventory": inventory,
             "listing": listing(status, known.states, held, View.of(visit.parameters), visit.words),
             "now": _now(status, known.states, held, held.trouble or held.stopped or known.damage, visit.words),
-            "outdated": outdated,
-            "state": "off" if not enabled else "not in force" if outdated else "active",
+            "outdated": files,
+            "state": "off" if not enabled else "active" if in_force else "not in force",
             "draining": [
                 about_draining.state(rule, waiting, inventory.settings, visit.words)
                 for rule, waiting in status.draining.items()
             ],
             "faults": [found.finding for found in inventory.faults],
-            "mistakes": mistakes,
+            "mistakes": elsewhere,
         },
     )
+
+
+def _mistakes(status: Status) -> tuple[list[tuple[TargetStatus, list[Finding]]], list[Finding]]:
+    """Return the files that do not hold the rules, each with what is wrong in it, and what is wrong elsewhere.
+
+    So that each is told once: where rules are lost, the files are as they are on purpose.
+    """
+    mistakes = [finding for finding in status.findings if finding.severity != Severity.NOTE]
+    if any(finding.id == "rules-lost" for finding in mistakes):
+        return [], mistakes
+    outdated = {target.path: target for target in status.targets if target.outdated}
+    files = [(target, [found for found in mistakes if found.path == path]) for path, target in outdated.items()]
+    return files, [found for found in mistakes if found.path not in outdated]
 
 
 def _now(

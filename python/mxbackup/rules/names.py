@@ -85,6 +85,26 @@ def sort_key(name: str) -> str:
     return "\0".join(name.split(".")[::-1])
 
 
+def reading_key(name: str) -> str:
+    """Sorts names as people read them: by the domain that somebody registered, and below it by labels from the right.
+
+    They are compared in U-labels, first without accents.
+    """
+    registered = _registered(name)
+    key = "\0\0".join((to_unicode(registered), sort_key(name.removesuffix(registered)), name))
+    if key.isascii():
+        return key
+    import unicodedata
+
+    return "".join(char for char in unicodedata.normalize("NFKD", key) if not unicodedata.combining(char))
+
+
+def _registered(name: str) -> str:
+    """The domain just below a public suffix that the name lies in; the name itself where there is none."""
+    above = reversed(parents(name))
+    return next((domain for domain in above if not _is_public_suffix(to_unicode(domain))), name)
+
+
 def parents(name: str) -> list[str]:
     """The domains that `name` lies in, nearest first, down to two labels."""
     labels = name.split(".")

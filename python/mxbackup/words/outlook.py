@@ -21,16 +21,34 @@ class Light(StrEnum):
     ERROR = "error"
 
 
+class Concern(StrEnum):
+    """Why some rules are not green; a rule that is away counts as no error beside, one with held mail as no warning."""
+
+    AWAY = "away"
+    HELD = "held"
+    ERROR = "error"
+    WARNING = "warning"
+    UNCHECKED = "unchecked"
+
+
 _RANKS = {light: rank for rank, light in enumerate(Light)}
 _AWAY = (Condition.UNREACHABLE, Condition.REFUSES)
 
 
 @dataclass(frozen=True)
+class Reason:
+    """A sentence on why not all is green, and which rules it is about, if about rules."""
+
+    sentence: str
+    concern: Concern | None = None
+
+
+@dataclass(frozen=True)
 class Outlook:
-    """The light of all rules together, and in sentences why."""
+    """The light of all rules together, and why it is that."""
 
     light: Light
-    sentences: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
 
 
 def rank(light: Light) -> int:
@@ -67,6 +85,27 @@ def mail(held: Held, words: Lexicon) -> str:
     return words.text("messages: {count}, since {age}", count=held.messages, age=spans.since(held.oldest, words))
 
 
+def concerns(
+    names: Iterable[str], states: Mapping[str, State], waiting: Collection[str]
+) -> dict[Concern, frozenset[str]]:
+    """Return the rules of these names by what is the matter with them; mail waits for those in `waiting`."""
+    found: dict[Concern, set[str]] = {concern: set() for concern in Concern}
+    for name in names:
+        state, waits = states.get(name), name in waiting
+        shown = light(state, waits=waits)
+        if waits:
+            found[Concern.HELD].add(name)
+        if state and state.condition in _AWAY:
+            found[Concern.AWAY].add(name)
+        elif shown == Light.ERROR:
+            found[Concern.ERROR].add(name)
+        elif shown == Light.UNCHECKED:
+            found[Concern.UNCHECKED].add(name)
+        elif shown == Light.WARNING and not waits:
+            found[Concern.WARNING].add(name)
+    return {concern: frozenset(those) for concern, those in found.items()}
+
+
 def outlook(
     names: Collection[str],
     states: Mapping[str, State],
@@ -80,28 +119,33 @@ def outlook(
     trouble: why not all is known. beside: the light of what is no rule's own, such as a file without them.
     """
     waiting = {mail.name for mail in held.rules}
-    known = {name: states.get(name) for name in names}
-    lights = {name: light(state, waits=name in waiting) for name, state in known.items()}
-    away = {name: state for name, state in known.items() if state and state.condition in _AWAY}
-    broken = sum(shown == Light.ERROR for name, shown in lights.items() if name not in away)
-    unchecked = sum(shown == Light.UNCHECKED for shown in lights.values())
-    warned = sum(shown == Light.WARNING for name, shown in lights.items() if name not in waiting)
-    primaries = len({state.primary or name for name, state in away.items()})
-    said = [
-        words.text("Primaries that cannot be reached or refuse mail: {count}.", count=primaries) if away else "",
-        words.text(
+    concerning = concerns(names, states, waiting)
+    reasons = _reasons(concerning, states, held, words)
+    reasons += [Reason(words.error(trouble))] if trouble else []
+    if not reasons and names and beside == Light.FINE:
+        reasons = [Reason(words.text("All is well: every primary can be reached, and no mail waits."))]
+    lights = (light(states.get(name), waits=name in waiting) for name in names)
+    return Outlook(worst([*lights, Light.WARNING if trouble else Light.FINE, beside]), tuple(reasons))
+
+
+def _reasons(
+    concerning: Mapping[Concern, frozenset[str]], states: Mapping[str, State], held: Summary, words: Lexicon
+) -> list[Reason]:
+    """What there is to say of some rules, the worst first."""
+    primaries = len({states[name].primary or name for name in concerning[Concern.AWAY]})
+    count = {concern: len(those) for concern, those in concerning.items()}
+    said = {
+        Concern.AWAY: words.text("Primaries that cannot be reached or refuse mail: {count}.", count=primaries),
+        Concern.HELD: words.text(
             "Messages that wait: {count}, the oldest since {age}.",
             count=held.messages,
-            age=spans.since(min(mail.oldest for mail in held.rules), words),
-        )
-        if held.rules
-        else "",
-        words.text("Rules with errors: {count}.", count=broken) if broken else "",
-        words.text("Rules with warnings: {count}.", count=warned) if warned else "",
-        words.text("Rules not checked yet: {count}.", count=unchecked) if unchecked else "",
-        words.error(trouble) if trouble else "",
-    ]
-    sentences = tuple(filter(None, said))
-    if not sentences and names and beside == Light.FINE:
-        sentences = (words.text("All is well: every primary can be reached, and no mail waits."),)
-    return Outlook(worst([*lights.values(), Light.WARNING if trouble else Light.FINE, beside]), sentences)
+            age=spans.since(min((mail.oldest for mail in held.rules), default=0), words),
+        ),
+        Concern.ERROR: words.text("Rules with errors: {count}.", count=count[Concern.ERROR]),
+        Concern.WARNING: words.text("Rules with warnings: {count}.", count=count[Concern.WARNING]),
+        Concern.UNCHECKED: words.text("Rules not checked yet: {count}.", count=count[Concern.UNCHECKED]),
+    }
+    reasons = [Reason(sentence, concern) for concern, sentence in said.items() if concerning[concern]]
+    if held.rules and not concerning[Concern.HELD]:  # all of it is for rules that were removed
+        reasons.append(Reason(said[Concern.HELD]))
+    return reasons
