@@ -65,11 +65,18 @@ class Browser:
         options.add_experimental_option("prefs", preferences)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
-        self.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
-        )
+        self.resize(width, height)
         self.home = f"http://{USER}:{PASSWORD}@{address}/{page}"
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Show the page in a window of that size, in pixels; a narrow one is that of a telephone."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def colours(self, scheme: str) -> None:
+        """Prefer `light` or `dark` colours."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def open(self, query: str = "") -> None:
         """Go to a page of the panel."""

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the pages look like on telephones and on wide screens, light and dark, with no, one, nine and 500 rules.
+
+Everything is walked through in one window, which is resized.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+
+from mxbackup.words import lexicon
+from tests.system import pictures
+from tests.system.browser import Browser, published
+from tests.system.internet import Internet
+from tests.system.machine import Sandbox
+from tests.system.test_panel_pages import ZONES, axe, delegations, violations  # noqa: F401 - a fixture
+
+LONG = f"{'a' * 60}.{'very-' * 11}long.{'b' * 50}.example.org"
+MESSAGE = (
+    "HELO out.example",
+    "MAIL FROM:<a@out.example>",
+    "RCPT TO:<jean@martin.example.org>",
+    "DATA",
+    "",
+    ".",
+    "QUIT",
+)
+# What the domains database holds, and what is known of each rule.
+Rules = dict[str, tuple[str, dict[str, object] | None]]
+FINE: dict[str, object] = {"check": ["fine", []]}
+ERROR: dict[str, object] = {"check": ["error", ["nat"]]}
+WARNING: dict[str, object] = {"check": ["warning", []]}
+AWAY: dict[str, object] = {**FINE, "contact": "unreachable", "reason": "mail.martin.example.org: timed out"}
+ONE: Rules = {"dupontnet.com": ("Kind|domain", FINE)}
+NINE: Rules = {
+    **ONE,
+    "www.dupontnet.com": ("Kind|host", FINE),
+    "mail.dupontnet.com": ("Kind|host|Route|192.0.2.25:26", WARNING),
+    "martin.example.org": ("Kind|domain|Route|mail.martin.example.org:26", AWAY),
+    "xn--caf-dma.example.net": ("Description|Le café du coin|Kind|host", ERROR),
+    "durand.co.uk": ("Kind|domain", ERROR),
+    "mail.durand.co.uk": ("Kind|domain", None),
+    LONG: (f"Kind|domain|Route|{LONG[40:]}", FINE),
+    "alpha.net": ("Kind|domain", FINE),
+}
+MANY: Rules = NINE | {f"{word}{number:03}.example": ("Kind|domain", FINE) for word in ("a", "b") for number in range(250)}
+FURNISH = """
+import json, sys, time
+rules, states = json.load(sys.stdin)
+path = "/home/e-smith/db/domains"
+kept = [line for line in open(path, encoding="utf-8") if "=mxbackup" not in line]
+with open(path, "w", encoding="utf-8") as file:
+    file.writelines(kept + rules)
+now = int(time.time())
+since = {"checked": now - 30000, "since": now - 32400}
+with open("/var/lib/mxbackup/outages.json", "w") as file:
+    known = {name: state | since for name, state in states.items()}
+    json.dump({"version": 1, "open": True, "seen": 0, "trouble": "", "rules": known}, file)
+"""
+
+
+def furnish(server: Sandbox, rules: Rules, *invalid: str) -> None:
+    """Let these be all rules, in force, and this known of them."""
+    records = [f"{name}=mxbackup|{properties}\n" for name, (properties, _) in rules.items()]
+    records += [f"{name}=mxbackup|Kind|domain\n" for name in invalid]
+    states = {name: state for name, (_, state) in rules.items() if state}
+    server.run(["python3", "-c", FURNISH], input=json.dumps([records, states]))
+    server.run(["signal-event", "mxbackup-update"])
+
+
+@pytest.fixture(scope="module")
+def browser(server: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    glue = "parent.example.net. A 192.0.2.1\ndns1.example.net. A 192.0.2.53\ndns2.example.net. A 192.0.2.54"
+    Internet(server).serve({"com": delegations("com"), "net": delegations("net") + glue}, ZONES, ZONES)
+    with published(server) as address:
+        browser = Browser(address, tmp_path_factory.mktemp("profile"), "en-us")
+        yield browser
+        browser.driver.quit()
+
+
+def test_every_page_looks_as_it_did(server: Sandbox, browser: Browser, axe: str) -> None:  # noqa: F811
+    wrong = []
+    for name in pages(server, browser):
+        wrong += look(browser, name, axe)
+    assert wrong == []
+
+
+def pages(server: Sandbox, browser: Browser) -> Iterator[str]:
+    """Go from page to page, naming each."""
+    say = lexicon.load("en-us").text
+    for name, rules in (("none", {}), ("one", ONE), ("nine", NINE)):
+        furnish(server, rules, *(["bad_name.example"] if name == "nine" else []))
+        if name == "nine":
+            server.smtp(*MESSAGE)
+        browser.open()
+        yield name
+    browser.open("?show=error&sort=state")
+    yield "errors"
+    browser.open("?page=new")
+    yield "create"
+    browser.fill(say("Name"), "jean@dupont.example")
+    browser.press(say("Next"))
+    yield "wrong"
+    browser.fill(say("Name"), "dupont.com")
+    browser.press(say("Next"))
+    yield "confirm"
+    for page, rule in (
+        ("edit", LONG),
+        ("rule", "martin.example.org"),
+        ("check", "dupontnet.com"),
+        ("letter", "dupontnet.com"),
+        ("remove", "dupontnet.com"),
+    ):
+        browser.open(f"?page={page}&rule={rule}")
+        yield page
+    browser.open("?q=example&all=1")
+    browser.press(say("Remove the chosen ones"))
+    yield "remove-several"
+    browser.press(say("Remove"))
+    yield "removed"
+    browser.open("?q=%FF")
+    yield "refused"
+    furnish(server, MANY)
+    browser.open()
+    yield "many"
+
+
+def look(browser: Browser, name: str, axe: str) -> list[str]:  # noqa: F811
+    """Return what is wrong with the page in any width and scheme."""
+    browser.driver.execute_script(pictures.STILL)
+    browser.driver.execute_script("document.activeElement.blur()")
+    found: list[str] = []
+    shots: dict[str, list[Image.Image]] = {scheme: [] for scheme in pictures.SCHEMES}
+    for width, scheme in pictures.looks(browser):
+        if browser.driver.execute_script("return document.documentElement.scrollWidth") > width:
+            found.append(f"{name} is wider than {width}")
+        if width in (360, 1280):
+            found += [f"{name}, {width}, {scheme}: {wrong}" for wrong in violations(browser, axe)]
+        shots[scheme].append(pictures.taken(browser, width, pictures.SCALE))
+    found += [pictures.complaint(f"{name}-{scheme}", pictures.sheet(those)) for scheme, those in shots.items()]
+    return list(filter(None, found))
