@@ -45,7 +45,9 @@ NINE: Rules = {
     LONG: (f"Kind|domain|Route|{LONG[40:]}", FINE),
     "alpha.net": ("Kind|domain", FINE),
 }
-MANY: Rules = NINE | {f"{word}{number:03}.example": ("Kind|domain", FINE) for word in ("a", "b") for number in range(250)}
+MANY: Rules = NINE | {
+    f"{word}{number:03}.example": ("Kind|domain", FINE) for word in ("a", "b") for number in range(250)
+}
 FURNISH = """
 import json, sys, time
 rules, states = json.load(sys.stdin)
