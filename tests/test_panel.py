@@ -261,7 +261,11 @@ def test_what_was_removed_does_not_come_back_over_another_record(server: Scratch
 def test_without_a_rule_the_page_says_what_to_do(server: Scratch, admin: Administrator) -> None:
     page = admin.get().text
     assert "<h2>What a backup MX is for</h2>" in page
-    assert re.findall("<li><strong>(.*?)</strong>", page) == ["Create a rule", "Tell your friend", "Have it checked"]
+    assert re.findall("<li><strong>(.*?)</strong>", page) == [
+        "See where this server is reached",
+        "Create a rule",
+        "Tell your friend, and have it checked",
+    ]
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
     assert 'class="mx-welcome"' not in admin.get().text
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a page looks like, as a small picture, and whether that is what it looked like when a person last looked.
+"""What a page looks like, as a small picture, and whether it looks as it did when a person last looked at it.
 
-The pictures lie in `pictures/`; MXBACKUP_PICTURES=1 (`make screenshots`) takes them anew. One that differs is written to
-DIFFERING, to be looked at.
+The pictures lie in `pictures/`; MXBACKUP_PICTURES=1 (`make screenshots`) takes them anew. One that differs is written
+to DIFFERING, to be looked at.
 """
 
 import base64
@@ -22,7 +22,7 @@ SCHEMES = ("light", "dark")
 TALLEST = 1500  # pixels of a page that are looked at
 SCALE = 1 / 6
 SHADES = 32
-# Letters are drawn a little differently by each version of a browser: what differs by less than this, blurred, is the same.
+# Each version of a browser draws letters a little differently: what differs by less, blurred, is the same.
 FAINT = 14  # of 255
 FEW = 4  # pixels of the small picture
 # Moments change, and what they are drawn as; all else stays.
@@ -30,7 +30,7 @@ STILL = """
 for (let part of document.querySelectorAll('svg.mx-strip')) part.style.visibility = 'hidden';
 let walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), node;
 while (node = walk.nextNode())
-  node.data = node.data.replace(/\\d{4}-\\d\\d-\\d\\d( \\d\\d:\\d\\d(:\\d\\d)?)?/g, moment => '2026-01-01 00:00:00'.slice(0, moment.length));
+  node.data = node.data.replace(/\\d{4}-\\d\\d-\\d\\d( \\d\\d:\\d\\d)?/g, m => '2026-01-01 00:00'.slice(0, m.length));
 """
 
 
@@ -70,15 +70,14 @@ def differs(kept: Image.Image, now: Image.Image) -> bool:
 
 
 def complaint(name: str, now: Image.Image) -> str:
-    """Say where the picture is if it is not the kept one, which it becomes when pictures are taken anew; else nothing."""
+    """Say where the picture is if it is not the kept one; empty where it is, or is taken anew."""
     kept = KEPT / f"{name}.png"
     if os.environ.get("MXBACKUP_PICTURES"):
         _save(now, kept)
     elif not kept.exists() or differs(Image.open(kept), now):
         _save(now, DIFFERING / kept.name)
-        return (
-            f"{name} does not look as in {kept}: see {(DIFFERING / kept.name).resolve()}; is it right, make screenshots"
-        )
+        found = (DIFFERING / kept.name).resolve()
+        return f"{name} looks other than {kept}: see {found}, and if it is right, make screenshots"
     return ""
 
 

@@ -27,6 +27,7 @@ MESSAGE = (
     ".",
     "QUIT",
 )
+AUDITED = ((1280, "light"), (360, "dark"))
 # What the domains database holds, and what is known of each rule.
 Rules = dict[str, tuple[str, dict[str, object] | None]]
 FINE: dict[str, object] = {"check": ["fine", []]}
@@ -138,7 +139,7 @@ def look(browser: Browser, name: str, axe: str) -> list[str]:  # noqa: F811
     for width, scheme in pictures.looks(browser):
         if browser.driver.execute_script("return document.documentElement.scrollWidth") > width:
             found.append(f"{name} is wider than {width}")
-        if width in (360, 1280):
+        if (width, scheme) in AUDITED:
             found += [f"{name}, {width}, {scheme}: {wrong}" for wrong in violations(browser, axe)]
         shots[scheme].append(pictures.taken(browser, width, pictures.SCALE))
     found += [pictures.complaint(f"{name}-{scheme}", pictures.sheet(those)) for scheme, those in shots.items()]
