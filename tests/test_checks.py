@@ -454,10 +454,9 @@ def hanging() -> Iterator[socket.socket]:
 def test_a_check_is_given_up_when_its_budget_is_spent(dns_port: int, hanging: socket.socket) -> None:
     subject = checker(dns_port, client.probe, {"": f"127.0.0.2:{hanging.getsockname()[1]}"})
     begin = time.monotonic()
-    assert collecting.check_within(subject, "ok.test", None, 0.3) is None
+    assert not subject.check("ok.test", limit=0.3).checked
     assert time.monotonic() - begin < 2
-    report = collecting.check_within(checker(dns_port), "ok.test", None, 20)
-    assert report is not None
+    report = checker(dns_port).check("ok.test", limit=20)
     assert report.state == "fine"
 
 
@@ -515,8 +514,7 @@ def test_the_trouble_with_one_name_is_not_that_of_others(
         "    Please report it, with the lines about n1.test in /var/log/messages.",
     ]
     assert log[0] == "check of n1.test: Traceback (most recent call last):"
-    report = collecting.check_within(subject, "n1.test", None, 20)
-    assert report is not None
+    report = subject.check("n1.test", limit=20)
     assert [finding.id for finding in report.findings] == ["check-failed"]
 
 
@@ -643,10 +641,9 @@ def test_without_threads_names_are_checked_one_after_the_other(dns_port: int) ->
 
 @pytest.mark.usefixtures("no_threads")
 def test_without_threads_one_check_has_its_time_too(dns_port: int) -> None:
-    report = collecting.check_within(checker(dns_port), "ok.test", None, 20)
-    assert report is not None
+    report = checker(dns_port).check("ok.test", limit=20)
     assert report.state == "fine"
-    assert collecting.check_within(checker(dns_port), "ok.test", None, 0) is None
+    assert not checker(dns_port).check("ok.test", limit=0).checked
 
 
 def test_unreachable_targets_are_tried_in_turn_until_one_answers(dns_port: int) -> None:

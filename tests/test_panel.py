@@ -23,7 +23,7 @@ HERE = "/server-manager/cgi-bin/mxbackup"
 SCRIPT = '"><script>alert(1)</script>'
 
 
-def checked_fine(context: object, rule: object, words: object, *, planned: bool = False) -> Check:
+def checked_fine(context: object, rule: object, words: object, *, planned: bool = False, anew: bool = False) -> Check:
     return Check("fine", "delivered to mail.dupontnet.com (192.0.2.1)")
 
 
@@ -393,7 +393,7 @@ def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) 
     found = Found("error", "ERROR", "This server is not a mail exchanger of <dupontnet.com>.", "Have it added.")
     asked: list[tuple[str, bool]] = []
 
-    def check(context: object, rule: Rule, words: object, *, planned: bool = False) -> Check:
+    def check(context: object, rule: Rule, words: object, *, planned: bool = False, anew: bool = False) -> Check:
         asked.append((rule.route, planned))
         return Check("error", "kept in the queue", (found,))
 
@@ -411,7 +411,9 @@ def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) 
 @pytest.mark.parametrize(
     ("check", "said"),
     [
-        (Check(late=True), "The check is not finished yet."),
+        (Check(late=True), "As root, run: mxbackup check dupontnet.com</p>"),
+        (Check(running=True, when="7", key="k"), "It runs for 7 s, and for 110 s at most."),
+        (Check(broken=True, when="7"), "The check was ended before it was done"),
         (Check(trouble="Permission denied"), "The check is not possible: Permission denied."),
         (Check("fine", "x"), "<strong>no problem found</strong>"),
         (Check("unchecked"), "<strong>not checked</strong></p>"),
@@ -419,7 +421,7 @@ def test_the_check_is_shown_for_a_rule_and_before_one_is_added(server: Scratch) 
 )
 def test_a_check_without_findings(server: Scratch, check: Check, said: str) -> None:
     server.database("domains", "dupontnet.com=mxbackup|Kind|domain")
-    admin = Administrator(server, check=lambda *what, planned=False: check)
+    admin = Administrator(server, check=lambda *what, planned=False, anew=False: check)
     assert said in admin.get("?page=check&rule=dupontnet.com").text
 
 
@@ -746,8 +748,9 @@ def test_headers(admin: Administrator) -> None:
         "Content-Type": "text/html; charset=utf-8",
         "Content-Language": "en-us",
         "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; style-src 'self' 'nonce-" + nonce[1] + "'; img-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+        "Content-Security-Policy": f"default-src 'none'; style-src 'self' 'nonce-{nonce[1]}'; "
+        f"script-src 'nonce-{nonce[1]}'; connect-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'self'",
         "X-Frame-Options": "SAMEORIGIN",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",

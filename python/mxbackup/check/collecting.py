@@ -84,13 +84,15 @@ class Checker:
         self._log = log
         self._ours = dict(ours)
 
-    def check(self, name: str, rule: Rule | None = None, clock: Clock | None = None) -> Report:
-        """Check one name, in NAME_LIMIT seconds of the clock's time. `rule` is the one that decides about its mail.
+    def check(
+        self, name: str, rule: Rule | None = None, clock: Clock | None = None, limit: float = NAME_LIMIT
+    ) -> Report:
+        """Check one name, in `limit` seconds of the clock's time. `rule` is the one that decides about its mail.
 
         Never raises: what kept it from being checked is a finding.
         """
         try:
-            facts = self._facts(name, rule, Clock(NAME_LIMIT, clock))
+            facts = self._facts(name, rule, Clock(limit, clock))
             findings = judge(facts)
             return Report(name, fate.of(facts, findings), findings, facts)
         except (TimeIsUp, TooMany) as error:
@@ -141,12 +143,6 @@ def check_all(
     """
     clock = Clock(limit)
     return run_all([partial(checker.check, name, rule, clock) for name, rule in names], AT_ONCE, done)
-
-
-def check_within(checker: Checker, name: str, rule: Rule | None, budget: float) -> Report | None:
-    """Check one name in `budget` seconds; None when that was too short."""
-    report = checker.check(name, rule, Clock(budget))
-    return None if any(found.kind is notchecked.NOT_CHECKED for found in report.findings) else report
 
 
 def checker_for(

@@ -12,8 +12,9 @@ from werkzeug.wrappers import Request, Response
 
 from mxbackup.errors import MxBackupError, Sentence
 from mxbackup.esmith.database import log_to_syslog
+from mxbackup.panel import checking
 from mxbackup.panel.changes import perform
-from mxbackup.panel.checking import Checking, check
+from mxbackup.panel.checking import Checking
 from mxbackup.panel.forms import MAX_BODY, Refused, decode
 from mxbackup.panel.pages import PAGES
 from mxbackup.panel.responses import MESSAGE_COOKIE, SESSION_COOKIE, Frame, lead, show
@@ -36,11 +37,11 @@ def charset_of_build() -> str:
 class Panel:
     """Answers requests. Without `privileged` it shows everything and changes nothing."""
 
-    def __init__(self, context: Context, *, privileged: bool, charset: str = "", check: Checking = check) -> None:
+    def __init__(self, context: Context, *, privileged: bool, charset: str = "", check: Checking | None = None) -> None:
         self.context = context
         self.privileged = privileged
         self.charset = charset or charset_of_build()
-        self.check = check
+        self.check = check or (checking.check if privileged else checking.check_here)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""

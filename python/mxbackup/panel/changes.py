@@ -16,6 +16,7 @@ from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
 from mxbackup.service import changing, inspecting, knowing, removing, stepping
+from mxbackup.service.background import LIMIT
 from mxbackup.service.removing import Removal
 from mxbackup.words import about_draining, about_outages, about_queue, about_rules, about_steps
 from mxbackup.words.lexicon import Lexicon
@@ -49,6 +50,8 @@ def review(visit: Visit) -> Page:
             "no_list": about_rules.no_list(rule, visit.words) if knowing.lacks_list(visit.context, rule) else "",
             "settings": inventory.settings,
             "check": visit.check(visit.context, rule, visit.words, planned=True),
+            "name": rules.shown(rule),
+            "limit": LIMIT,
         },
     )
 
@@ -92,6 +95,13 @@ def restore(visit: Visit) -> Redirect:
     """Take the last removal back."""
     keys = removing.restore(visit.context, visit.parameter("removal"))
     return Redirect(Notice(True, visit.words.text("Recorded again: {names}.", names=_listed(keys))))
+
+
+def check(visit: Visit) -> Redirect:
+    """Check a rule, even if that was just done; its page shows what is found."""
+    rule = changing.get(visit.context, visit.parameter("rule"))
+    visit.check(visit.context, rule, visit.words, anew=True)
+    return Redirect(None, f"?page=check&rule={quote(rule.name)}")
 
 
 def flush(visit: Visit) -> Redirect:
@@ -197,6 +207,7 @@ _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "ask": removal,
         "remove": remove,
         "restore": restore,
+        "check": check,
         "flush": flush,
         "tested": tested,
         "address": address.state,

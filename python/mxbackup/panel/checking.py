@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The check of one rule as a page shows it, in the time that a person waits for a page."""
+"""The check of one rule as a page shows it: it goes on behind the page, which shows what was found so far."""
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from mxbackup.errors import Message, MxBackupError, Sentence, Severity
 from mxbackup.rules import Rule
-from mxbackup.service import checking
+from mxbackup.service import background, checking
+from mxbackup.service.background import Look
 from mxbackup.service.context import Context
+from mxbackup.words import about_steps, spans
 from mxbackup.words.lexicon import Lexicon
 
-BUDGET = 2.0  # seconds
+BUDGET = 2.0  # seconds of a check that cannot go on behind the page
+PATIENCE = 0.5  # seconds that the page waits for an end, so that most need not be fetched again
+_LABELS: dict[Severity, Sentence] = {Severity.ERROR: "ERROR", Severity.WARNING: "Warning", Severity.NOTE: "Note"}
+_LOST: Sentence = "what it found is not kept any more"
 
 
 @dataclass(frozen=True)
@@ -23,12 +30,31 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Talk:
+    """A dialogue with a mail server, as telnet would show it."""
+
+    target: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Check:
-    """What was found. `state` is fine, warning, error or unchecked; `late` when there was not time enough to know."""
+    """What was found so far. `state` is fine, warning, error or unchecked, empty before the end.
+
+    `key` is that of a check behind the page; while it is `running` the page is fetched again. It is `broken` when it
+    came to no end, `late` when it could not go on behind the page. `when` it was made, or how long it runs. `trouble`
+    is why nothing could be checked.
+    """
 
     state: str = ""
     verdict: str = ""
     findings: tuple[Found, ...] = ()
+    servers: tuple[str, ...] = ()
+    talks: tuple[Talk, ...] = ()
+    when: str = ""
+    key: str = ""
+    running: bool = False
+    broken: bool = False
     late: bool = False
     trouble: str = ""
 
@@ -36,28 +62,73 @@ class Check:
 class Checking(Protocol):
     """How a rule is checked."""
 
-    def __call__(self, context: Context, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
-        """Check a rule, one that is only `planned` as if it were in force."""
+    def __call__(
+        self, context: Context, rule: Rule, words: Lexicon, *, planned: bool = False, anew: bool = False
+    ) -> Check:
+        """Check a rule, one that is only `planned` as if it were in force; `anew` even if that was just done."""
         ...
 
 
-def check(context: Context, rule: Rule, words: Lexicon, *, planned: bool = False) -> Check:
-    """Check a rule, one that is only `planned` as if it were in force, within BUDGET seconds."""
-    from mxbackup.words import about_checks  # brings the DNS library, which only this page needs
+def check(context: Context, rule: Rule, words: Lexicon, *, planned: bool = False, anew: bool = False) -> Check:
+    """Check a rule behind the page; return what was found in PATIENCE seconds."""
+    try:
+        key = background.begin(context, rule, planned=planned, anew=anew)
+    except MxBackupError as error:
+        return Check(trouble=_reason(error.message, words))
+    found = look(context, key, words)
+    end = time.monotonic() + PATIENCE
+    while found.running and time.monotonic() < end:
+        time.sleep(0.05)
+        found = look(context, key, words)
+    return found
 
+
+def look(context: Context, key: str, words: Lexicon) -> Check:
+    """Return what the check of that key has found so far."""
+    try:
+        found = background.look(context, key)
+    except MxBackupError as error:
+        return Check(trouble=_reason(error.message, words))
+    return _shown(found, key, words) if found else Check(trouble=words.text(_LOST))
+
+
+def check_here(context: Context, rule: Rule, words: Lexicon, *, planned: bool = False, anew: bool = False) -> Check:
+    """Check a rule within BUDGET seconds: who is no root has no place to keep what is found behind the page."""
+    del anew  # it is done each time
+    begun = Look(int(time.time()), ended=int(time.time()))
     try:
         report = checking.check_soon(context, rule, BUDGET, planned=planned)
+    except MxBackupError as error:
+        return Check(trouble=_reason(error.message, words))
     except OSError as error:
-        return Check(trouble=error.strerror or str(error))
-    if report is None:
+        return Check(trouble=words.text("{reason}", reason=error.strerror or str(error)))
+    if not report.checked:
         return Check(late=True)
-    findings = tuple(
-        Found(
-            found.severity.value,
-            about_checks.label(found, words),
-            about_checks.sentence(found, words),
-            about_checks.advice(found, words),
-        )
-        for found in report.findings
-    )
-    return Check(report.state, about_checks.verdict(report.delivery, words), findings)
+    return _shown(background.seen(report, begun), "", words)
+
+
+def _shown(found: Look, key: str, words: Lexicon) -> Check:
+    ended = found.ended != 0
+    return Check(
+        found.state,
+        words.message(found.verdict) if found.verdict else "",
+        tuple(
+            Found(
+                each.severity.value, words.text(_LABELS[each.severity]), words.message(each.message),
+                words.message(each.remedy),
+            )
+            for each in found.findings
+        ),
+        tuple(about_steps.name_server(server, words) for server in found.servers),
+        tuple(Talk(talk.target, talk.lines) for talk in found.talks),
+        spans.moment(found.ended) if ended else str(max(0, int(time.time()) - found.begun)),
+        key,
+        running=found.running and not ended,
+        broken=not found.running and not ended,
+        trouble=_reason(found.trouble, words) if found.trouble else "",
+    )  # fmt: skip
+
+
+def _reason(message: Message, words: Lexicon) -> str:
+    """Why there is no check, as the end of a sentence."""
+    return words.message(message).rstrip(".")

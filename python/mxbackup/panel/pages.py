@@ -9,6 +9,7 @@ from mxbackup import rules
 from mxbackup.errors import Finding, InvalidInput, MxBackupError, Severity, UnknownRule
 from mxbackup.outage import State
 from mxbackup.panel.address import address
+from mxbackup.panel.checking import look
 from mxbackup.panel.details import details
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.letter import letter
@@ -18,6 +19,7 @@ from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
 from mxbackup.service import changing, inspecting, outages, removing
 from mxbackup.service import held as mail
+from mxbackup.service.background import LIMIT
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
 from mxbackup.service.removing import Removal
@@ -138,7 +140,13 @@ def examine(visit: Visit) -> Page | Redirect:
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)
     found = visit.check(visit.context, rule, visit.words)
-    return Page("check.html", {"rule": rule.name, "name": rules.shown(rule), "check": found})
+    return Page("check.html", {"rule": rule.name, "name": rules.shown(rule), "check": found, "limit": LIMIT})
+
+
+def found(visit: Visit) -> Page:
+    """What the check behind a page has found so far, as a part of that page."""
+    shown = look(visit.context, visit.parameter("check"), visit.words)
+    return Page("found.html", {"name": "", "check": shown, "limit": LIMIT})
 
 
 def form(visit: Visit, entries: Entries, error: InvalidInput | None = None) -> Page:
@@ -167,6 +175,7 @@ PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "edit": edit,
         "remove": removal,
         "check": examine,
+        "found": found,
         "rule": details,
         "letter": letter,
         "address": address,

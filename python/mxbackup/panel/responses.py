@@ -73,7 +73,8 @@ def lead(redirect: Redirect, frame: Frame, session: Session) -> Response:
     response.autocorrect_location_header = False
     response.headers.update({"Location": frame.here + redirect.query, "Cache-Control": "no-store"})
     _set_cookie(response, frame, SESSION_COOKIE, session.number)
-    _set_cookie(response, frame, MESSAGE_COOKIE, session.seal(redirect.message), MESSAGE_SECONDS)
+    if redirect.message:
+        _set_cookie(response, frame, MESSAGE_COOKIE, session.seal(redirect.message), MESSAGE_SECONDS)
     return response
 
 
@@ -91,10 +92,10 @@ def _set_cookie(response: Response, frame: Frame, name: str, value: str, seconds
 
 
 def _policy(nonce: str) -> str:
-    """No script at all; style sheets of the server-manager, and our few lines that carry the nonce."""
+    """Style sheets of the server-manager, our few lines of style and script that carry the nonce, and our pages."""
     return (
-        f"default-src 'none'; style-src 'self' 'nonce-{nonce}'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'self'"
+        f"default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+        "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
     )
 
 

@@ -41,9 +41,9 @@ class Page:
 
 @dataclass(frozen=True)
 class Redirect:
-    """Leads to a page of ours (a query) and has it say what happened (post, redirect, get)."""
+    """Leads to a page of ours (a query) and has it say what happened, if anything (post, redirect, get)."""
 
-    message: Notice
+    message: Notice | None
     query: str = ""
 
 

@@ -11,6 +11,7 @@
 `knowing`    knowledge, lacks_list, learn: which recipients there are
 `listing`    look, replace, add, remove: the lists of recipients
 `checking`   check, check_soon: will it work
+`background` begin, look: a check behind a page; `runs` keeps what it has found
 `replaying`  replay: one message the way that held mail takes
 `stepping`   look, record_test: the steps of the how-to that a rule has come through
 `addressing` look, state: which addresses lead here
@@ -22,5 +23,6 @@
 `inspecting` status, outdated: whether everything is in force
 
 Templates and events load these modules at each change, so each imports when it is called what only it needs, and this
-one imports nothing. A verb may use every package but the faces, prints nothing and asks nobody; `words` only for mail.
+one imports nothing. A verb may use every package but the faces, prints nothing and asks nobody; `words` only
+for mail, and for messages that are kept for a page.
 """

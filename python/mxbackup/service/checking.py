@@ -26,6 +26,7 @@ RECORDS = 16  # MX records of each
 # The checks bring the DNS library; the list of rules shows states without them.
 if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
+    from mxbackup.check.facts import Facts
     from mxbackup.lookup.query import Server
 
 # Given the names, what is entered while they are checked, and given each report as it comes.
@@ -75,8 +76,8 @@ def check(
     return Checked(reports, inventory.invalid)
 
 
-def check_soon(context: Context, rule: Rule, budget: float, *, planned: bool = False) -> "Report | None":
-    """Check a rule, one that is only `planned` as if it were in force, in `budget` seconds; None if those are too few.
+def check_soon(context: Context, rule: Rule, limit: float, *, planned: bool = False) -> "Report":
+    """Check a rule, one that is only `planned` as if it were in force, in `limit` seconds.
 
     Raises DatabaseError, HostError, OSError.
     """
@@ -91,8 +92,8 @@ def check_soon(context: Context, rule: Rule, budget: float, *, planned: bool = F
         outdated=() if planned else inspecting.outdated(context, inventory),
         plugin=not plugin.faults(context, inventory),
     )
-    report = collecting.check_within(checker, rule.name, rule, budget)
-    if report and not planned:
+    report = checker.check(rule.name, rule, limit=limit)
+    if report.checked and not planned:
         _note(context, [report], inventory)
     return report
 
@@ -186,13 +187,12 @@ def _seen(report: "Report", now: int) -> Seen:
 
     found = contacting.best([contacting.judge(dialogue) for dialogue in report.facts.contacts.values()])
     primary = tuple(sorted(map(str, report.facts.contacts)))
-    check = Check(report.state, report.codes, _name_servers(report))
+    check = Check(report.state, report.codes, name_servers(report.facts))
     return Seen(now, found.contact, found.reason, primary, asked=bool(primary), check=check)
 
 
-def _name_servers(report: "Report") -> tuple[NameServer, ...]:
-    """What is remembered of the name servers: as many, and of each as many records, as a person looks at."""
-    facts = report.facts
+def name_servers(facts: "Facts") -> tuple[NameServer, ...]:
+    """Return what is remembered of the name servers: as many, and of each as many records, as a person looks at."""
     ours = {exchanger.name for exchanger in facts.ours} | facts.us.names
     return tuple(
         NameServer(

@@ -20,36 +20,42 @@ _LABELLED: Mapping[Severity, Sentence] = {
 
 def sentence(finding: Finding, words: Lexicon) -> str:
     """Return what was found, in one sentence."""
-    return words.message(_shown(finding.message, words))
+    return words.message(shown(finding.message))
 
 
 def advice(finding: Finding, words: Lexicon) -> str:
     """Return what to do about it."""
-    return words.message(_shown(finding.remedy, words))
+    return words.message(shown(finding.remedy))
 
 
 def verdict(delivery: Delivery, words: Lexicon) -> str:
     """Return what becomes of a message, empty where that is not known."""
+    said = said_of(delivery)
+    return words.message(said) if said else ""
+
+
+def said_of(delivery: Delivery) -> Message | None:
+    """Return what becomes of a message; None where that is not known."""
     code, to = delivery.code, _some(delivery.to)
     match delivery.verdict:
         case Verdict.UNKNOWN:
-            return ""
+            return None
         case Verdict.LOCAL:
-            return words.text("delivered on this server itself")
+            return Message("delivered on this server itself")
         case Verdict.DELIVER:
-            return words.text("delivered to {to}", to=to)
+            return Message("delivered to {to}", to=to)
         case Verdict.LOOP:
-            return words.text("sent in circles through {to}", to=to)
+            return Message("sent in circles through {to}", to=to)
         case Verdict.BOUNCE:
-            return words.text("sent back to the sender at once ({code})", code=code)
+            return Message("sent back to the sender at once ({code})", code=code)
         case Verdict.DEFER:
             if not code:
-                return words.text("kept in the queue for now")
-            return words.text("kept in the queue for now ({code})", code=code)
+                return Message("kept in the queue for now")
+            return Message("kept in the queue for now ({code})", code=code)
         case Verdict.REFUSED_THERE:
-            return words.text("refused by the primary ({code})", code=code)
+            return Message("refused by the primary ({code})", code=code)
         case Verdict.REFUSED_HERE:
-            return words.text("refused by this server")
+            return Message("refused by this server")
 
 
 def heading(report: Report, words: Lexicon) -> list[str]:
@@ -129,10 +135,9 @@ def _some(targets: Sequence[Target]) -> str:
     return ", ".join([*map(str, targets[:TARGETS_SHOWN]), *(["..."] if len(targets) > TARGETS_SHOWN else [])])
 
 
-def _shown(message: Message, words: Lexicon) -> Message:
-    """Return the message with the name as people write it, and verdicts in words."""
+def shown(message: Message) -> Message:
+    """Return the message with the name as people write it, and verdicts as messages."""
     said = {
-        key: verdict(value, words) if isinstance(value, Delivery) else value
-        for key, value in message.parameters.items()
+        key: said_of(value) or "" if isinstance(value, Delivery) else value for key, value in message.parameters.items()
     }
     return Message(message.sentence, **said | {"name": names.to_unicode(str(said.get("name", "")))})

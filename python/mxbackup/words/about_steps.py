@@ -120,7 +120,7 @@ def _dns(found: Steps, name: str, words: Lexicon) -> Step:
                 "The owner has to see to his DNS: mxbackup letter {name}. Then ask again: mxbackup check {name}",
                 name=name,
             )
-    shown = tuple(_name_server(server, words) for server in found.servers)
+    shown = tuple(name_server(server, words) for server in found.servers)
     return Step("dns", found.dns, words.text("The domain's DNS"), words.text(_PROGRESS[found.dns]), said, after, shown)
 
 
@@ -161,7 +161,8 @@ def _drill(found: Steps, name: str, words: Lexicon) -> Step:
     return Step("drill", found.drilled, title, words.text(_PROGRESS[found.drilled]), said, after)
 
 
-def _name_server(server: NameServer, words: Lexicon) -> str:
+def name_server(server: NameServer, words: Lexicon) -> str:
+    """Return what a name server says, in one line."""
     silent = _SILENT.get(server.answer)
     if silent:
         said = words.text(silent)
