@@ -194,5 +194,5 @@ def test_what_is_damaged_is_no_run(store: Runs, tmp_path: Path, content: bytes) 
 def test_a_store_that_cannot_be_used_is_told(store: Runs, tmp_path: Path) -> None:
     (tmp_path / DIRECTORY).parent.mkdir(parents=True)
     (tmp_path / DIRECTORY).write_text("")
-    with pytest.raises(HostError, match="cannot be used: (File exists|Not a directory)"):
+    with pytest.raises(HostError, match=r"cannot be used: (File exists|Not a directory)"):
         store.begin(KEYS[0], lambda write: None, FIRST, LIMIT)
