@@ -61,12 +61,12 @@ KINDS = (
     Kind(
         "smeserver-mxbackup-utf8-{version}-*.noarch.rpm",
         "SME Server since April 2008: 7.3 with UTF-8, 8, 9, 10 and 11",
-        "SME Server depuis avril 2008 : 7.3 en UTF-8, 8, 9, 10 et 11",
+        "SME Server depuis avril 2008 : 7.3 en UTF-8, 8, 9, 10 et 11",
     ),
     Kind(
         "smeserver-mxbackup-{version}-*.noarch.rpm",
         "SME Server before April 2008 (ISO-8859-1): 5 to 7.3",
-        "SME Server d’avant avril 2008 (ISO-8859-1) : 5 à 7.3",
+        "SME Server d’avant avril 2008 (ISO-8859-1) : 5 à 7.3",
     ),
     Kind(
         "smeserver-mxbackup-python-*.i686.rpm",
