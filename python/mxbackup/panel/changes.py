@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mxbackup import rules
 from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.panel import address
+from mxbackup.panel import address, recipients
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.pages import form, removal
 from mxbackup.panel.session import Notice
@@ -211,6 +211,9 @@ _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "flush": flush,
         "tested": tested,
         "address": address.state,
+        "list": recipients.add,
+        "relist": recipients.replace,
+        "unlist": recipients.remove,
         "enable": enable,
         "disable": disable,
     }

@@ -11,7 +11,7 @@ from mxbackup import rules
 from mxbackup.errors import MxBackupError, Sentence
 from mxbackup.rules import PROPERTIES, About, Rule
 
-MAX_BODY = 65536  # bytes
+MAX_BODY = 1 << 20  # bytes: a long list of recipients
 MAX_FIELDS = 300  # a page of the table has 100 rules, each sent with its stamp
 # What the form shows at once, and what it shows when asked.
 SIMPLE = tuple(prop for prop in PROPERTIES if prop.about == About.RULE)

@@ -14,6 +14,7 @@ from mxbackup.panel.details import details
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.letter import letter
 from mxbackup.panel.listing import View, listing
+from mxbackup.panel.recipients import recipients
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
@@ -179,5 +180,6 @@ PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "rule": details,
         "letter": letter,
         "address": address,
+        "recipients": recipients,
     }
 )

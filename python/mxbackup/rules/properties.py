@@ -227,7 +227,7 @@ PROPERTIES = (
             Choice(
                 Recipients.LIST,
                 "Those of a list",
-                "Import the list with the command: mxbackup recipients import",
+                "Paste the list on a page of its own once the rule is saved. Until there is one, all mail is put off.",
             ),
             Choice(
                 Recipients.LEARN,
