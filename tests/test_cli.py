@@ -67,12 +67,12 @@ def full(server: Scratch) -> Scratch:
 def test_list(full: Scratch, mxbackup: Run) -> None:
     assert mxbackup("list") == (
         0,
-        "NAME               KIND    DESTINATION                   DESCRIPTION\n"
-        "dupontnet.com      Domain  MX, around the smart host     Chez Dupont\n"
-        "www.dupontnet.com  Host    MX, around the smart host\n"
-        "relayed.example    Host    smart host smtp.provider.net\n"
-        "été.fr             Domain  MX, around the smart host\n"
-        "martin.org         Domain  mail.martin.org:26\n",
+        "NAME               KIND    LAST CHECK  DESTINATION                   DESCRIPTION\n"
+        "dupontnet.com      Domain  -           MX, around the smart host     Chez Dupont\n"
+        "www.dupontnet.com  Host    -           MX, around the smart host\n"
+        "relayed.example    Host    -           smart host smtp.provider.net\n"
+        "été.fr             Domain  -           MX, around the smart host\n"
+        "martin.org         Domain  -           mail.martin.org:26\n",
         LEFT_OUT,
     )
 
@@ -87,13 +87,14 @@ def test_list_of_invalid_records_only(server: Scratch, mxbackup: Run) -> None:
 
 
 def as_json(run: Run, *arguments: str) -> dict[str, object]:
-    """What a command says, and its exit status; without recipients, held mail and steps, which are other modules'."""
+    """What a command says, and its exit status; without what other modules test."""
     status, out, errors = run(*arguments, "--json")
     assert errors == ""
     said = json.loads(out)
+    assert said.pop("version") == 1
     for part in (said, *said.get("rules", [])):
         if isinstance(part, dict):
-            for other in ("recipients", "held", "without_rule", "queue_trouble", "state", "states", "steps"):
+            for other in ("recipients", "held", "without_rule", "queue_trouble", "state", "states", "steps", "checks"):
                 part.pop(other, None)
     return {"exit": status, **said}
 
@@ -150,7 +151,7 @@ def test_list_as_json(full: Scratch, mxbackup: Run) -> None:
 )
 def test_show(full: Scratch, mxbackup: Run, name: str, shown: str) -> None:
     status, out, errors = mxbackup("show", name)
-    others = r"(?m)^(Recipients: |\d\. |   ).*\n"  # see test_recipient_commands and test_steps
+    others = r"(?m)^(Recipients: |Last check: |\d\. |   ).*\n"  # of other modules
     assert (status, re.sub(others, "", out), errors) == (0, shown, "")
 
 
@@ -255,7 +256,10 @@ def test_while_disabled_nothing_is_said_to_be_accepted(server: Scratch, mxbackup
     added = "Added dupontnet.com (Domain).\n" + DISABLED + letter_to_owner("dupontnet.com")
     assert mxbackup("add", "dupontnet.com") == (0, added, "")
     assert mxbackup("set", "dupontnet.com", "--description", "x") == (0, "Changed dupontnet.com.\n" + DISABLED, "")
-    table = "NAME           KIND    DESTINATION  DESCRIPTION\ndupontnet.com  Domain  MX           x\n"
+    table = (
+        "NAME           KIND    LAST CHECK  DESTINATION  DESCRIPTION\n"
+        "dupontnet.com  Domain  -           MX           x\n"
+    )
     assert mxbackup("list") == (0, table, DISABLED)
     assert mxbackup("show", "dupontnet.com")[1].endswith(DISABLED)
     mxbackup("add", "www.dupontnet.com")
@@ -270,13 +274,13 @@ def test_where_routes_do_not_count_it_is_said(full: Scratch, mxbackup: Run) -> N
     assert mxbackup("set", "example.org", "--route", "") == (0, "Changed example.org.\n" + NO_ROUTES, "")
     assert mxbackup("set", "example.org", "--smarthost", "use") == (0, "Changed example.org.\n", "")
     assert mxbackup("list")[1] == (
-        "NAME               KIND    DESTINATION                   DESCRIPTION\n"
-        "dupontnet.com      Domain  smart host smtp.provider.net  Chez Dupont\n"
-        "www.dupontnet.com  Host    smart host smtp.provider.net\n"
-        "relayed.example    Host    smart host smtp.provider.net\n"
-        "été.fr             Domain  smart host smtp.provider.net\n"
-        "example.org        Domain  smart host smtp.provider.net\n"
-        "martin.org         Domain  smart host smtp.provider.net\n"
+        "NAME               KIND    LAST CHECK  DESTINATION                   DESCRIPTION\n"
+        "dupontnet.com      Domain  -           smart host smtp.provider.net  Chez Dupont\n"
+        "www.dupontnet.com  Host    -           smart host smtp.provider.net\n"
+        "relayed.example    Host    -           smart host smtp.provider.net\n"
+        "été.fr             Domain  -           smart host smtp.provider.net\n"
+        "example.org        Domain  -           smart host smtp.provider.net\n"
+        "martin.org         Domain  -           smart host smtp.provider.net\n"
     )
     status, out, errors = mxbackup("show", "martin.org")
     assert (status, out.splitlines()[2], errors) == (0, "Destination: smart host smtp.provider.net", "")
@@ -288,7 +292,7 @@ def test_where_routes_do_not_count_it_is_said(full: Scratch, mxbackup: Run) -> N
         f"Added direct.example (Domain).\n{letter_to_owner('direct.example')}",
         "",
     )
-    assert mxbackup("list")[1].splitlines()[-1] == "martin.org         Domain  MX"
+    assert mxbackup("list")[1].splitlines()[-1] == "martin.org         Domain  -           MX"
 
 
 def test_disable_and_enable(full: Scratch, mxbackup: Run) -> None:
@@ -335,6 +339,7 @@ def test_a_failed_event_is_status_3(full: Scratch, mxbackup: Run) -> None:
 STATUS = f"""\
 MX backup is enabled.
 Rules: 3 for domains, 2 for hosts, 1 invalid.
+No rule has been checked yet. To check them: mxbackup check
 {LEFT_OUT}smtpd_check_rules: not on this host
 rcpthosts: up to date
 smtproutes: /var/qmail/control/smtproutes is out of date. Run: signal-event mxbackup-update
@@ -448,7 +453,7 @@ def test_root_is_an_option_too_and_counts_more_than_the_environment(
     other = Scratch(server.root.parent / "other")
     other.database("domains", "example.org=mxbackup|Kind|domain")
     _, out, _ = mxbackup("--root", str(other.root), "list")
-    assert out == "NAME         KIND    DESTINATION  DESCRIPTION\nexample.org  Domain  MX\n"
+    assert out == "NAME         KIND    LAST CHECK  DESTINATION  DESCRIPTION\nexample.org  Domain  -           MX\n"
 
 
 def test_a_missing_database_is_status_3(server: Scratch, mxbackup: Run) -> None:
@@ -578,12 +583,12 @@ def test_list_in_french(full: Scratch) -> None:
     done = full.run("list", environment=FRENCH)
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
-        "NOM                TYPE        DESTINATION                       DESCRIPTION\n"
-        "dupontnet.com      Domaine     MX, sans le serveur du FAI        Chez Dupont\n"
-        "www.dupontnet.com  Ordinateur  MX, sans le serveur du FAI\n"
-        "relayed.example    Ordinateur  serveur du FAI smtp.provider.net\n"
-        "été.fr             Domaine     MX, sans le serveur du FAI\n"
-        "martin.org         Domaine     mail.martin.org:26\n",
+        "NOM                TYPE        VÉRIFICATION  DESTINATION                       DESCRIPTION\n"
+        "dupontnet.com      Domaine     -             MX, sans le serveur du FAI        Chez Dupont\n"
+        "www.dupontnet.com  Ordinateur  -             MX, sans le serveur du FAI\n"
+        "relayed.example    Ordinateur  -             serveur du FAI smtp.provider.net\n"
+        "été.fr             Domaine     -             MX, sans le serveur du FAI\n"
+        "martin.org         Domaine     -             mail.martin.org:26\n",
         "Écarté, l’enregistrement kindless.com n’est pas une règle\u00a0: Le type «\u00a0\u00a0» est inconnu. "
         "Donnez «\u00a0domain\u00a0» (Domaine) ou «\u00a0host\u00a0» (Ordinateur). "
         "Pour le supprimer\u00a0: mxbackup remove kindless.com\n",
@@ -621,7 +626,8 @@ def test_a_remark_at_fault_is_reported_and_the_rule_counts(server: Scratch, mxba
     )
     assert mxbackup("list") == (
         0,
-        "NAME           KIND    DESTINATION  DESCRIPTION\ndupontnet.com  Domain  MX           Chez Dupont\n",
+        "NAME           KIND    LAST CHECK  DESTINATION  DESCRIPTION\n"
+        "dupontnet.com  Domain  -           MX           Chez Dupont\n",
         fault,
     )
     assert "dupontnet.com\n.dupontnet.com\n" in mxbackup("render", "rcpthosts")[1]

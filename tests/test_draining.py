@@ -425,7 +425,7 @@ def test_a_draining_rule_is_shown_until_it_is_gone(server: Scratch, mxbackup: Ru
     }
     assert mxbackup("list") == (0, state, "")
     assert mxbackup("show", "DupontNet.com") == (0, state, "")
-    assert json.loads(mxbackup("show", "dupontnet.com", "--json")[1]) == told
+    assert json.loads(mxbackup("show", "dupontnet.com", "--json")[1]) == {"version": 1, **told}
     assert json.loads(mxbackup("list", "--json")[1])["draining"] == [told]
     status, out, _ = mxbackup("status")
     assert (status, state in out) == (0, True)

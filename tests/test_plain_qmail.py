@@ -65,7 +65,7 @@ def test_a_rule_waits_for_apply(server: Scratch, mxbackup: Callable[..., Outcome
     assert server.read("/etc/mxbackup/domains").splitlines()[-1] == "dupontnet.com=mxbackup|Kind|domain"
     assert controls(server)["rcpthosts"] == "durantcom.net\n"
     status, out, _ = mxbackup("status")
-    assert (status, out.splitlines()[2:5]) == (
+    assert (status, out.splitlines()[3:6]) == (
         1,
         [
             "smtproutes: not on this host",
@@ -174,8 +174,9 @@ def test_a_rule_that_virtualdomains_takes_is_left_out_and_told(
     server.write(f"{CONTROL}/virtualdomains", ".example.net:x\nexc.example.net:\n")
     status, out, _ = mxbackup("status")
     assert status == 1
-    assert out.splitlines()[1:3] == [
+    assert out.splitlines()[1:4] == [
         "Rules: 1 for domains, 0 for hosts, 1 invalid.",
+        "No rule has been checked yet. To check them: mxbackup check",
         'Left out, the record www.example.net is no rule: "www.example.net" is a local domain of this server: it '
         'delivers that mail itself because of the line ".example.net:x" in virtualdomains. Take the line out, or add '
         'the exception "www.example.net:". To remove it: mxbackup remove www.example.net',

@@ -81,7 +81,7 @@ def test_two_commands_put_a_rule_into_force(server: Scratch, mxbackup: Run) -> N
     )
     assert mxbackup("apply", "--configure") == (0, "Nothing to do: the files are up to date.\n", "")
     status, out, _ = mxbackup("status")
-    assert (status, out.splitlines()[2:12]) == (0, [f"{name}: up to date" for name in FILES])
+    assert (status, out.splitlines()[3:13]) == (0, [f"{name}: up to date" for name in FILES])
 
 
 def test_before_the_first_rule_nothing_is_missing(server: Scratch, mxbackup: Run) -> None:

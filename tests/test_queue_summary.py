@@ -56,7 +56,6 @@ def truth(name: str | None) -> dict[str, Any]:
 def test_the_recorded_queue_is_told_as_it_was_recorded(tmp_path: Path) -> None:
     summary = summarise(recorded(tmp_path), rule_of, nothing)
     assert summary.to_json() == {
-        "version": 1,
         "rules": [truth("dupontnet.com"), truth("martin.example.org")],
         "without_rule": [truth(None)],
     }
@@ -84,7 +83,7 @@ def test_why_it_waits_is_the_last_answer(tmp_path: Path) -> None:
 
 def test_nothing_held() -> None:
     summary = summarise([], rule_of, nothing)
-    assert summary.to_json() == {"version": 1, "rules": [], "without_rule": []}
+    assert summary.to_json() == {"rules": [], "without_rule": []}
     assert (summary.messages, summary.recipients, summary.bytes) == (0, 0, 0)
 
 

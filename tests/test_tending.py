@@ -651,6 +651,7 @@ def test_what_the_commands_say_of_a_state(outage: Scratch, mxbackup: Run) -> Non
         "reason": "Connection refused",
         "check": None,
         "checked": None,
+        "codes": [],
     }
     assert json.loads(mxbackup("status", "--json")[1])["states"] == {"dupontnet.com": told}
     assert json.loads(mxbackup("show", "dupontnet.com", "--json")[1])["state"] == told

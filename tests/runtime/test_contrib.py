@@ -73,6 +73,7 @@ NO_QPSMTPD = "The plugin counts from the next start of qpsmtpd on. Restart qpsmt
 STATUS = """\
 MX backup is enabled.
 Rules: 1 for domains, 0 for hosts, 0 invalid.
+No rule has been checked yet. To check them: mxbackup check
 smtpd_check_rules: not on this host
 rcpthosts: up to date
 smtproutes: up to date

@@ -36,7 +36,7 @@ def address(context: Context, addresses: tuple[str, ...], clear: bool, event: bo
     found = addressing.look(context)
     if as_json:
         print_json(
-            {"version": 1, "interfaces": found.interfaces, "stated": found.stated, "public": found.public},
+            {"interfaces": found.interfaces, "stated": found.stated, "public": found.public},
         )
     elif addresses or clear:
         said = about_addresses.recorded(found.stated, words)

@@ -75,7 +75,6 @@ def _print(done: "Published", dry_run: bool) -> None:
 
 def _json(done: "Published") -> dict[str, object]:
     return {
-        "version": 1,
         "zone": done.catalog.zone,
         "serial": done.catalog.serial,
         "written": done.written,
@@ -174,7 +173,7 @@ def _tell(reports: "Sequence[Report]", dry_run: bool, as_json: bool) -> int:
     from mxbackup.words import about_catalogs
 
     if as_json:
-        print_json({"version": 1, "catalogs": [about_catalogs.to_json(report, words) for report in reports]})
+        print_json({"catalogs": [about_catalogs.to_json(report, words) for report in reports]})
     else:
         if not reports:
             click.echo(_("No catalog is followed."))

@@ -105,7 +105,7 @@ def check(
     )
     shown = [report for report in found.reports if not problems or report.state != "fine"]
     if as_json:
-        print_json({"version": 1, "rules": [about_checks.to_json(report, words) for report in shown]})
+        print_json({"rules": [about_checks.to_json(report, words) for report in shown]})
     else:
         _print(shown, nameservers)
     if all_rules or not wanted:

@@ -19,6 +19,7 @@ from mxbackup.targets.draining import Waiting
 from mxbackup.words import about_draining, about_rules, lexicon, terminal
 
 NO, WRONG_USE, NOT_POSSIBLE = 1, 2, 3
+VERSION = 1  # of all JSON; what is added to it leaves it as it is
 
 words = lexicon.load(lexicon.language_of_environment())
 _ = words.text
@@ -108,9 +109,9 @@ def print_table(rows: list[tuple[str, ...]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def print_json(data: object) -> None:
-    """Print data as JSON, which is UTF-8 or ASCII (RFC 8259): names in U-labels readable where that can be."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=terminal.charset() != "utf-8"))
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print an object as JSON, which is UTF-8 or ASCII (RFC 8259): names in U-labels readable where that can be."""
+    click.echo(json.dumps({"version": VERSION, **document}, indent=2, ensure_ascii=terminal.charset() != "utf-8"))
 
 
 def invalid_json(inventory: Inventory) -> list[dict[str, str]]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands about held mail."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -14,7 +15,9 @@ from mxbackup.service import held
 from mxbackup.service.context import Context
 from mxbackup.service.held import HeldMail
 from mxbackup.service.outages import Outages, Overview
-from mxbackup.words import about_outages, about_queue
+from mxbackup.words import about_outages, about_queue, spans
+
+NAMED = 10  # rules that are named one by one
 
 
 @click.command(
@@ -143,7 +146,7 @@ def history(context: Context, name: str, as_json: bool) -> None:
     if wanted and not past.events and not context.inventory().with_draining.get(wanted):
         raise UnknownRule('There is no rule for "{name}". See: mxbackup list', name=name)
     if as_json:
-        print_json({"version": 1, "events": [event.to_json() for event in past.events], "damaged_lines": past.damaged})
+        print_json({"events": [event.to_json() for event in past.events], "damaged_lines": past.damaged})
         return
     for event in past.events:
         click.echo(about_outages.line(event, words))
@@ -173,6 +176,39 @@ def print_states(found: Overview) -> None:
     for name, now in found.away.items():
         said = about_outages.state(now.condition, now.since, now.reason, words)
         click.echo(labelled(names.to_unicode(name), said))
+
+
+def print_checks(found: Overview, wanted: Collection[str]) -> None:
+    """Print what the last checks of some rules found."""
+    checks = found.checks(wanted)
+    if found.trouble or not wanted:
+        return
+    if not checks.when:
+        click.echo(_("No rule has been checked yet. To check them: mxbackup check"))
+        return
+    click.echo(
+        _(
+            "Last check: {when}. Rules with errors: {errors}; with warnings: {warnings}; not checked yet: {never}.",
+            when=spans.moment(checks.when),
+            errors=len(checks.errors),
+            warnings=len(checks.warnings),
+            never=len(checks.never),
+        )
+    )
+    if checks.errors:
+        some = [*map(names.to_unicode, checks.errors[:NAMED]), *(["..."] if len(checks.errors) > NAMED else [])]
+        click.echo(_("With errors: {names}. To see why: mxbackup check --problems", names=", ".join(some)))
+
+
+def checked_words(found: Overview, name: str) -> str:
+    """Return what the last check of a rule found, empty where that is not known."""
+    now = found.rules[name]
+    return "" if found.trouble else about_outages.last_check(name, now.checked, now.codes, now.when, words)
+
+
+def checks_json(found: Overview, wanted: Collection[str]) -> dict[str, Any]:
+    """Return what the last checks of some rules found as JSON has it."""
+    return asdict(checks := found.checks(wanted)) | {"when": checks.when or None}
 
 
 def states_json(found: Overview) -> dict[str, Any]:

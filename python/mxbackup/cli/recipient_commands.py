@@ -85,7 +85,7 @@ def list_(context: Context, name: str, as_json: bool) -> int:
     if as_json:
         counts = found.rule.recipients == Recipients.LIST and bool(found.addresses)
         whole = {"counts": counts, "whole": not found.damaged, "addresses": found.addresses}
-        print_json({"version": 1, "name": found.rule.name, **whole})
+        print_json({"name": found.rule.name, **whole})
     else:
         _print(found)
         _say_unless_it_counts(found.rule, err=True)

@@ -28,7 +28,7 @@ from mxbackup.cli.common import (
     say,
     words,
 )
-from mxbackup.cli.queue_commands import held_json, held_words, state_words, trouble_json
+from mxbackup.cli.queue_commands import checked_words, held_json, held_words, state_words, trouble_json
 from mxbackup.cli.recipient_commands import (
     knowledge_json,
     knowledge_words,
@@ -37,6 +37,7 @@ from mxbackup.cli.recipient_commands import (
 from mxbackup.errors import RuleExists
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
+from mxbackup.outage import State
 from mxbackup.recipients.register import Knowledge
 from mxbackup.routing.entries import actual_way
 from mxbackup.rules import PROPERTIES, About, Rule
@@ -44,7 +45,7 @@ from mxbackup.service import changing, draining, held, knowing, outages, steppin
 from mxbackup.service.changing import Change
 from mxbackup.service.context import Context
 from mxbackup.service.outages import Overview
-from mxbackup.words import about_draining, about_rules, about_steps
+from mxbackup.words import about_draining, about_outages, about_rules, about_steps
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,9 +83,11 @@ def list_(context: Context, as_json: bool) -> None:
             }
         )
         return
-    heading: tuple[str, ...] = (_("NAME"), _("KIND"), _("DESTINATION"), _("DESCRIPTION"))
+    heading: tuple[str, ...] = (_("NAME"), _("KIND"), _("LAST CHECK"), _("DESTINATION"), _("DESCRIPTION"))
+    states = outages.known_now(context.host).states
     rows: list[tuple[str, ...]] = [
-        (rules.shown(r), kind_word(r), destination(r, inventory), r.description) for r in inventory.rules
+        (rules.shown(r), kind_word(r), _checked(states.get(r.name)), destination(r, inventory), r.description)
+        for r in inventory.rules
     ]
     if inventory.origins:
         heading = (*heading, _("FROM"))
@@ -131,6 +134,7 @@ def show(context: Context, name: str, as_json: bool) -> None:
         (_("Recipients"), knowledge_words(rule, known)),
         (_("From the catalog"), inventory.origins.get(rule.name, "")),
         (_("State"), state_words(now, rule.name)),
+        (_("Last check"), checked_words(now, rule.name)),
         (_("Held mail"), held_words(mail, rule.name)),
     ):
         if value:
@@ -232,6 +236,10 @@ def disable(context: Context, event: bool) -> None:
     say(_("MX backup is disabled."), event)
     if waiting:
         click.echo(about_draining.disabled(waiting, words))
+
+
+def _checked(state: State | None) -> str:
+    return about_outages.checked(state.check.state if state and state.check else "", words)
 
 
 def _print_change(context: Context, said: str, done: Change, event: bool) -> None:

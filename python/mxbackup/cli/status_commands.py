@@ -22,7 +22,15 @@ from mxbackup.cli.common import (
     print_json,
     words,
 )
-from mxbackup.cli.queue_commands import print_states, print_total, states_json, trouble_json
+from mxbackup.cli.queue_commands import (
+    NAMED,
+    checks_json,
+    print_checks,
+    print_states,
+    print_total,
+    states_json,
+    trouble_json,
+)
 from mxbackup.cli.recipient_commands import knowledge_json, knowledge_words
 from mxbackup.errors import Finding, QueueElsewhere, Severity
 from mxbackup.routing.entries import Way, actual_way
@@ -35,7 +43,6 @@ from mxbackup.service.outages import Overview
 from mxbackup.targets.registry import EXPANDED
 from mxbackup.targets.target import TargetStatus
 
-NAMED = 10  # rules that status names one by one
 _LEVELS = {Severity.ERROR: _("error"), Severity.WARNING: _("warning"), Severity.NOTE: _("note")}
 
 
@@ -51,7 +58,8 @@ def status(context: Context, as_json: bool) -> int:
     mail = held.look(context.host, found.inventory)
     now = outages.overview(context.host, found.inventory, mail)
     if as_json:
-        print_json({**_status_json(found), **_held_json(mail), "states": states_json(now)})
+        checks = checks_json(now, [str(rule.name) for rule in found.inventory.rules])
+        print_json({**_status_json(found), **_held_json(mail), "states": states_json(now), "checks": checks})
     else:
         _print_status(found, mail, now, context.kind.command)
     unread = mail.trouble and not isinstance(mail.trouble, QueueElsewhere)
@@ -97,6 +105,7 @@ def _print_status(found: Status, mail: HeldMail, now: Overview, command: str) ->
         )
     )
     print_states(now)
+    print_checks(now, [str(rule.name) for rule in inventory.rules])
     print_total(mail)
     print_invalid(inventory.invalid, err=False)  # they are part of the answer
     print_faults(inventory.faults, err=False)

@@ -10,8 +10,6 @@ from mxbackup.queue.holding import Holds, expiry
 from mxbackup.queue.messages import Channel, Message, waiting
 from mxbackup.rules.names import sort_key
 
-VERSION = 1  # of the JSON
-
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -52,7 +50,6 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """Return what `queue --json` prints; times in seconds since 1970."""
         return {
-            "version": VERSION,
             "rules": [held.to_json() for held in self.rules],
             "without_rule": [held.to_json() for held in self.without_rule],
         }

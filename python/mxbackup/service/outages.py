@@ -19,7 +19,7 @@ from mxbackup.esmith import files
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
-from mxbackup.outage import Condition, Event, State
+from mxbackup.outage import Check, Condition, Event, State
 from mxbackup.outage.history import YEAR, kept
 from mxbackup.queue import Held
 from mxbackup.service.held import HeldMail
@@ -73,7 +73,8 @@ class Turn:
 class RuleNow:
     """A rule as it is now: its condition, since when, why, what is held, what the last check found and when.
 
-    `held` is None when nothing is held or that is not known; `checked` is empty before the first check.
+    `held` is None when nothing is held or that is not known; `checked` is empty before the first check, `codes` are
+    those of the errors that it found.
     """
 
     condition: Condition
@@ -82,6 +83,7 @@ class RuleNow:
     held: Held | None = None
     checked: str = ""
     when: int = 0
+    codes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON has of it, beside what is held; times in seconds since 1970, null where there is none."""
@@ -91,7 +93,18 @@ class RuleNow:
             "reason": self.reason or None,
             "check": self.checked or None,
             "checked": self.when or None,
+            "codes": list(self.codes),
         }
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What the last checks found: when the newest was, which rules had errors or warnings, and which had no check."""
+
+    when: int
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    never: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,15 @@ class Overview:
     def away(self) -> dict[str, RuleNow]:
         """The rules that are not fine."""
         return {name: now for name, now in self.rules.items() if now.condition != Condition.FINE}
+
+    def checks(self, names: Collection[str]) -> Checks:
+        """Return what the last checks of some rules found."""
+        rules = {name: self.rules[name] for name in names}
+
+        def of(state: str) -> tuple[str, ...]:
+            return tuple(name for name, now in rules.items() if now.checked == state)
+
+        return Checks(max((now.when for now in rules.values()), default=0), of("error"), of("warning"), of(""))
 
 
 def known_now(host: Host) -> Known:
@@ -124,8 +146,10 @@ def overview(host: Host, inventory: Inventory, mail: HeldMail) -> Overview:
         condition = state.condition
         if condition == Condition.FINE and not inventory.rules.get(rule.name):
             condition = Condition.DRAINING
-        check = state.check.state if state.check else ""
-        found[str(rule.name)] = RuleNow(condition, state.since, state.reason, mail.of(rule.name), check, state.checked)
+        check = state.check or Check("")
+        found[str(rule.name)] = RuleNow(
+            condition, state.since, state.reason, mail.of(rule.name), check.state, state.checked, check.codes
+        )
     return Overview(found, known.damage)
 
 

@@ -62,7 +62,6 @@ def changes(found: Changes | None, words: Lexicon) -> Iterator[str]:
 def to_json(facts: Audited, found: tuple[Finding, ...], words: Lexicon) -> dict[str, Any]:
     """Return the audit as `audit --json` has it."""
     return {
-        "version": 1,
         "domain": facts.name,
         "recipient": facts.recipient,
         "nobody": facts.nobody,

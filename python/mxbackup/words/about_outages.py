@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """States and what has happened, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mxbackup.errors import Sentence
 from mxbackup.esmith import printable
@@ -17,6 +17,7 @@ _CONDITIONS: Mapping[Condition, Sentence] = {
     Condition.MISCONFIGURED: "misconfigured",
     Condition.DRAINING: "held mail is on its way out",
 }
+_CHECKED: Mapping[str, Sentence] = {"fine": "fine", "warning": "warning", "error": "ERROR"}
 _HAPPENINGS: Mapping[Happening, Sentence] = {
     Happening.BEGUN: "the primary cannot be reached: {reason}",
     Happening.HELD: "mail is held, messages: {messages}",
@@ -43,6 +44,19 @@ def state(found: Condition, since: int, reason: str, words: Lexicon) -> str:
     if since:
         said = words.text("{state} since {since}", state=said, since=spans.moment(since))
     return f"{said} ({printable.line(words.text('{reason}', reason=reason))})" if reason else said
+
+
+def checked(found: str, words: Lexicon) -> str:
+    """Return what the last check of a rule found, in one word; a hyphen before the first."""
+    return words.text(_CHECKED[found]) if found in _CHECKED else "-"
+
+
+def last_check(name: str, found: str, codes: Sequence[str], when: int, words: Lexicon) -> str:
+    """Return what the last check of a rule found, and when."""
+    if not found:
+        return words.text("never. To check it: mxbackup check {name}", name=name)
+    said = f"{spans.moment(when)}: {checked(found, words)}"
+    return f"{said} ({', '.join(codes)})" if codes else said
 
 
 def refusing(name: str, reason: str, words: Lexicon) -> str:

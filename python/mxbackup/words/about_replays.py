@@ -39,7 +39,6 @@ def result(name: str, attempt: Attempt | None, seconds: int, words: Lexicon) -> 
 def to_json(name: str, sender: str, recipient: str, attempt: Attempt | None, seconds: int) -> dict[str, object]:
     """Return what JSON has of it; `outcome` and `text` are null where nothing is known."""
     return {
-        "version": 1,
         "name": name,
         "sender": sender,
         "recipient": recipient,
