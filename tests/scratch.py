@@ -119,6 +119,12 @@ def letter_to_owner(name: str) -> str:
     return f"What its owner has to do: mxbackup letter {name}\n"
 
 
+def way_back(*rules: str) -> str:
+    """What the command says at the end of a removal of these rules, which are objects of JSON."""
+    rows = ",\n".join(rules)
+    return f"To bring it back: mxbackup import - <<'END'\n{{\"rules\": [\n{rows}\n]}}\nEND\n"
+
+
 def run_python(
     *arguments: str, stdout: int | IO[str] = subprocess.PIPE, environment: Mapping[str, str] = {}
 ) -> subprocess.CompletedProcess[str]:

@@ -865,7 +865,7 @@ def test_probe_sends_a_message(mxbackup: Run, smtp_port: int) -> None:
 def test_probe_without_a_server(mxbackup: Run) -> None:
     port = free_port()
     status, out, _ = mxbackup("probe", "127.0.0.1", "a@b.net", "--port", str(port))
-    assert status == 1
+    assert status == 3
     assert out.endswith(f"BAD: 127.0.0.1 port {port} accepts no connection: Connection refused.\n")
 
 
@@ -880,7 +880,7 @@ def test_probe_of_a_host_that_is_not_there(mxbackup: Run) -> None:
 
 def test_probe_of_a_host_without_a_dot(mxbackup: Run) -> None:
     status, out, _ = mxbackup("probe", "localhost", "a@b.net", "--port", str(free_port()))
-    assert status == 1
+    assert status == 3
     assert "BAD: localhost port " in out
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mxbackup import cli
+from mxbackup.cli.group import SYNONYMS
 from mxbackup.errors import (
     ChangedMeanwhile,
     DatabaseError,
@@ -25,7 +26,7 @@ from mxbackup.errors import (
     UnknownRule,
 )
 from mxbackup.service import applying
-from tests.scratch import PACKAGE, Scratch, letter_to_owner
+from tests.scratch import PACKAGE, Scratch, letter_to_owner, way_back
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -200,7 +201,12 @@ def test_add_with_everything(full: Scratch, mxbackup: Run) -> None:
     ("arguments", "message"),
     [
         (["com"], '"com" has no dot: it would stand for a whole top-level domain. Give a name such as example.com.'),
-        (["dupontnet.com"], 'There is a rule for "dupontnet.com" already. To change it: mxbackup set dupontnet.com'),
+        (["dupontnet.com"], 'There is a rule for "dupontnet.com" already. To see it: mxbackup show dupontnet.com'),
+        (
+            ["dupontnet.com", "--route", "mail.dupontnet.com", "--description", "Chez l'ami", "--kind=domain"],
+            'There is a rule for "dupontnet.com" already. To change it: mxbackup set dupontnet.com --kind domain '
+            """--route mail.dupontnet.com --description 'Chez l'"'"'ami'""",
+        ),
         (["example.org", "--kind", "zone"], 'The kind "zone" is unknown. Give "domain" or "host".'),
         (
             ["example.org", "--route", "mail:x"],
@@ -235,18 +241,43 @@ def test_set_of_nothing_is_wrong_use(full: Scratch, mxbackup: Run) -> None:
     assert full.events() == []
 
 
+DUPONTNET = '{"name": "dupontnet.com", "kind": "domain", "description": "Chez Dupont"}'
+MARTIN = '{"name": "martin.org", "kind": "domain", "route": "mail.martin.org:26"}'
+WWW = '{"name": "www.dupontnet.com", "kind": "host"}'
+NO_RULE = "kindless.com held no rule. Its record was: kindless.com=mxbackup\n"
+
+
 def test_remove(full: Scratch, mxbackup: Run) -> None:
-    assert mxbackup("remove", "DupontNet.com") == (0, "Removed dupontnet.com.\n", "")
-    assert mxbackup("remove", "kindless.com") == (0, "Removed kindless.com.\n", "")
+    assert mxbackup("remove", "DupontNet.com") == (0, "Removed dupontnet.com.\n" + way_back(DUPONTNET), "")
+    assert mxbackup("remove", "kindless.com") == (0, "Removed kindless.com.\n" + NO_RULE, "")
     assert full.records("domains") == [record for record in RULES if record[:9] not in ("dupontnet", "kindless.")]
     assert full.events() == ["mxbackup-delete dupontnet.com", "mxbackup-delete kindless.com"]
     message = 'mxbackup: There is no rule for "dupontnet.com". See: mxbackup list\n'
     assert mxbackup("remove", "dupontnet.com") == (1, "", message)
 
 
+def test_remove_of_several_is_of_all_or_none_and_import_brings_them_back(full: Scratch, mxbackup: Run) -> None:
+    message = 'mxbackup: There is no rule for "example.org". See: mxbackup list\n'
+    assert mxbackup("remove", "martin.org", "example.org") == (1, "", message)
+    assert (full.records("domains"), full.events()) == (list(RULES), [])
+    status, out, err = mxbackup("remove", "martin.org", "kindless.com", "www.dupontnet.com", "martin.org")
+    back = way_back(MARTIN, WWW)
+    said = (
+        "Removed martin.org, kindless.com, www.dupontnet.com.\n"
+        "Mail for www.dupontnet.com stays accepted by the domain rule dupontnet.com.\n"
+    )
+    assert (status, out, err) == (0, said + back + NO_RULE, "")
+    assert full.events() == ["mxbackup-update"]
+    kept = sorted(record for record in RULES if not record.startswith("kindless.com"))
+    assert set(kept) - set(full.records("domains")) == {RULES[3], RULES[5]}
+    file = full.write("/removed", back.partition("END'\n")[2].removesuffix("END\n"))
+    assert mxbackup("import", str(file))[0] == 0
+    assert full.records("domains") == kept
+
+
 def test_remove_of_a_name_that_a_domain_rule_reaches(full: Scratch, mxbackup: Run) -> None:
     said = "Removed www.dupontnet.com.\nMail for www.dupontnet.com stays accepted by the domain rule dupontnet.com.\n"
-    assert mxbackup("remove", "www.dupontnet.com") == (0, said, "")
+    assert mxbackup("remove", "www.dupontnet.com") == (0, said + way_back(WWW), "")
 
 
 def test_while_disabled_nothing_is_said_to_be_accepted(server: Scratch, mxbackup: Run) -> None:
@@ -263,7 +294,11 @@ def test_while_disabled_nothing_is_said_to_be_accepted(server: Scratch, mxbackup
     assert mxbackup("list") == (0, table, DISABLED)
     assert mxbackup("show", "dupontnet.com")[1].endswith(DISABLED)
     mxbackup("add", "www.dupontnet.com")
-    assert mxbackup("remove", "www.dupontnet.com") == (0, "Removed www.dupontnet.com.\n", "")
+    assert mxbackup("remove", "www.dupontnet.com") == (
+        0,
+        "Removed www.dupontnet.com.\n" + way_back(WWW.replace("host", "domain")),
+        "",
+    )
 
 
 def test_where_routes_do_not_count_it_is_said(full: Scratch, mxbackup: Run) -> None:
@@ -317,7 +352,7 @@ NO_EVENT = " No event was signalled: the mail files are as they were.\n"
     ],
 )
 def test_without_event_the_command_says_so(full: Scratch, mxbackup: Run, arguments: list[str], said: str) -> None:
-    more = letter_to_owner("example.org") if arguments[0] == "add" else ""
+    more = {"add": letter_to_owner("example.org"), "remove": way_back(MARTIN)}.get(arguments[0], "")
     assert mxbackup(*arguments, "--no-event") == (0, said + NO_EVENT + more, "")
     assert full.events() == []
 
@@ -508,10 +543,11 @@ def test_the_version(mxbackup: Run) -> None:
 
 
 REMOVE_HELP = """\
-Usage: mxbackup remove [OPTIONS] NAME
+Usage: mxbackup remove [OPTIONS] NAME...
 
-  Remove a rule. Its mail is refused from then on, and what waits is still
-  delivered.
+  Remove rules: all NAMEs, or none when one of them is unknown. Their mail is
+  refused from then on, and what waits is still delivered. What was removed is
+  printed, for import to bring it back.
 
 Options:
   --no-event  Change the database only: expand no file, restart nothing.
@@ -519,11 +555,32 @@ Options:
 
   Examples:
     mxbackup remove dupontnet.com
+    mxbackup remove dupontnet.com www.durand.org
 """
 
 
 def test_help(mxbackup: Run) -> None:
     assert mxbackup("remove", "--help") == (0, REMOVE_HELP, "")
+    assert mxbackup("help", "remove") == (0, REMOVE_HELP, "")
+    assert mxbackup("help") == mxbackup("--help")
+    assert mxbackup("help", "recipients", "import") == mxbackup("recipients", "import", "--help")
+    status, _, errors = mxbackup("help", "remove", "it")
+    assert (status, errors.splitlines()[-1]) == (2, "Error: mxbackup remove has no commands of its own.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("rm", "remove"), ("delete", "remove"), ("ls", "list"), ("create", "add"), ("Edit", "set")]
+)
+def test_a_word_of_other_programs_leads_to_the_command(mxbackup: Run, typed: str, meant: str) -> None:
+    said = f'Error: There is no command "{typed}". You mean: mxbackup {meant}'
+    for words in ([typed, "dupontnet.com"], ["help", typed]):
+        status, out, errors = mxbackup(*words)
+        assert (status, out, errors.splitlines()[-1]) == (2, "", said)
+
+
+def test_every_synonym_is_of_a_command_and_is_none() -> None:
+    assert set(SYNONYMS.values()) <= set(cli.mxbackup.commands)
+    assert not set(SYNONYMS) & set(cli.mxbackup.commands)
 
 
 @pytest.mark.parametrize("command", ["list", "show", "add", "set", "remove", "status", "render", "completion"])
@@ -552,7 +609,11 @@ def test_names_and_commands_are_completed(full: Scratch) -> None:
         "plain,xn--t-9fab.fr",
         "plain,martin.org",
     ]
+    assert complete(full, "remove", "martin.org", "d") == ["plain,dupontnet.com"]
+    assert complete(full, "queue", "m") == ["plain,martin.org"]
     assert complete(full, "rem") == ["plain,remove"]
+    assert complete(full, "help", "rem") == ["plain,remove"]
+    assert complete(full, "help", "recipients", "i") == ["plain,import"]
 
 
 def test_completion_of_names_below_another_root(server: Scratch) -> None:

@@ -23,7 +23,7 @@ from mxbackup.targets.block import BEGIN, END
 from mxbackup.targets.draining import NOTHING, Waiting
 from tests.conftest import Outcome
 from tests.heldmail import empty_queue, hold, in_todo
-from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch
+from tests.scratch import EXPAND_TEMPLATE, EXPANSION, Scratch, way_back
 from tests.test_plain_qmail import CONTROL, plain_qmail
 
 Run = Callable[..., Outcome]
@@ -32,6 +32,8 @@ SMTPROUTES = f"{CONTROL}/smtproutes"
 NOTED = "mxbackup_draining"
 ROUTED = "dupontnet.com=mxbackup|Description|Chez Dupont|Kind|domain|Route|192.0.2.25"
 BYPASS = "martin.org=mxbackup|Kind|host"
+DUPONTNET = '{"name": "dupontnet.com", "kind": "domain", "route": "192.0.2.25", "description": "Chez Dupont"}'
+MARTIN = '{"name": "martin.org", "kind": "host"}'
 
 
 @pytest.fixture
@@ -353,14 +355,14 @@ def server(sme: Scratch) -> Scratch:
 
 def test_who_removes_or_disables_is_told(server: Scratch, mxbackup: Run) -> None:
     wait_for(server, "jean@dupontnet.com")
-    assert mxbackup("remove", "martin.org") == (0, "Removed martin.org.\n", "")
+    assert mxbackup("remove", "martin.org") == (0, "Removed martin.org.\n" + way_back(MARTIN), "")
     said = "No new mail is accepted, and these are still delivered.\n"
     assert mxbackup("disable") == (0, f"MX backup is disabled.\nMessages that wait: 1. {said}", "")
     assert mxbackup("enable") == (0, "MX backup is enabled.\n", "")
     said = "No new mail is accepted for it, and these are still delivered.\n"
     assert mxbackup("remove", "dupontnet.com") == (
         0,
-        f"Removed dupontnet.com.\nMessages that wait for dupontnet.com: 1. {said}",
+        f"Removed dupontnet.com.\nMessages that wait for dupontnet.com: 1. {said}{way_back(DUPONTNET)}",
         "",
     )
 
@@ -397,7 +399,8 @@ def test_who_removes_or_disables_is_told_that_the_queue_cannot_be_read(server: S
     assert (status, out) == (
         0,
         f"Removed dupontnet.com.\n{trouble} So it is not known whether mail waits for dupontnet.com. No new mail is "
-        "accepted for it, and its way out stays until the queue can be read and holds nothing more.\n",
+        "accepted for it, and its way out stays until the queue can be read and holds nothing more.\n"
+        + way_back(DUPONTNET),
     )
     state = (
         "dupontnet.com is removed, and its mail in the queue is still delivered (192.0.2.25; messages: not known).\n"

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from mxbackup import rules
-from mxbackup.cli import rule_commands
+from mxbackup.cli import change_commands
 from mxbackup.errors import InvalidRule
 from mxbackup.panel.forms import ADVANCED, SIMPLE
 from mxbackup.rules import PROPERTIES, Property, Rule
@@ -58,7 +58,7 @@ def options(command: click.Command) -> list[str]:
 
 
 def test_command_form_and_tables_follow_it() -> None:
-    assert options(rule_commands.add) == [*NAMES, "event"]
-    assert options(rule_commands.set_) == [*NAMES, "event"]
+    assert options(change_commands.add) == [*NAMES, "event"]
+    assert options(change_commands.set_) == [*NAMES, "event"]
     assert sorted(prop.name for prop in (*SIMPLE, *ADVANCED)) == sorted(NAMES)
     assert ("name", *NAMES) == tables.COLUMNS

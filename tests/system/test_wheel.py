@@ -69,4 +69,4 @@ def test_the_commands_of_an_owner(wheel: Path, python: Path, tmp_path: Path) -> 
     assert run("audit", "192.0.2.1")[0] == 2
     status, said = run("probe", "127.0.0.1", "jean@dupontnet.com", "--port", "1", "--timeout", "2")
     expected = "ERREUR : 127.0.0.1 port 1 n’accepte pas de connexion : connexion refusée."
-    assert (status, said.splitlines()[-1].replace("\N{NO-BREAK SPACE}", " ")) == (1, expected)
+    assert (status, said.splitlines()[-1].replace("\N{NO-BREAK SPACE}", " ")) == (3, expected)

@@ -15,7 +15,9 @@ from mxbackup.cli import (
     apply_commands,
     audit_commands,
     catalog_commands,
+    change_commands,
     check_commands,
+    group,
     letter_commands,
     queue_commands,
     recipient_commands,
@@ -72,6 +74,7 @@ def _fail(message: str, status: int) -> NoReturn:
 
 
 @click.group(
+    cls=group.Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_("Say for which domains this server is backup MX, and see that it works."),
     subcommand_metavar=_("COMMAND [ARGS]..."),
@@ -111,6 +114,7 @@ SUMMARIES = {
     "publish": _("Give the rules to other backup servers, in the DNS."),
     "queue": _("Tell what mail is held, and why."),
     "recipients": _("Lists of recipients: see, change, import, export."),
+    "remove": _("Remove rules."),
     "render": _("Print what we contribute to a mail file."),
     "tend": _("Look after held mail, once."),
 }
@@ -123,6 +127,7 @@ SUMMARIES_OF_LISTS = {
 # The words that stand for values.
 METAVARS = {
     "ADDRESS": _("ADDRESS"),
+    "COMMAND": _("COMMAND"),
     "DAYS": _("DAYS"),
     "DOMAIN": _("DOMAIN"),
     "FILE": _("FILE"),
@@ -151,6 +156,7 @@ def _put_into_words(command: click.Command, summaries: dict[str, str]) -> None:
 
 for command in (
     *rule_commands.COMMANDS,
+    *change_commands.COMMANDS,
     *status_commands.COMMANDS,
     *check_commands.COMMANDS,
     *address_commands.COMMANDS,
@@ -161,6 +167,7 @@ for command in (
     *catalog_commands.COMMANDS,
     *apply_commands.COMMANDS,
     *recipient_commands.COMMANDS,
+    *group.COMMANDS,
 ):
     _put_into_words(command, SUMMARIES)
     mxbackup.add_command(command)

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 import click
 
 from mxbackup.cli import arguments, typography
-from mxbackup.cli.common import NO, NOT_POSSIBLE, _, examples, json_option, print_invalid, print_json, words
+from mxbackup.cli.common import (
+    NO,
+    NOT_POSSIBLE,
+    _,
+    examples,
+    json_option,
+    names_argument,
+    print_invalid,
+    print_json,
+    words,
+)
 from mxbackup.errors import InvalidName, Sentence, Severity
 from mxbackup.rules import names
 from mxbackup.service import checking
@@ -40,7 +50,7 @@ COLOURS: Mapping[str, Colour] = {Severity.ERROR: Colour.RED, Severity.WARNING: C
         "mxbackup check dupontnet.com --public-address 111.112.113.114",
     ),
 )
-@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@names_argument()
 @click.option("--all", "all_rules", is_flag=True, help=_("Check all rules."))
 @click.option("--problems", is_flag=True, help=_("Print only what is not fine."))
 @arguments.nameserver_option
@@ -117,7 +127,10 @@ def check(
 
 
 @click.command(
-    help=_("Talk to the mail server HOST as a stranger who has mail for RECIPIENT. Runs on any machine outside."),
+    help=_(
+        "Talk to the mail server HOST as a stranger who has mail for RECIPIENT. Runs on any machine outside. The exit "
+        "status is 1 when an answer is not as it should be; 3 when HOST cannot be reached, or ends the dialogue."
+    ),
     epilog=examples(
         "mxbackup probe mail.durantcom.net jean.dupont@dupontnet.com",
         "mxbackup probe mail.durantcom.net jean.dupont@dupontnet.com --send",
@@ -160,7 +173,9 @@ def probe(
         click.echo(line)
     for line in about_probes.from_inside(probed.vantage, dialogue, question.recipient, words):
         click.echo(line)
-    return 0 if about_probes.as_it_should_be(dialogue) else NO
+    if about_probes.as_it_should_be(dialogue):
+        return 0
+    return NO if about_probes.answered(dialogue) else NOT_POSSIBLE
 
 
 def _record_test(context: Context, name: str, by: str) -> int:

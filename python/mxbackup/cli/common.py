@@ -3,9 +3,9 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -20,6 +20,8 @@ from mxbackup.words import about_draining, about_rules, lexicon, terminal
 
 NO, WRONG_USE, NOT_POSSIBLE = 1, 2, 3
 VERSION = 1  # of all JSON; what is added to it leaves it as it is
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 words = lexicon.load(lexicon.language_of_environment())
 _ = words.text
@@ -46,6 +48,12 @@ event_option = click.option(
 )  # fmt: skip
 file_type = click.Path(allow_dash=True, readable=False)  # what cannot be read is told by contents()
 name_argument = click.argument("name", shell_complete=_complete_names)
+
+
+def names_argument(*, required: bool = False) -> Callable[[Command], Command]:
+    """Names of rules, `wanted`; where none is required, none stands for all."""
+    metavar = "NAME..." if required else "[NAME]..."
+    return click.argument("wanted", metavar=metavar, nargs=-1, required=required, shell_complete=_complete_names)
 
 
 def say(message: str, event: bool) -> None:

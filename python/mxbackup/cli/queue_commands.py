@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from mxbackup.cli.common import NOT_POSSIBLE, _, examples, json_option, labelled, print_json, print_table, words
+from mxbackup.cli.common import (
+    NOT_POSSIBLE,
+    _,
+    examples,
+    json_option,
+    labelled,
+    names_argument,
+    print_json,
+    print_table,
+    words,
+)
 from mxbackup.errors import UnknownRule
 from mxbackup.queue import Held, Summary
 from mxbackup.rules import names
@@ -24,7 +34,7 @@ NAMED = 10  # rules that are named one by one
     help=_("Tell what mail is held for NAMEs, for all rules without one, and why it waits."),
     epilog=examples("mxbackup queue", "mxbackup queue dupontnet.com --json"),
 )
-@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@names_argument()
 @json_option
 @click.pass_obj
 def queue(context: Context, wanted: tuple[str, ...], as_json: bool) -> None:
@@ -88,7 +98,7 @@ def held_words(mail: HeldMail, name: str) -> str:
     help=_("Have what is held for NAMEs, for all rules without one, tried now."),
     epilog=examples("mxbackup flush", "mxbackup flush dupontnet.com"),
 )
-@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@names_argument()
 @click.option(
     "--force", is_flag=True, help=_("Also where the primary refuses it, so that it goes back to its senders.")
 )

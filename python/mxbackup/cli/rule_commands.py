@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands that list, show, make, change, remove and switch rules."""
+"""The commands that list and show rules."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,7 +11,6 @@ from mxbackup.cli.common import (
     _,
     destination,
     draining_json,
-    event_option,
     examples,
     faults_json,
     invalid_json,
@@ -25,16 +24,13 @@ from mxbackup.cli.common import (
     print_json,
     print_table,
     properties_json,
-    say,
     words,
 )
 from mxbackup.cli.queue_commands import checked_words, held_json, held_words, state_words, trouble_json
 from mxbackup.cli.recipient_commands import (
     knowledge_json,
     knowledge_words,
-    warn_without_qpsmtpd,
 )
-from mxbackup.errors import RuleExists
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.outage import State
@@ -45,23 +41,9 @@ from mxbackup.service import changing, draining, held, knowing, outages, steppin
 from mxbackup.service.changing import Change
 from mxbackup.service.context import Context
 from mxbackup.service.outages import Overview
-from mxbackup.words import about_draining, about_outages, about_rules, about_steps
+from mxbackup.words import about_outages, about_rules, about_steps
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def property_options(*, defaults: bool) -> Callable[[Command], Command]:
-    """Return a decorator that gives a command an option for each property, with its default or None."""
-
-    def decorated(command: Command) -> Command:
-        for prop in reversed(PROPERTIES):  # as decorators stand: the last is applied first
-            command = click.option(
-                f"--{prop.name}", default=prop.default if defaults else None, metavar=prop.form, help=_(prop.help),
-                show_default=defaults and bool(prop.choices),
-            )(command)  # fmt: skip
-        return command
-
-    return decorated
 
 
 @click.command("list", help=_("List the rules."), epilog=examples("mxbackup list", "mxbackup list --json"))
@@ -140,117 +122,14 @@ def show(context: Context, name: str, as_json: bool) -> None:
         if value:
             click.echo(labelled(label, value))
     click.echo("\n".join(about_steps.lines(steps)))
-    _print_remarks(Change(rule, inventory.rules.covering(rule.name), inventory.settings))
-
-
-@click.command(
-    help=_("Make a rule: accept the mail of NAME and hold it for its primary."),
-    epilog=examples(
-        "mxbackup add dupontnet.com",
-        "mxbackup add www.dupontnet.com --kind host",
-        "mxbackup add dupontnet.com --route mail.dupontnet.com:26",
-    ),
-)
-@click.argument("name")
-@property_options(defaults=True)
-@event_option
-@click.pass_obj
-def add(context: Context, /, name: str, event: bool, **options: str) -> None:
-    """Record a rule and put it into force."""
-    try:
-        done = changing.add(context, rules.make(name, **options), event=event)
-    except RuleExists as error:
-        raise RuleExists(
-            "name",
-            'There is a rule for "{name}" already. To change it: mxbackup set {name}',
-            **error.message.parameters,
-        ) from error
-    said = _("Added {name} ({kind}).", name=rules.shown(done.rule), kind=kind_word(done.rule))
-    _print_change(context, said, done, event)
-    click.echo(_("What its owner has to do: mxbackup letter {name}", name=done.rule.name))
-
-
-@click.command(
-    "set",
-    help=_("Change a rule. What is not given stays as it is; an empty value removes it."),
-    epilog=examples("mxbackup set dupontnet.com --kind host", "mxbackup set dupontnet.com --route ''"),
-)
-@name_argument
-@property_options(defaults=False)
-@event_option
-@click.pass_obj
-def set_(context: Context, /, name: str, event: bool, **options: str | None) -> None:
-    """Change the properties that are given."""
-    given = {prop.key: options[prop.name] for prop in PROPERTIES}
-    properties = {key: text or None for key, text in given.items() if text is not None}
-    if not properties:
-        raise click.UsageError(_("Nothing to change: give an option such as --kind or --route."))
-    done = changing.change(context, name, properties, event=event)
-    _print_change(context, _("Changed {name}.", name=rules.shown(done.rule)), done, event)
-    if done.left:
-        click.echo(_("The rule is this server's own now: the catalog {zone} changes it no more.", zone=done.left))
-
-
-@click.command(
-    help=_("Remove a rule. Its mail is refused from then on, and what waits is still delivered."),
-    epilog=examples("mxbackup remove dupontnet.com"),
-)
-@name_argument
-@event_option
-@click.pass_obj
-def remove(context: Context, name: str, event: bool) -> None:
-    """Remove a rule and put that into force."""
-    done = changing.remove(context, name, event=event)
-    say(_("Removed {name}.", name=done.key), event)
-    if done.covered_by:
-        click.echo(about_rules.still_accepted(done.key, done.covered_by, words))
-    if done.waiting:
-        click.echo(about_draining.removed(done.key, done.waiting, words))
-    if done.origin:
-        click.echo(
-            _(
-                "It comes back with the catalog {zone} unless you say: mxbackup follow {zone} --without {name}",
-                zone=done.origin,
-                name=done.key,
-            )
-        )
-
-
-@click.command(help=_("Switch MX backup on: the rules count."))
-@event_option
-@click.pass_obj
-def enable(context: Context, event: bool) -> None:
-    """Put all rules into force."""
-    changing.enable(context, True, event=event)
-    say(_("MX backup is enabled."), event)
-
-
-@click.command(
-    help=_("Switch MX backup off: the rules stay recorded, nothing is accepted, and what waits is still delivered.")
-)
-@event_option
-@click.pass_obj
-def disable(context: Context, event: bool) -> None:
-    """Put all rules out of force."""
-    waiting = changing.enable(context, False, event=event)
-    say(_("MX backup is disabled."), event)
-    if waiting:
-        click.echo(about_draining.disabled(waiting, words))
+    print_remarks(Change(rule, inventory.rules.covering(rule.name), inventory.settings))
 
 
 def _checked(state: State | None) -> str:
     return about_outages.checked(state.check.state if state and state.check else "", words)
 
 
-def _print_change(context: Context, said: str, done: Change, event: bool) -> None:
-    say(said, event)
-    _print_remarks(done)
-    if knowing.lacks_list(context, done.rule):
-        click.echo(about_rules.no_list(done.rule, words))
-    warn_without_qpsmtpd(context, done.rule)
-
-
-def _print_remarks(done: Change) -> None:
+def print_remarks(done: Change) -> None:
     """Tell what keeps a rule, as it now stands, from doing what it says."""
     rule = done.rule
     if done.covered_by:
@@ -284,4 +163,4 @@ def _rule_json(rule: Rule, inventory: Inventory, known: Knowledge, now: Overview
     }
 
 
-COMMANDS = (list_, show, add, set_, remove, enable, disable)
+COMMANDS = (list_, show)

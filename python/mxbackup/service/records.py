@@ -41,6 +41,11 @@ def origin_of(domains: Database, key: str) -> str:
     return record.properties.get(ORIGIN, "") if record and record.type == RECORD_TYPE else ""
 
 
+def line_of(domains: Database, key: str) -> str:
+    """Return the record of that key as it stands in the file."""
+    return f"{key}={domains.raw[key.encode('utf-8', 'surrogateescape')].decode('utf-8', 'surrogateescape')}"
+
+
 def near(domains: Database, name: str) -> RuleSet:
     """Return the valid rules for the name and for the domains it lies in."""
     found = []

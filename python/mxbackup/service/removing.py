@@ -26,7 +26,8 @@ class Removal:
     """What the removal of one record does: its key, and the domain rule by which its mail stays accepted, if any.
 
     `waiting` is the mail that still waits for it, whose way out stays; `stamp` tells the record as it stands from any
-    other; `origin` is the catalog that the rule was followed from.
+    other; `origin` is the catalog that the rule was followed from. `rule` is what was recorded, None where that is none,
+    and `record` the line of it.
     """
 
     key: str
@@ -34,6 +35,8 @@ class Removal:
     waiting: Waiting = NOTHING
     stamp: str = field(default="", compare=False)
     origin: str = ""
+    rule: Rule | None = field(default=None, compare=False)
+    record: str = field(default="", compare=False)
 
 
 def outlook(context: Context, wanted: Iterable[str]) -> list[Removal]:
@@ -115,10 +118,11 @@ def _removals(context: Context, domains: Database, keys: list[str]) -> list[Remo
     waits = _waiting(context, domains, current, [key for key in keys if not covers[key]])
     return [
         Removal(
-            key, covers[key], waits.get(key, NOTHING), records.stamp_of(domains, key), records.origin_of(domains, key)
+            key, covers[key], waits.get(key, NOTHING), records.stamp_of(domains, key),
+            records.origin_of(domains, key), _rule(domains, key), records.line_of(domains, key),
         )
         for key in keys
-    ]
+    ]  # fmt: skip
 
 
 def _waiting(context: Context, domains: Database, current: Settings, keys: list[str]) -> Mapping[str, Waiting]:
@@ -130,7 +134,7 @@ def _waiting(context: Context, domains: Database, current: Settings, keys: list[
     def nearest(name: str) -> Rule | None:
         return records.near(domains, name).nearest(name)
 
-    valid = [key for key in keys if _is_rule(domains, key)]
+    valid = [key for key in keys if _rule(domains, key)]
     try:
         counts = draining.by_rule(context, nearest) if valid else {}
     except QueueError as trouble:
@@ -138,12 +142,12 @@ def _waiting(context: Context, domains: Database, current: Settings, keys: list[
     return {key: Waiting(counts[key]) for key in valid if key in counts}
 
 
-def _is_rule(domains: Database, key: str) -> bool:
+def _rule(domains: Database, key: str) -> Rule | None:
+    """Return the rule of a record, None where it holds none."""
     try:
-        records.rule_of(domains, key)
+        return records.rule_of(domains, key)
     except InvalidInput:
-        return False
-    return True
+        return None
 
 
 def _undo(context: Context) -> Store:

@@ -22,12 +22,17 @@ def as_it_should_be(dialogue: Dialogue) -> bool:
     )
 
 
+def answered(dialogue: Dialogue) -> bool:
+    """Whether the server said anything about the recipient."""
+    return dialogue.outcome not in (Outcome.UNREACHABLE, Outcome.BROKEN)
+
+
 def verdict(
     dialogue: Dialogue, question: Question, words: Lexicon, host: str = "", security: Security | None = None
 ) -> Iterator[str]:
     """Yield the verdict, a sentence a line; `security` is what STARTTLS with the `host` came to, where it was tried."""
     yield from _recipient(dialogue, question, words)
-    if dialogue.outcome not in (Outcome.UNREACHABLE, Outcome.BROKEN):
+    if answered(dialogue):
         yield from _refused(dialogue, question, words)
     if dialogue.starttls:
         yield _secured(host, security, words) if security else words.text("The server offers STARTTLS.")

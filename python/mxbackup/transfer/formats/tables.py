@@ -30,6 +30,12 @@ def write_json(exported: Iterable[Rule]) -> str:
     return printable.lines(json.dumps({"rules": rows}, indent=2, ensure_ascii=False)) + "\n"
 
 
+def write_lines(exported: Iterable[Rule], *, ascii: bool) -> str:
+    """Return the same with a rule a line, for a person to read; with `ascii` in nothing else."""
+    rows = [json.dumps({"name": rule.name, **_values(rule)}, ensure_ascii=ascii) for rule in exported]
+    return printable.lines('{"rules": [\n' + ",\n".join(rows) + "\n]}\n")
+
+
 def write_csv(exported: Iterable[Rule]) -> str:
     """Return the rules as CSV with a heading, a comma between cells and CRLF behind each row."""
     out = io.StringIO()
