@@ -26,8 +26,8 @@ class Removal:
     """What the removal of one record does: its key, and the domain rule by which its mail stays accepted, if any.
 
     `waiting` is the mail that still waits for it, whose way out stays; `stamp` tells the record as it stands from any
-    other; `origin` is the catalog that the rule was followed from. `rule` is what was recorded, None where that is none,
-    and `record` the line of it.
+    other; `origin` is the catalog that the rule was followed from. `rule` is what was recorded, None where that is
+    none, and `record` the line of it.
     """
 
     key: str
