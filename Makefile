@@ -41,6 +41,7 @@ setup: .venv/ready $(CATALOGUES)
 words: setup
 	$(PYTHON) tools/words.py
 	PYTHONPATH=python:. $(PYTHON) tools/findings.py
+	PYTHONPATH=python:. $(PYTHON) tools/documents.py
 	PYTHONPATH=python LC_ALL=C $(PYTHON) tools/record.py > docs/record.md
 	PYTHONPATH=python LC_ALL=fr $(PYTHON) tools/record.py > docs/record.fr.md
 

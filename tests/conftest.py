@@ -19,6 +19,7 @@ compile_changed()
 _unknown = watch_sentences()
 
 from mxbackup import cli  # noqa: E402
+from tests import schema  # noqa: E402
 from tests.heldmail import empty_queue  # noqa: E402
 from tests.scratch import Scratch  # noqa: E402
 
@@ -76,7 +77,7 @@ Run = Callable[..., Outcome]
 def mxbackup(
     server: Scratch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """Run the command line on the scratch server; returns exit status, stdout and stderr."""
+    """Run the command line on the scratch server; returns exit status, stdout and stderr, JSON held to its schema."""
 
     def run(*arguments: str) -> Outcome:
         monkeypatch.setenv("MXBACKUP_ROOT", str(server.root))
@@ -84,6 +85,7 @@ def mxbackup(
         with pytest.raises(SystemExit) as exit_:
             cli.main()
         said = capsys.readouterr()
+        schema.hold(arguments, said.out)
         return int(exit_.value.code or 0), said.out, said.err
 
     return run

@@ -35,7 +35,7 @@ def kinds() -> list[FindingKind]:
 
 def text(language: str) -> str:
     """Return the list in one of the languages of FILES."""
-    said = _translator(language)
+    said = translator(language)
 
     def severities(kind: FindingKind) -> str:
         return ", ".join(said(severity.value) for severity in (kind.severity, kind.milder) if severity)
@@ -50,7 +50,8 @@ def text(language: str) -> str:
     return template.render(findings=[(id_, list(of_id)) for id_, of_id in groupby(kinds(), lambda kind: kind.id)])
 
 
-def _translator(language: str) -> Callable[[Sentence], str]:
+def translator(language: str) -> Callable[[Sentence], str]:
+    """Return what says a sentence in one of the languages of FILES."""
     if language == "en":
         return str
     catalogue = words.read(words.catalogues()[language])
