@@ -15,6 +15,7 @@ from mxbackup.panel.checking import Check, Checking, Found
 from mxbackup.panel.forms import MAX_BODY
 from mxbackup.rules import Rule
 from mxbackup.service import applying
+from mxbackup.service.together import Sweep
 from mxbackup.words import spans
 from tests.heldmail import hold
 from tests.scratch import Scratch
@@ -285,6 +286,48 @@ def test_all_that_are_shown_can_be_chosen(server: Scratch, admin: Administrator)
         ("www.dupontnet.com", " checked"),
     ]
     assert all(not checked for _, checked in boxes.findall(admin.get().text))
+
+
+@pytest.mark.parametrize(
+    ("form", "checked"),
+    [
+        ([("do", "check-all")], ["bad_name.example", "dupontnet.com", "martin.org", "www.dupontnet.com"][1:]),
+        ([("do", "check-chosen"), ("rule", "martin.org"), ("rule", "dupontnet.com")], ["dupontnet.com", "martin.org"]),
+    ],
+)
+def test_several_are_checked_behind_the_table(
+    server: Scratch, admin: Administrator, form: list[tuple[str, str]], checked: list[str]
+) -> None:
+    server.database("domains", *CHOSEN)
+    server.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    put_into_force(server)
+    answer = admin.send([*form, ("token", admin.token())])
+    assert answer.headers["Location"] == f"{HERE}?watch=1"
+    end = time.monotonic() + 30
+    while "Rules checked so far: " in (page := admin.get("?watch=1").text):
+        assert '<meta http-equiv="refresh"' in page
+        assert time.monotonic() < end, "the check never ended"
+        time.sleep(0.1)
+    assert "/var/log/messages" not in page
+    assert "refresh" not in page
+    known = json.loads(server.read("/var/lib/mxbackup/outages.json"))["rules"]
+    assert sorted(name for name, state in known.items() if state.get("check")) == checked
+
+
+def test_one_check_of_many_goes_on_at_a_time(
+    server: Scratch, admin: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.database("domains", *CHOSEN)
+    monkeypatch.setattr("mxbackup.service.together.look", lambda context: Sweep(1, 3, running=True))
+    admin.post(do="check-all")
+    assert admin.message() == "error: Rules are being checked already. Wait for the end of that."
+    assert "Rules checked so far: 1 of 3." in admin.get().text
+    monkeypatch.setattr("mxbackup.service.together.look", lambda context: Sweep(1, 3, running=False))
+    assert "The check of the rules was ended before it was done." in admin.get().text
+    admin.post(do="check-chosen")
+    assert admin.message() == "error: Choose rules in the table first."
+    admin.post(do="check-chosen", rule="smithnet.com")
+    assert admin.message().startswith('error: There is no rule for "smithnet.com".')
 
 
 def test_nothing_chosen_is_nothing_removed(server: Scratch, admin: Administrator) -> None:

@@ -11,11 +11,11 @@ from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, Unkno
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.panel import address, recipients
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
-from mxbackup.panel.pages import form, removal
+from mxbackup.panel.pages import form, none_chosen, removal
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
-from mxbackup.service import changing, inspecting, knowing, removing, stepping
+from mxbackup.service import changing, inspecting, knowing, removing, stepping, together
 from mxbackup.service.background import LIMIT
 from mxbackup.service.removing import Removal
 from mxbackup.words import about_draining, about_outages, about_queue, about_rules, about_steps
@@ -102,6 +102,24 @@ def check(visit: Visit) -> Redirect:
     rule = changing.get(visit.context, visit.parameter("rule"))
     visit.check(visit.context, rule, visit.words, anew=True)
     return Redirect(None, f"?page=check&rule={quote(rule.name)}")
+
+
+def check_chosen(visit: Visit) -> Redirect:
+    """Check the rules that are chosen; the table shows how far that is, and what is found."""
+    chosen = visit.parameters.every("rule")
+    return _check_many(visit, chosen) if chosen else none_chosen(visit)
+
+
+def check_all(visit: Visit) -> Redirect:
+    """Check all rules."""
+    return _check_many(visit, [])
+
+
+def _check_many(visit: Visit, chosen: list[str]) -> Redirect:
+    if together.begin(visit.context, chosen):
+        return Redirect(None, "?watch=1")
+    said = visit.words.text("Rules are being checked already. Wait for the end of that.")
+    return Redirect(Notice(False, said), "?watch=1")
 
 
 def flush(visit: Visit) -> Redirect:
@@ -208,6 +226,8 @@ _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "remove": remove,
         "restore": restore,
         "check": check,
+        "check-all": check_all,
+        "check-chosen": check_chosen,
         "flush": flush,
         "tested": tested,
         "address": address.state,

@@ -18,7 +18,7 @@ from mxbackup.panel.recipients import recipients
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
-from mxbackup.service import changing, inspecting, outages, removing
+from mxbackup.service import changing, inspecting, outages, removing, together
 from mxbackup.service import held as mail
 from mxbackup.service.background import LIMIT
 from mxbackup.service.held import HeldMail
@@ -61,6 +61,7 @@ def front(visit: Visit) -> Page:
     held = mail.look(visit.context.host, inventory)
     known = outages.known_now(visit.context.host)
     files, elsewhere = _mistakes(status)
+    sweep = together.look(visit.context) if enabled else None
     in_force = not any(target.outdated for target in status.targets)
     return Page(
         "front.html",
@@ -69,6 +70,8 @@ def front(visit: Visit) -> Page:
             "listing": listing(status, known.states, held, View.of(visit.parameters), visit.words),
             "now": _now(status, known.states, held, held.trouble or held.stopped or known.damage, visit.words),
             "outdated": files,
+            "sweep": sweep,
+            "watching": bool(sweep and sweep.running and visit.parameter("watch")),
             "state": "off" if not enabled else "active" if in_force else "not in force",
             "draining": [
                 about_draining.state(rule, waiting, inventory.settings, visit.words)
@@ -130,8 +133,13 @@ def removal(visit: Visit) -> Page | Redirect:
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)
     if not found:
-        return Redirect(Notice(False, visit.words.text("Choose rules in the table first.")))
+        return none_chosen(visit)
     return Page("remove.html", {"removals": [Leaving.of(each, visit.words) for each in found]})
+
+
+def none_chosen(visit: Visit) -> Redirect:
+    """Tell that no rule is chosen."""
+    return Redirect(Notice(False, visit.words.text("Choose rules in the table first.")))
 
 
 def examine(visit: Visit) -> Page | Redirect:
