@@ -17,7 +17,7 @@ help:
 	@echo '                  wheel: for any Python, runtime: that of the contrib, minutes, once)'
 	@echo 'make release      make of them a signed release page, dist/release'
 	@echo 'make words        take the sentences into the catalogues, say what they lack, and write docs/*.md'
-	@echo 'make screenshots  take docs/screenshots anew'
+	@echo 'make screenshots  take docs/screenshots and the pictures of the tests anew'
 	@echo 'make picture      take docs/screenshots/demo.svg anew, the demo as a moving picture'
 	@echo 'make manual       build the manual, both languages, into build/manual'
 	@echo 'make bench        measure, as ratios'
@@ -83,7 +83,8 @@ demo: rpm
 	@sandbox/demo
 
 screenshots: packages
-	MXBACKUP_SCREENSHOTS=docs/screenshots .venv/bin/pytest tests/system/test_panel_pages.py tests/system/test_smanager.py
+	MXBACKUP_SCREENSHOTS=docs/screenshots MXBACKUP_PICTURES=1 \
+	    .venv/bin/pytest tests/system/test_panel_pages.py tests/system/test_smanager.py tests/system/test_panel_pictures.py
 
 picture: rpm
 	mkdir -p build

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 
 import pytest
 from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from mxbackup.words import lexicon
 from tests.system import pictures
 from tests.system.browser import Browser, published
 from tests.system.internet import Internet
-from tests.system.machine import Sandbox
+from tests.system.machine import Sandbox, wait_until
 from tests.system.test_panel_pages import ZONES, axe, delegations, violations  # noqa: F401 - a fixture
 
 LONG = f"{'a' * 60}.{'very-' * 11}long.{'b' * 50}.example.org"
@@ -26,6 +29,15 @@ MESSAGE = (
     "",
     ".",
     "QUIT",
+)
+PAGES = (
+    f"?page=edit&rule={LONG}",
+    "?page=rule&rule=martin.example.org",
+    "?page=check&rule=dupontnet.com",
+    "?page=letter&rule=dupontnet.com",
+    "?page=recipients&rule=dupontnet.com",
+    "?page=remove&rule=dupontnet.com",
+    "?page=address",
 )
 AUDITED = ((1280, "light"), (360, "dark"))
 # What the domains database holds, and what is known of each rule.
@@ -109,15 +121,9 @@ def pages(server: Sandbox, browser: Browser) -> Iterator[str]:
     browser.fill(say("Name"), "dupont.com")
     browser.press(say("Next"))
     yield "confirm"
-    for page, rule in (
-        ("edit", LONG),
-        ("rule", "martin.example.org"),
-        ("check", "dupontnet.com"),
-        ("letter", "dupontnet.com"),
-        ("remove", "dupontnet.com"),
-    ):
-        browser.open(f"?page={page}&rule={rule}")
-        yield page
+    for query in PAGES:
+        browser.open(query)
+        yield query.removeprefix("?page=").partition("&")[0]
     browser.open("?q=example&all=1")
     browser.press(say("Remove the chosen ones"))
     yield "remove-several"
@@ -132,6 +138,7 @@ def pages(server: Sandbox, browser: Browser) -> Iterator[str]:
 
 def look(browser: Browser, name: str, axe: str) -> list[str]:  # noqa: F811
     """Return what is wrong with the page in any width and scheme."""
+    wait_until(lambda: not browser.driver.find_elements(By.CSS_SELECTOR, "[data-running]"))
     browser.driver.execute_script(pictures.STILL)
     browser.driver.execute_script("document.activeElement.blur()")
     found: list[str] = []
@@ -144,3 +151,60 @@ def look(browser: Browser, name: str, axe: str) -> list[str]:  # noqa: F811
         shots[scheme].append(pictures.taken(browser, width, pictures.SCALE))
     found += [pictures.complaint(f"{name}-{scheme}", pictures.sheet(those)) for scheme, those in shots.items()]
     return list(filter(None, found))
+
+
+def test_a_difference_is_seen(browser: Browser) -> None:
+    """A button that is gone, or has moved by its height; letters that are drawn a little otherwise are none."""
+    browser.open("?page=new")
+    browser.resize(1280)
+    before = pictures.sheet([pictures.taken(browser, 1280, pictures.SCALE)])
+    for change, seen in (
+        ("document.body.style.letterSpacing = '.02px'", False),
+        ("document.querySelector('button[value=review]').style.visibility = 'hidden'", True),
+        ("document.querySelector('button[value=review]').style.cssText = 'position: relative; top: 24px'", True),
+    ):
+        browser.driver.execute_script(change)
+        now = pictures.sheet([pictures.taken(browser, 1280, pictures.SCALE)])
+        assert pictures.differs(before, now) is seen, change
+
+
+def test_with_the_keyboard_alone(server: Sandbox, browser: Browser) -> None:
+    """Rules are created, chosen, removed and taken back without a mouse, and what has the focus is outlined."""
+    say = lexicon.load("en-us").text
+    browser.resize(1280)
+    browser.open("?page=new")
+    assert focused(browser, "name") == "name"
+    ActionChains(browser.driver).send_keys("smithnet.com", Keys.ENTER).perform()
+    wait_until(lambda: "review" not in browser.driver.page_source and say("Add") in browser.driver.page_source)
+    go_to(browser, "save")
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+    wait_until(lambda: browser.message.startswith(say("Added {name}.", name="smithnet.com")))
+    browser.open("?q=smithnet")
+    go_to(browser, "smithnet.com")
+    ActionChains(browser.driver).send_keys(Keys.SPACE).perform()
+    go_to(browser, "ask")
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+    wait_until(lambda: say("Remove the rule for {name}", name="smithnet.com") in browser.driver.page_source)
+    go_to(browser, "remove")
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+    wait_until(lambda: browser.message.startswith(say("Removed {name}.", name="smithnet.com")))
+    go_to(browser, "restore")
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+    wait_until(lambda: browser.message == say("Recorded again: {names}.", names="smithnet.com"))
+
+
+def go_to(browser: Browser, value: str) -> None:
+    """Press the tabulator until what has that value has the focus, which must be seen."""
+    for _ in range(60):
+        ActionChains(browser.driver).send_keys(Keys.TAB).perform()
+        assert focused(browser, "tagName") == "BODY" or browser.driver.execute_script(
+            "return getComputedStyle(document.activeElement).outlineStyle != 'none'"
+        )
+        if focused(browser, "value") == value:
+            return
+    raise AssertionError(f"the tabulator never comes to {value}")
+
+
+def focused(browser: Browser, what: str) -> object:
+    """Return a property of what has the focus."""
+    return browser.driver.execute_script("return document.activeElement[arguments[0]]", what)
