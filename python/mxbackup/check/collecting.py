@@ -13,7 +13,7 @@ from mxbackup.check import fate
 from mxbackup.check.contacts import Contacts
 from mxbackup.check.facts import Facts, Us
 from mxbackup.check.findings import judge, notchecked
-from mxbackup.check.inquiry import QUESTIONS, Inquiry
+from mxbackup.check.inquiry import QUESTIONS, Inquiry, Told
 from mxbackup.check.threads import run_all
 from mxbackup.errors import Finding, QueueError, Severity
 from mxbackup.esmith.database import log_to_syslog
@@ -85,14 +85,21 @@ class Checker:
         self._ours = dict(ours)
 
     def check(
-        self, name: str, rule: Rule | None = None, clock: Clock | None = None, limit: float = NAME_LIMIT
+        self,
+        name: str,
+        rule: Rule | None = None,
+        clock: Clock | None = None,
+        limit: float = NAME_LIMIT,
+        told: Told = lambda facts: None,
     ) -> Report:
         """Check one name, in `limit` seconds of the clock's time. `rule` is the one that decides about its mail.
+
+        `told` is given what is known so far, each time that there is more.
 
         Never raises: what kept it from being checked is a finding.
         """
         try:
-            facts = self._facts(name, rule, Clock(limit, clock))
+            facts = self._facts(name, rule, Clock(limit, clock), told)
             findings = judge(facts)
             return Report(name, fate.of(facts, findings), findings, facts)
         except (TimeIsUp, TooMany) as error:
@@ -126,9 +133,9 @@ class Checker:
         """The name that this server greets with."""
         return self._us.helo
 
-    def _facts(self, name: str, rule: Rule | None, clock: Clock) -> Facts:
+    def _facts(self, name: str, rule: Rule | None, clock: Clock, told: Told) -> Facts:
         dns = self._dns.within(clock, QUESTIONS)
-        return Inquiry(name, rule, self._us, self._routes, self._ours, dns, self._contacts, clock).facts()
+        return Inquiry(name, rule, self._us, self._routes, self._ours, dns, self._contacts, clock).facts(told)
 
 
 def check_all(

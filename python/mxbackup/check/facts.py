@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -98,9 +99,19 @@ class Us:
         return frozenset(own | {f"mail.{name}" for name in self.settings.local_domains})
 
 
+class Known(IntEnum):
+    """How far the questions about a name have come: each is asked when all before it is known for good."""
+
+    HERE = 0  # what this server says
+    RECORDS = 1  # MX records, and the addresses of the exchangers
+    SERVERS = 2  # what each name server says
+    WAY = 3  # where mail goes, and who answers there
+    ALL = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts(Published):
-    """All that is known of one name.
+    """What is known of one name, which is all of it, or what `known` says, and part of what comes next.
 
     `delivery` is the worst of `outcomes`, which each mail system may come to. `rule` is the one that decides about
     its mail: its own, or that of a domain it lies in. `route` is what smtproutes on disk says, `expected_route`
@@ -114,6 +125,7 @@ class Facts(Published):
     route: Route | None = None
     expected_route: Route | None = None
     contacts: Mapping[Target, Dialogue] = field(default_factory=dict)
+    known: Known = Known.ALL
 
     @property
     def local(self) -> bool:

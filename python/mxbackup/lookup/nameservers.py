@@ -116,8 +116,12 @@ class Dns:
 
     def facts(self, name: str) -> tuple[ServerFacts, ...]:
         """Ask every authoritative server that can be reached for the name's MX and the zone's serial."""
+        return tuple(self.each(name))
+
+    def each(self, name: str) -> Iterator[ServerFacts]:
+        """Yield the same, each server when it has answered."""
         found = (self._facts_of(server, name) for server in self.authoritative(name))
-        return tuple(facts for facts in found if facts.status != Status.UNROUTED)
+        return (facts for facts in found if facts.status != Status.UNROUTED)
 
     def authoritative(self, name: str) -> tuple[Server, ...]:
         """Return the servers of the zone that `name` is in, as its parent zone names them; empty if unknown."""

@@ -2,6 +2,7 @@
 """What a sent form does. Everything goes through the service: the database is changed, and an event signalled."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from types import MappingProxyType
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from mxbackup.panel.pages import form, none_chosen, removal
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import Rule, names
-from mxbackup.service import changing, inspecting, knowing, removing, stepping, together
+from mxbackup.service import changing, inspecting, knowing, plugin, removing, stepping, together
 from mxbackup.service.background import LIMIT
 from mxbackup.service.removing import Removal
 from mxbackup.words import about_draining, about_outages, about_queue, about_rules, about_steps
@@ -122,6 +123,22 @@ def _check_many(visit: Visit, chosen: list[str]) -> Redirect:
     return Redirect(Notice(False, said), "?watch=1")
 
 
+def route(visit: Visit) -> Redirect:
+    """Set the route of a rule."""
+    return _set(visit, {"Route": visit.parameter("value")})
+
+
+def bypass(visit: Visit) -> Redirect:
+    """Let a rule go around the smart host."""
+    return _set(visit, {"Smarthost": "bypass"})
+
+
+def load_plugin(visit: Visit) -> Redirect:
+    """Have qpsmtpd ask our plugin."""
+    plugin.load(visit.context)
+    return Redirect(Notice(True, visit.words.text("qpsmtpd is told to ask our plugin.")))
+
+
 def flush(visit: Visit) -> Redirect:
     """Have the mail that waits for a rule tried now."""
     from mxbackup.service import tending  # brings the DNS library, which no other form needs
@@ -173,10 +190,13 @@ def disable(visit: Visit) -> Redirect:
 
 
 def perform(visit: Visit) -> Page | Redirect:
-    """Do what the form asks for; lead to the list of rules, saying why, when it cannot be done."""
-    change = _CHANGES.get(visit.parameter("do"), _nothing)
+    """Do what the form asks for, and then check a rule again, if it says so.
+
+    Lead to the list of rules, saying why, when it cannot be done.
+    """
+    change = CHANGES.get(visit.parameter("do"), _nothing)
     try:
-        return change(visit)
+        return _checked_again(visit, change(visit))
     except MxBackupError as error:
         return failed(visit, error)
 
@@ -190,6 +210,21 @@ def samples(rule: Rule, inventory: Inventory, words: Lexicon) -> list[tuple[str,
         (f"{words.text('someone')}@{names.to_unicode(host)}", on and any(known.covers(host) for known in held))
         for host in hosts
     ]
+
+
+def _set(visit: Visit, properties: Mapping[str, str]) -> Redirect:
+    done = changing.change(visit.context, visit.parameter("rule"), properties)
+    return Redirect(Notice(True, visit.words.text("Changed {name}.", name=rules.shown(done.rule))))
+
+
+def _checked_again(visit: Visit, done: Page | Redirect) -> Page | Redirect:
+    """Where a form says so, lead back to the check of a rule, which was made for another state of things."""
+    name = visit.parameter("then")
+    if not name or isinstance(done, Page):
+        return done
+    rule = changing.get(visit.context, name)
+    visit.check(visit.context, rule, visit.words, anew=True)
+    return replace(done, query=f"?page=check&rule={quote(rule.name)}")
 
 
 def _removed(done: list[Removal], words: Lexicon) -> str:
@@ -217,7 +252,7 @@ def _nothing(visit: Visit) -> Redirect:
     return Redirect(Notice(False, visit.words.text("The form asked for nothing known, and nothing was done.")))
 
 
-_CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
+CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
     {
         "review": review,
         "revise": revise,
@@ -228,6 +263,9 @@ _CHANGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "check": check,
         "check-all": check_all,
         "check-chosen": check_chosen,
+        "route": route,
+        "bypass": bypass,
+        "plugin": load_plugin,
         "flush": flush,
         "tested": tested,
         "address": address.state,

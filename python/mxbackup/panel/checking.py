@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mxbackup.errors import Message, MxBackupError, Sentence, Severity
+from mxbackup.panel import mending
 from mxbackup.rules import Rule
 from mxbackup.service import background, checking
 from mxbackup.service.background import Look
@@ -16,7 +17,24 @@ from mxbackup.words.lexicon import Lexicon
 BUDGET = 2.0  # seconds of a check that cannot go on behind the page
 PATIENCE = 0.5  # seconds that the page waits for an end, so that most need not be fetched again
 _LABELS: dict[Severity, Sentence] = {Severity.ERROR: "ERROR", Severity.WARNING: "Warning", Severity.NOTE: "Note"}
+_ASKING: dict[str, Sentence] = {
+    "": "this server itself",
+    "here": "the DNS, for MX records",
+    "records": "each name server of the domain",
+    "servers": "the primary, without sending mail",
+    "way": "the web server of the domain, for an MTA-STS policy",
+}
 _LOST: Sentence = "what it found is not kept any more"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A button that asks for the change `do`, with a value, or a link to the `page`."""
+
+    label: str
+    do: str = ""
+    page: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,7 @@ class Found:
     label: str
     sentence: str
     advice: str
+    remedies: tuple[Remedy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,9 +60,10 @@ class Talk:
 class Check:
     """What was found so far. `state` is fine, warning, error or unchecked, empty before the end.
 
-    `key` is that of a check behind the page; while it is `running` the page is fetched again. It is `broken` when it
-    came to no end, `late` when it could not go on behind the page. `when` it was made, or how long it runs. `trouble`
-    is why nothing could be checked.
+    `when` it was made, or for how many seconds it runs; `asking` is what is not known yet. `key` is that of a check
+    behind the page, `rule` the name that its buttons are for. While it is `running` the page is fetched again; it is
+    `broken` when it came to no end, `late` when it could not go on behind the page. `trouble` is why nothing could be
+    checked.
     """
 
     state: str = ""
@@ -52,7 +72,9 @@ class Check:
     servers: tuple[str, ...] = ()
     talks: tuple[Talk, ...] = ()
     when: str = ""
+    asking: str = ""
     key: str = ""
+    rule: str = ""
     running: bool = False
     broken: bool = False
     late: bool = False
@@ -112,21 +134,38 @@ def _shown(found: Look, key: str, words: Lexicon) -> Check:
     return Check(
         found.state,
         words.message(found.verdict) if found.verdict else "",
-        tuple(
-            Found(
-                each.severity.value, words.text(_LABELS[each.severity]), words.message(each.message),
-                words.message(each.remedy),
-            )
-            for each in found.findings
-        ),
+        tuple(_found(each, words) for each in found.findings),
         tuple(about_steps.name_server(server, words) for server in found.servers),
         tuple(Talk(talk.target, talk.lines) for talk in found.talks),
         spans.moment(found.ended) if ended else str(max(0, int(time.time()) - found.begun)),
+        words.text(_ASKING[found.asking]) if found.asking in _ASKING else "",
         key,
+        found.rule,
         running=found.running and not ended,
         broken=not found.running and not ended,
         trouble=_reason(found.trouble, words) if found.trouble else "",
-    )  # fmt: skip
+    )
+
+
+def _found(found: background.Found, words: Lexicon) -> Found:
+    parameters = found.message.parameters
+    advice = mending.advice(found.code, found.remedy)
+    return Found(
+        found.severity.value,
+        words.text(_LABELS[found.severity]),
+        words.message(found.message),
+        words.message(advice) if advice.sentence else "",
+        tuple(
+            Remedy(
+                words.text(way.label, **parameters) if way.value else words.text(way.label),
+                way.do,
+                way.page,
+                str(parameters.get(way.value, "")),
+            )
+            for way in mending.MENDINGS.get(found.code, ())
+            if way.fits(parameters)
+        ),
+    )
 
 
 def _reason(message: Message, words: Lexicon) -> str:

@@ -18,14 +18,14 @@ from mxbackup.panel.recipients import recipients
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
 from mxbackup.rules import names
-from mxbackup.service import changing, inspecting, outages, removing, together
+from mxbackup.service import changing, inspecting, knowing, outages, removing, stepping, together
 from mxbackup.service import held as mail
 from mxbackup.service.background import LIMIT
 from mxbackup.service.held import HeldMail
 from mxbackup.service.inspecting import Status
 from mxbackup.service.removing import Removal
 from mxbackup.targets.target import TargetStatus
-from mxbackup.words import about_draining, about_rules, outlook
+from mxbackup.words import about_draining, about_queue, about_rules, outlook
 from mxbackup.words.lexicon import Lexicon
 from mxbackup.words.outlook import Light, Outlook
 
@@ -149,7 +149,20 @@ def examine(visit: Visit) -> Page | Redirect:
     except (UnknownRule, InvalidInput) as error:
         return failed(visit, error)
     found = visit.check(visit.context, rule, visit.words)
-    return Page("check.html", {"rule": rule.name, "name": rules.shown(rule), "check": found, "limit": LIMIT})
+    inventory = visit.context.inventory()
+    waiting = mail.look(visit.context.host, inventory).of(rule.name)
+    return Page(
+        "check.html",
+        {
+            "rule": rule.name,
+            "name": rules.shown(rule),
+            "check": found,
+            "limit": LIMIT,
+            "lacks_list": knowing.lacks_list(visit.context, rule),
+            "held": about_queue.held(waiting, visit.words) if waiting else "",
+            "server": stepping.server(visit.context, inventory) or "SERVER",
+        },
+    )
 
 
 def found(visit: Visit) -> Page:

@@ -5,21 +5,23 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mxbackup import rules
-from mxbackup.errors import Message, MxBackupError, Sentence, Severity
+from mxbackup.errors import Finding, Message, MxBackupError, Sentence, Severity
 from mxbackup.esmith.database import log_to_syslog
 from mxbackup.outage import NameServer, Record
 from mxbackup.rules import Rule
 from mxbackup.service import checking
 from mxbackup.service.context import Context
+from mxbackup.service.outages import stamp
 from mxbackup.service.runs import Content, Runs
 
 if TYPE_CHECKING:
     from mxbackup.check.collecting import Report
+    from mxbackup.check.facts import Facts
 
 LIMIT = 110  # seconds for the check
 KILLED = LIMIT + 10  # seconds after which its process is killed
@@ -48,14 +50,17 @@ class Talk:
 class Look:
     """What a check has found so far. Times in seconds since 1970, 0 where there is none.
 
-    `begun` is when it began; `ended` when it came to its end, 0 before. `state` is that of the report. `verdict` is
-    what becomes of mail, None where that is not known; `trouble` why nothing could be checked.
+    `rule` is the name of the rule, empty where that is only planned. `begun` is when the check began; `ended` when it
+    came to its end, 0 before. `state` is that of the report, `asking` how far the questions have come, by the name of a
+    `Known`. `verdict` is what becomes of mail, None where that is not known; `trouble` why nothing could be checked.
     """
 
     begun: int
+    rule: str = ""
     ended: int = 0
     running: bool = False
     state: str = ""
+    asking: str = ""
     verdict: Message | None = None
     findings: tuple[Found, ...] = ()
     servers: tuple[NameServer, ...] = ()
@@ -68,13 +73,12 @@ def begin(context: Context, rule: Rule, *, planned: bool = False, anew: bool = F
 
     None is begun when one goes on, or, unless `anew`, has ended a moment ago. Raises HostError.
     """
-    told = [rule.name, rules.to_properties(rule), planned]
-    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
-    begun = Look(int(time.time()))
+    begun = Look(int(time.time()), "" if planned else rule.name)
 
     def job(write: Callable[[Content], None]) -> None:
-        write(_content(_checked(context, rule, begun, planned=planned)))
+        write(_content(_checked(context, rule, begun, lambda found: write(_content(found)), planned=planned)))
 
+    key = _key(context, rule, planned=planned)
     Runs(context.host).begin(key, job, _content(begun), KILLED, anew=anew)
     return key
 
@@ -90,28 +94,53 @@ def look(context: Context, key: str) -> Look | None:
         return None
 
 
-def seen(report: "Report", begun: Look) -> Look:
-    """Return what a report tells, of a check that has `begun`."""
+def seen(report: "Report", begun: Look, known: "Facts | None" = None) -> Look:
+    """Return what a report tells, of a check that has `begun`; of one without result, what is `known` so far."""
+    from mxbackup.check.findings import judge
+    from mxbackup.words import about_checks
+
+    found = replace(begun, state=report.state, verdict=about_checks.said_of(report.delivery))
+    if report.checked or known is None:
+        return _with(found, report.facts, report.findings)
+    return _with(found, known, (*report.findings, *judge(known)))
+
+
+def _key(context: Context, rule: Rule, *, planned: bool) -> str:
+    """What tells this check from any other: the rule, and the databases as they are now."""
+    databases = [stamp(store.path) for store in (context.domains, context.configuration)]
+    told = [rule.name, rules.to_properties(rule), planned, databases]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _with(look: Look, facts: "Facts", findings: Iterable[Finding]) -> Look:
     from mxbackup.words import about_checks
 
     return replace(
-        begun,
-        state=report.state,
-        verdict=about_checks.said_of(report.delivery),
+        look,
+        asking=facts.known.name.lower(),
         findings=tuple(
             Found(found.severity, found.id, about_checks.shown(found.message), about_checks.shown(found.remedy))
-            for found in report.findings
+            for found in findings
         ),
-        servers=checking.name_servers(report.facts),
-        talks=tuple(Talk(str(to), said.transcript[:LINES]) for to, said in report.facts.contacts.items()),
+        servers=checking.name_servers(facts),
+        talks=tuple(Talk(str(to), said.transcript[:LINES]) for to, said in facts.contacts.items()),
     )
 
 
-def _checked(context: Context, rule: Rule, begun: Look, *, planned: bool) -> Look:
-    """The whole check, whatever happens: what it is kept from is told."""
+def _checked(context: Context, rule: Rule, begun: Look, write: Callable[[Look], None], *, planned: bool) -> Look:
+    """The whole check, whatever happens: what it is kept from is told. What is found so far is written."""
+    from mxbackup.check.findings import judge
+
+    known: list[Facts] = []
+
+    def told(facts: "Facts") -> None:
+        known[:] = [facts]
+        write(_with(begun, facts, judge(facts)))
+
     found = begun
     try:
-        found = seen(checking.check_soon(context, rule, LIMIT, planned=planned), begun)
+        report = checking.check_soon(context, rule, LIMIT, planned=planned, told=told)
+        found = seen(report, begun, known[0] if known else None)
     except MxBackupError as error:
         found = replace(found, trouble=error.message)
     except OSError as error:
@@ -127,8 +156,10 @@ def _content(found: Look) -> Content:
     """Return what the store has of it."""
     return {
         "begun": found.begun,
+        "rule": found.rule,
         "ended": found.ended,
         "state": found.state,
+        "asking": found.asking,
         "verdict": _kept(found.verdict),
         "findings": [[f.severity.value, f.code, _kept(f.message), _kept(f.remedy)] for f in found.findings],
         "servers": found.servers,
@@ -140,8 +171,10 @@ def _content(found: Look) -> Content:
 def _look(content: Content) -> Look:
     return Look(
         begun=int(content["begun"]),
+        rule=str(content["rule"]),
         ended=int(content["ended"]),
         state=str(content["state"]),
+        asking=str(content["asking"]),
         verdict=_message(content["verdict"]),
         findings=tuple(
             Found(Severity(severity), str(code), _message(message) or Message(""), _message(remedy) or Message(""))

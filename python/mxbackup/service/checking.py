@@ -76,10 +76,17 @@ def check(
     return Checked(reports, inventory.invalid)
 
 
-def check_soon(context: Context, rule: Rule, limit: float, *, planned: bool = False) -> "Report":
+def check_soon(
+    context: Context,
+    rule: Rule,
+    limit: float,
+    *,
+    planned: bool = False,
+    told: "Callable[[Facts], object]" = lambda facts: None,
+) -> "Report":
     """Check a rule, one that is only `planned` as if it were in force, in `limit` seconds.
 
-    Raises DatabaseError, HostError, OSError.
+    `told` is given what is known so far, each time that there is more. Raises DatabaseError, HostError, OSError.
     """
     from mxbackup.check import collecting
 
@@ -92,7 +99,7 @@ def check_soon(context: Context, rule: Rule, limit: float, *, planned: bool = Fa
         outdated=() if planned else inspecting.outdated(context, inventory),
         plugin=not plugin.faults(context, inventory),
     )
-    report = checker.check(rule.name, rule, limit=limit)
+    report = checker.check(rule.name, rule, limit=limit, told=told)
     if report.checked and not planned:
         _note(context, [report], inventory)
     return report
