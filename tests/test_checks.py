@@ -138,6 +138,7 @@ def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
             "verdict": "deliver",
             "code": None,
             "to": [f"127.0.0.2:{smtp_port}"],
+            "sent": {"verdict": "deliver", "code": None, "to": [f"127.0.0.2:{smtp_port}"]},
             "state": "fine",
             "contacts": [
                 {
@@ -154,6 +155,7 @@ def test_json(mxbackup: Run, nameserver: str, smtp_port: int) -> None:
             "verdict": "bounce",
             "code": "5.4.6",
             "to": [],
+            "sent": {"verdict": "bounce", "code": "5.4.6", "to": []},
             "state": "error",
             "contacts": [],
             "findings": [

@@ -124,14 +124,14 @@ class Browser:
 
     @property
     def message(self) -> str:
-        """What is said at the top of the page, empty when nothing is."""
+        """What is said at the top of the page, its no-break spaces as spaces; empty when nothing is."""
         found = self.driver.find_elements(By.CSS_SELECTOR, "div.success, div.error")
-        return found[0].text if found else ""
+        return found[0].text.replace("\u00a0", " ") if found else ""
 
     @property
     def reason(self) -> str:
         """What is said beside a field."""
-        return self.driver.find_element(By.CLASS_NAME, "mx-reason").text
+        return self.driver.find_element(By.CLASS_NAME, "mx-reason").text.replace("\u00a0", " ")
 
     @property
     def table(self) -> list[list[str]]:

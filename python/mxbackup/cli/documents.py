@@ -236,6 +236,14 @@ class Contact(TypedDict):
     reply: Annotated[str, Told("Its reply.")]
 
 
+class Sent(TypedDict):
+    """What the mail system does with mail that it holds."""
+
+    verdict: Annotated[Verdict, Told("What becomes of it.")]
+    code: Annotated[str | None, Told("The status code of that (RFC 3463).")]
+    to: Annotated[list[str], Told("Where it is sent, in order.")]
+
+
 class Report(TypedDict):
     """The report of one name."""
 
@@ -243,6 +251,7 @@ class Report(TypedDict):
     verdict: Annotated[Verdict, Told("What becomes of mail that arrives here.")]
     code: Annotated[str | None, Told("The status code of that (RFC 3463).")]
     to: Annotated[list[str], Told("Where it is sent, in order.")]
+    sent: Annotated[Sent, Told("What the mail system alone decides of mail that it holds.")]
     state: Annotated[Found | Literal["unchecked"], Told("What the check found.")]
     contacts: Annotated[list[Contact], Told("The dialogues with the primary.")]
     findings: Annotated[list[Finding], Told("The findings, errors first.")]

@@ -106,15 +106,22 @@ def to_json(report: Report, words: Lexicon) -> dict[str, Any]:
     """Return the report as `check --json` has it."""
     return {
         "name": report.name,
-        "verdict": report.delivery.verdict.value,
-        "code": report.delivery.code or None,
-        "to": [str(target) for target in report.delivery.to],
+        **_decided(report.delivery),
+        "sent": _decided(report.facts.delivery),
         "state": report.state,
         "contacts": [
             {"target": str(target), "outcome": said.outcome.value, "banner": str(said.banner), "reply": str(said.reply)}
             for target, said in report.facts.contacts.items()
         ],
         "findings": findings_json(report.findings, words),
+    }
+
+
+def _decided(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "verdict": delivery.verdict.value,
+        "code": delivery.code or None,
+        "to": [str(target) for target in delivery.to],
     }
 
 
