@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mxbackup.errors import InvalidInput, MxBackupError
+from mxbackup.esmith import printable
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.esmith.settings import Settings
 from mxbackup.rules import PROPERTIES, About, Rule
@@ -119,7 +120,8 @@ def print_table(rows: list[tuple[str, ...]]) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print an object as JSON, which is UTF-8 or ASCII (RFC 8259): names in U-labels readable where that can be."""
-    click.echo(json.dumps({"version": VERSION, **document}, indent=2, ensure_ascii=terminal.charset() != "utf-8"))
+    text = printable.legible(json.dumps({"version": VERSION, **document}, indent=2, ensure_ascii=False))
+    click.echo(text if terminal.charset() == "utf-8" else json.dumps(json.loads(text), indent=2))
 
 
 def invalid_json(inventory: Inventory) -> list[dict[str, str]]:

@@ -13,6 +13,14 @@ _IN_LINES = f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}]"
 _IN_A_LINE = f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff]"
 
 
+def legible(text: str) -> str:
+    """Return a text in which bytes that are no UTF-8, as Python reads them, are the characters they were meant for.
+
+    An SME of before April 2008 wrote them, in ISO-8859-1.
+    """
+    return text if text.isascii() else re.sub("[\udc80-\udcff]", lambda found: chr(ord(found[0]) - 0xDC00), text)
+
+
 def line(text: str) -> str:
     """Return a text that others wrote as it may stand within one line."""
     return _escape(_IN_A_LINE, text)

@@ -2,7 +2,6 @@
 """Answers as HTTP: pages as HTML in the charset of the build, redirects, cookies, protecting headers."""
 
 import base64
-import re
 import secrets
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ import jinja2
 from werkzeug.wrappers import Response
 
 from mxbackup import __version__
+from mxbackup.esmith import printable
 from mxbackup.panel.session import Notice, Session
 from mxbackup.panel.visit import Page, Redirect
 from mxbackup.words.lexicon import Lexicon
@@ -79,9 +79,7 @@ def lead(redirect: Redirect, frame: Frame, session: Session) -> Response:
 
 
 def _encode(text: str, charset: str) -> bytes:
-    """Bytes of a database that are no UTF-8 were written by an SME of before April 2008, in ISO-8859-1."""
-    legible = re.sub("[\udc80-\udcff]", lambda found: chr(ord(found[0]) - 0xDC00), text)
-    return legible.encode(charset, "xmlcharrefreplace")
+    return printable.legible(text).encode(charset, "xmlcharrefreplace")
 
 
 def _set_cookie(response: Response, frame: Frame, name: str, value: str, seconds: int | None = None) -> None:

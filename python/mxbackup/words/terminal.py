@@ -36,7 +36,7 @@ class Output(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write a text, made printable; returns its length."""
-        super().write(printable.lines(text))
+        super().write(printable.lines(printable.legible(text)))
         return len(text)
 
     def paint(self, text: str, colour: Colour) -> None:
@@ -119,17 +119,13 @@ def path(argument: str) -> str:
 
 
 def _typed(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Write what the terminal's charset lacks as typewriters do, or escaped; bytes that are no UTF-8 as they are."""
+    """Write what the terminal's charset lacks as typewriters do, or escaped."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     error.end = error.start + 1
     char = error.object[error.start]
     if char in _TYPED:
         return _TYPED[char], error.end
-    if error.encoding != "utf-8" and "\udca0" <= char <= "\udcff":  # written by a shell of this charset
-        byte = bytes([ord(char) - 0xDC00])
-        if printable.lines(meant := byte.decode(error.encoding, "replace")) == meant:
-            return byte, error.end
     return codecs.backslashreplace_errors(error)
 
 

@@ -27,12 +27,13 @@ PLAIN_COLUMNS = ("name", "kind", "route", "description")
 def write_json(exported: Iterable[Rule]) -> str:
     """Return the rules as JSON: `{"rules": [{"name": ..., "kind": ...}]}`, without what a rule does not have."""
     rows = [{"name": rule.name, **_values(rule)} for rule in exported]
-    return printable.lines(json.dumps({"rules": rows}, indent=2, ensure_ascii=False)) + "\n"
+    return printable.lines(printable.legible(json.dumps({"rules": rows}, indent=2, ensure_ascii=False))) + "\n"
 
 
 def write_lines(exported: Iterable[Rule], *, ascii: bool) -> str:
     """Return the same with a rule a line, for a person to read; with `ascii` in nothing else."""
-    rows = [json.dumps({"name": rule.name, **_values(rule)}, ensure_ascii=ascii) for rule in exported]
+    texts = [json.dumps({"name": rule.name, **_values(rule)}, ensure_ascii=False) for rule in exported]
+    rows = [json.dumps(json.loads(printable.legible(text)), ensure_ascii=ascii) for text in texts]
     return printable.lines('{"rules": [\n' + ",\n".join(rows) + "\n]}\n")
 
 
@@ -42,7 +43,7 @@ def write_csv(exported: Iterable[Rule]) -> str:
     writer = csv.DictWriter(out, COLUMNS)
     writer.writeheader()
     writer.writerows({key: _inert(cell) for key, cell in _row(rule).items()} for rule in exported)
-    return out.getvalue()
+    return printable.legible(out.getvalue())
 
 
 def read_json(text: str) -> Reading:
