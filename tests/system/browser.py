@@ -125,7 +125,7 @@ class Browser:
     @property
     def message(self) -> str:
         """What is said at the top of the page, its no-break spaces as spaces; empty when nothing is."""
-        found = self.driver.find_elements(By.CSS_SELECTOR, "div.success, div.error")
+        found = self.driver.find_elements(By.CSS_SELECTOR, "div.success p, div.error p")
         return found[0].text.replace("\u00a0", " ") if found else ""
 
     @property
