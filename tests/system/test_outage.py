@@ -77,7 +77,7 @@ def test_mail_of_a_primary_that_is_there_is_delivered_at_once(outage: Sandbox) -
     send(outage, "jean@dupontnet.com")
     wait_until(lambda: "end msg" in log(outage))
     assert f"success: {PRIMARY}_accepted_message./Remote_host_said:_250_taken/" in log(outage)
-    assert held(outage) == {"version": 1, "rules": [], "without_rule": []}
+    assert held(outage) == {"rules": [], "without_rule": []}
 
 
 def test_mail_of_one_that_is_away_is_held_and_delivered_when_it_is_made_due(outage: Sandbox) -> None:
