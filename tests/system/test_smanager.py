@@ -116,15 +116,16 @@ def test_the_life_of_a_rule(sme10: Sandbox, browse: Callable[..., Browser], scri
         browser.fill(say("Name"), name)
         browser.press(say("Next"))
         browser.press(say("Add"))
-        assert browser.message == say("Added {name}.", name=name)
+        assert browser.message == say("Added {name}.", name=name).replace("\u00a0", " ")
         assert sme10.rcpt(f"jean@{name}").startswith("250")
         browser.open_link(name)
         browser.press(say("Remove"))
         browser.press(say("Remove"))
-        assert browser.message.startswith(say("Removed {name}.", name=name))
+        assert browser.message.startswith(say("Removed {name}.", name=name).replace("\u00a0", " "))
         assert sme10.rcpt(f"jean@{name}").startswith("550")
     assert browser.driver.current_url.endswith(f"/{PAGE}")
-    assert browser.complaints() == []
+    # Within a frame that has the focus already, a field cannot take it by itself.
+    assert [said for said in browser.complaints() if "Autofocus" not in said] == []
 
 
 def test_the_frame_is_as_high_as_the_panel(sme10: Sandbox, browse: Callable[..., Browser]) -> None:
