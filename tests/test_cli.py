@@ -551,6 +551,7 @@ Usage: mxbackup remove [OPTIONS] NAME...
 
 Options:
   --no-event  Change the database only: expand no file, restart nothing.
+  --dry-run   Show what would change, and change nothing.
   -h, --help  Show this message and exit.
 
   Examples:

@@ -9,7 +9,17 @@ import click
 from click.core import ParameterSource
 
 from mxbackup import rules
-from mxbackup.cli.common import _, event_option, examples, kind_word, name_argument, names_argument, say, words
+from mxbackup.cli.common import (
+    _,
+    event_option,
+    examples,
+    kind_word,
+    name_argument,
+    names_argument,
+    rehearsable,
+    say,
+    words,
+)
 from mxbackup.cli.recipient_commands import warn_without_qpsmtpd
 from mxbackup.cli.rule_commands import print_remarks
 from mxbackup.errors import RuleExists
@@ -49,6 +59,7 @@ def property_options(*, defaults: bool) -> Callable[[Command], Command]:
 @click.argument("name")
 @property_options(defaults=True)
 @event_option
+@rehearsable
 @click.pass_obj
 def add(context: Context, /, name: str, event: bool, **options: str) -> None:
     """Record a rule and put it into force."""
@@ -69,6 +80,7 @@ def add(context: Context, /, name: str, event: bool, **options: str) -> None:
 @name_argument
 @property_options(defaults=False)
 @event_option
+@rehearsable
 @click.pass_obj
 def set_(context: Context, /, name: str, event: bool, **options: str | None) -> None:
     """Change the properties that are given."""
@@ -91,6 +103,7 @@ def set_(context: Context, /, name: str, event: bool, **options: str | None) -> 
 )
 @names_argument(required=True)
 @event_option
+@rehearsable
 @click.pass_obj
 def remove(context: Context, wanted: tuple[str, ...], event: bool) -> None:
     """Remove rules, or records that hold none, and put that into force."""
@@ -114,6 +127,7 @@ def remove(context: Context, wanted: tuple[str, ...], event: bool) -> None:
 
 @click.command(help=_("Switch MX backup on: the rules count."))
 @event_option
+@rehearsable
 @click.pass_obj
 def enable(context: Context, event: bool) -> None:
     """Put all rules into force."""
@@ -125,6 +139,7 @@ def enable(context: Context, event: bool) -> None:
     help=_("Switch MX backup off: the rules stay recorded, nothing is accepted, and what waits is still delivered.")
 )
 @event_option
+@rehearsable
 @click.pass_obj
 def disable(context: Context, event: bool) -> None:
     """Put all rules out of force."""

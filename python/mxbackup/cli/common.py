@@ -4,8 +4,9 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -47,6 +48,26 @@ event_option = click.option(
     "--no-event", "event", flag_value=False, type=bool, default=True,
     help=_("Change the database only: expand no file, restart nothing."),
 )  # fmt: skip
+
+
+def rehearsable(command: Command) -> Command:
+    """Give a command the option --dry-run: it says what it would, on a server that nothing is changed on."""
+
+    @click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
+    @click.pass_context
+    @wraps(command)
+    def rehearsed(ctx: click.Context, /, *, dry_run: bool, **options: Any) -> Any:
+        if not dry_run:
+            return command(**options)
+        ctx.obj = ctx.obj.rehearsed()
+        click.echo(_("Without --dry-run it would say:"))
+        status = command(**options)
+        click.echo(_("Nothing was changed (--dry-run)."))
+        return status
+
+    return cast("Command", rehearsed)
+
+
 file_type = click.Path(allow_dash=True, readable=False)  # what cannot be read is told by contents()
 name_argument = click.argument("name", shell_complete=_complete_names)
 

@@ -16,6 +16,7 @@ from mxbackup.cli.common import (
     names_argument,
     print_json,
     print_table,
+    rehearsable,
     words,
 )
 from mxbackup.errors import UnknownRule
@@ -102,6 +103,7 @@ def held_words(mail: HeldMail, name: str) -> str:
 @click.option(
     "--force", is_flag=True, help=_("Also where the primary refuses it, so that it goes back to its senders.")
 )
+@rehearsable
 @click.pass_obj
 def flush(context: Context, wanted: tuple[str, ...], force: bool) -> int:
     """Make it due, whether the primaries answer or not."""

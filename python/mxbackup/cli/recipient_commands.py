@@ -17,6 +17,7 @@ from mxbackup.cli.common import (
     json_option,
     name_argument,
     print_json,
+    rehearsable,
     say,
     words,
 )
@@ -51,6 +52,7 @@ def recipients() -> None:
 @name_argument
 @click.argument("file", type=file_type, default="-")
 @event_option
+@rehearsable
 @click.pass_obj
 def import_(context: Context, name: str, file: str, event: bool) -> None:
     """Replace a list and put it into force."""
@@ -100,6 +102,7 @@ def list_(context: Context, name: str, as_json: bool) -> int:
 @name_argument
 @addresses_argument
 @event_option
+@rehearsable
 @click.pass_obj
 def add(context: Context, name: str, addresses: tuple[str, ...], event: bool) -> None:
     """Add to a list and put it into force."""
@@ -121,6 +124,7 @@ def add(context: Context, name: str, addresses: tuple[str, ...], event: bool) ->
 @name_argument
 @addresses_argument
 @event_option
+@rehearsable
 @click.pass_obj
 def remove(context: Context, name: str, addresses: tuple[str, ...], event: bool) -> int:
     """Take addresses off a list and put it into force."""

@@ -164,7 +164,7 @@ class Store:
                 limit=LOCK_LIMIT,
             ) from None
         except OSError as error:
-            raise _cannot("The database {path} cannot be changed: {reason}.", self.path, error) from error
+            raise cannot_be_changed(self.path, error) from error
         return result
 
     def _read_stamped(self) -> tuple[object, Database]:
@@ -285,6 +285,11 @@ def _changes(path: Path, before: dict[bytes, bytes], after: dict[bytes, bytes]) 
             lines.append(f"{path}: OLD {shown}={'(undefined)' if old is None else _decode(old)}")
             lines.append(f"{path}: NEW {shown}={_decode(new)}")
     return lines
+
+
+def cannot_be_changed(path: Path, error: OSError) -> DatabaseError:
+    """Return what is said of a database that the system lets nobody change, for this reason."""
+    return _cannot("The database {path} cannot be changed: {reason}.", path, error)
 
 
 def _cannot(template: Sentence, path: Path, error: OSError) -> DatabaseError:

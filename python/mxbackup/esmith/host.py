@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from mxbackup.errors import HostError, Sentence
 from mxbackup.esmith.commands import COMMAND_PATH, Done, Running, one_line
+from mxbackup.esmith.database import Store
 from mxbackup.esmith.expansion import Expansion
 
 ESMITH = Path("/home/e-smith")
@@ -48,7 +50,9 @@ EVENT_LIMIT = 1200
 
 
 class Host:
-    """One SME Server; `root` is put before every path of it."""
+    """One SME Server; `root` is put before every path of it. `dry` is one that nothing is changed on."""
+
+    dry: ClassVar[bool] = False
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
@@ -85,6 +89,10 @@ class Host:
     def database(self, name: str) -> Path:
         """Return the file of a database."""
         return self.path(PLAIN_DATABASES if self.plain else DATABASES) / name
+
+    def store(self, name: str, log: Callable[[list[str]], None] | None = None, *, disposable: bool = False) -> Store:
+        """Return the store of a database; see there."""
+        return Store(self.database(name), log, disposable=disposable)
 
     def make_database_directory(self) -> None:
         """Make the directory of the databases on a host without e-smith. Raises HostError."""

@@ -127,7 +127,10 @@ def flush(host: Host, ident: str = "") -> str:
     One that is no longer there is no error. Raises HostError, as when Postfix does not run.
     """
     options = ["-i", ident] if ident else ["-f"]
-    _run(host, "postqueue", *options)
+    if not host.dry:
+        _run(host, "postqueue", *options)
+    elif not runs(host):
+        raise HostError("{service} is not running.", service="Postfix")
     return f"postqueue {options[0]}"
 
 

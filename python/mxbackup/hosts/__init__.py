@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from mxbackup.errors import DatabaseError
 from mxbackup.esmith import settings
-from mxbackup.esmith.database import Database, Store
+from mxbackup.esmith.database import Database
 from mxbackup.esmith.host import POSTFIX, Host
 from mxbackup.hosts.kind import HostKind
 
@@ -43,5 +43,5 @@ def _by_postfix(host: Host) -> bool:
     found = Database()
     if host.path(POSTFIX / "main.cf").is_file():
         with suppress(DatabaseError):  # told where it is read for what it says
-            found = Store(host.database("configuration")).read()
+            found = host.store("configuration").read()
     return settings.sends_by_postfix(found)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mxbackup.errors import DatabaseMissing
-from mxbackup.esmith.database import Database, Store, log_to_syslog
+from mxbackup.esmith.database import Database, log_to_syslog
 from mxbackup.esmith.host import Host
 from mxbackup.recipients import lists
 from mxbackup.recipients.policies import NOTHING, Known, counting, primary_key
@@ -33,7 +33,7 @@ class Register:
     """The lists and the memory of one host. The memory is opened only where a rule learns."""
 
     def __init__(self, host: Host) -> None:
-        self.lists = Store(host.database(lists.DATABASE), _log_in_short, disposable=True)
+        self.lists = host.store(lists.DATABASE, _log_in_short, disposable=True)
         self._host = host
 
     def known(self, rules: Collection[Rule]) -> Known:

@@ -22,7 +22,7 @@ from mxbackup.catalog.state import State
 from mxbackup.catalog.zonefile import Catalog
 from mxbackup.errors import CatalogError, DatabaseMissing, Finding, HostError, InvalidInput
 from mxbackup.esmith import files
-from mxbackup.esmith.database import Record, Store
+from mxbackup.esmith.database import Record
 from mxbackup.esmith.host import Host
 from mxbackup.lookup.query import DNS_PORT, Server
 
@@ -47,7 +47,7 @@ class Catalogs:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._store = Store(host.database(DATABASE))
+        self._store = host.store(DATABASE)
         self._directory = host.path(DIRECTORY)
 
     def followed(self) -> list[Followed]:

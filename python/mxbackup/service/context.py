@@ -7,7 +7,7 @@ from pathlib import Path
 from mxbackup import rules
 from mxbackup.errors import InvalidInput
 from mxbackup.esmith import settings
-from mxbackup.esmith.database import Database, Store
+from mxbackup.esmith.database import Database
 from mxbackup.esmith.host import CONTROL, Host
 from mxbackup.esmith.inventory import Fault, Invalid, Inventory
 from mxbackup.esmith.settings import Settings
@@ -26,8 +26,8 @@ class Context:
         """With `ended` MX backup counts as disabled, whatever the database says of it."""
         self.host = host
         self._ended = ended
-        self.domains = Store(host.database("domains"))
-        self.configuration = Store(host.database("configuration"))
+        self.domains = host.store("domains")
+        self.configuration = host.store("configuration")
         self.kind = kind_of(host)
         self.recipients = Register(host)
         self.removals = Removals(host)
@@ -37,6 +37,12 @@ class Context:
     def below(cls, root: Path) -> "Context":
         """Return the context of the server whose paths begin at `root`."""
         return cls(Host(root))
+
+    def rehearsed(self) -> "Context":
+        """Return the context of the same server on which every verb changes nothing."""
+        from mxbackup.esmith.rehearsal import Rehearsal
+
+        return Context(Rehearsal(self.host.root), ended=self._ended)
 
     def inventory(self) -> Inventory:
         """Read all rules. Raises DatabaseError; an invalid record is listed, and stops no other."""

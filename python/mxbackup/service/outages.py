@@ -159,6 +159,7 @@ class Outages:
     def __init__(self, host: Host, log: Callable[[list[str]], None] = log_to_syslog) -> None:
         self._states, self._history, self._lock = map(host.path, (STATES, HISTORY, LOCK))
         self._log = log
+        self._dry = host.dry
 
     def read(self) -> Known:
         """Return what is known. Raises HostError when the file cannot be read; damage is in the result."""
@@ -178,6 +179,8 @@ class Outages:
 
         Returns the states. Nothing is written when nothing changed. Raises HostError; the states are then as they were.
         """
+        if self._dry:
+            return change(self.read()).states
         try:
             with self._locked():
                 known = self.read()
@@ -218,7 +221,7 @@ class Outages:
         if gone.intersection(known.states):
             self.update(lambda known: Turn({n: s for n, s in known.states.items() if n not in gone}))
         past = self.past()
-        if any(event.name in gone for event in past.events):
+        if not self._dry and any(event.name in gone for event in past.events):
             try:
                 with self._locked():
                     self._rewrite(event for event in self.past().events if event.name not in gone)

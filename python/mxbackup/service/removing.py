@@ -151,7 +151,7 @@ def _rule(domains: Database, key: str) -> Rule | None:
 
 
 def _undo(context: Context) -> Store:
-    return Store(context.host.database(DATABASE), lambda lines: None, disposable=True)
+    return context.host.store(DATABASE, lambda lines: None, disposable=True)
 
 
 def _replace(kept: Database, gone: Database) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from mxbackup import rules
 from mxbackup.errors import DatabaseMissing, InvalidInput, QueueError
-from mxbackup.esmith.database import Database, Store
+from mxbackup.esmith.database import Database
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Kind, Rule, RuleSet, SmartHostUse
@@ -43,7 +43,7 @@ class Draining:
     def __init__(self, host: Host, written: Callable[[], Mapping[str, str]]) -> None:
         """`written` returns the entries of ours that say where mail goes: relay by key."""
         self.written = written
-        self._noted = Store(host.database(DATABASE))
+        self._noted = host.store(DATABASE)
 
     def rules(self, inventory: Inventory) -> RuleSet:
         """Return the rules out of force whose way out stays, beside those in force. Raises DatabaseError.

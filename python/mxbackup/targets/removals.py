@@ -10,7 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from mxbackup.errors import DatabaseMissing, Finding, FindingKind, HostError, Severity
-from mxbackup.esmith.database import Database, Store
+from mxbackup.esmith.database import Database
 from mxbackup.esmith.host import Host
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.rules import Kind
@@ -35,7 +35,7 @@ class Removals:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._noted = Store(host.database(DATABASE), lambda lines: None, disposable=True)
+        self._noted = host.store(DATABASE, lambda lines: None, disposable=True)
 
     def in_force(self) -> dict[str, Kind]:
         """Return the names of the rules that the mail files hold in our blocks, and how far each reaches."""

@@ -15,7 +15,7 @@ from mxbackup.esmith.host import Host
 from mxbackup.queue.holding import Holds
 from mxbackup.queue.mailqueue import Attempt, Failure, MailQueue, Reading
 from mxbackup.queue.messages import Channel, Message, waiting
-from mxbackup.queue.qmail import births, flushing, lifetime, reading, sendlog
+from mxbackup.queue.qmail import births, flushing, lifetime, reading, sendlog, tcpto
 from mxbackup.queue.qmail.messages import QmailMessage, next_try
 from mxbackup.queue.qmail.sendlog import SendLog
 
@@ -76,6 +76,9 @@ class QmailMailQueue(MailQueue):
 
     def make_due(self, messages: Iterable[Message], addresses: Iterable[str]) -> str:
         """All that qmail holds is tried; what is for primaries that still have their time-outs is put off at once."""
+        if self.host.dry:
+            tcpto.read_time_outs(self.path)
+            return self._alarm()
         return flushing.make_due(self.path, sorted(map(IPv4Address, set(addresses))), self._alarm)
 
     def attempt(self, sender: str) -> Attempt | None:
