@@ -14,6 +14,7 @@ import pytest
 from mxbackup.cli import mxbackup as command_line
 from mxbackup.outage import Event, Happening, State
 from mxbackup.service.outages import Outages
+from mxbackup.targets import block
 from tests.heldmail import hold
 from tests.postfixhost import held, plain_postfix
 from tests.scratch import Scratch
@@ -60,7 +61,7 @@ def fill(server: Scratch) -> None:
     )
     server.database("mxbackup_undo")
     server.database("mxbackup_draining", "durand.org=draining|Kind|domain")
-    server.write("/var/qmail/control/rcpthosts", "# BEGIN mxbackup\ndupontnet.com\n# END mxbackup\n")
+    server.write("/var/qmail/control/rcpthosts", f"{block.BEGIN}\ndupontnet.com\n{block.END}\n")
     outages = Outages(server.host)
     outages.put({"past.example.org": State(flushes=1), "dupontnet.com": State()})
     outages.note(Event(int(time.time()), Happening.BEGUN, "past.example.org"))

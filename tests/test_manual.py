@@ -59,6 +59,9 @@ Make the addresses in FILE, one a line, the list of NAME. Without FILE, read sta
 .TP
 .BI "\-\-no\-event" ""
 Change the database only: expand no file, restart nothing.
+.TP
+.BI "\-\-dry\-run" ""
+Show what would change, and change nothing.
 .PP
 Examples:
 .RS 4
@@ -78,6 +81,9 @@ Les adresses de FICHIER, une par ligne, deviennent la liste de NOM. Sans FICHIER
 .TP
 .BI "\-\-no\-event" ""
 Modifier seulement la base\~: ne r\('eg\('en\('erer aucun fichier, ne rien red\('emarrer.
+.TP
+.BI "\-\-dry\-run" ""
+Montrer ce qui changerait, sans rien changer.
 .PP
 Exemples\~:
 .RS 4
@@ -97,6 +103,9 @@ Die Adressen in DATEI, eine je Zeile, zur Liste von NAME machen. Ohne DATEI wird
 .TP
 .BI "\-\-no\-event" ""
 Nur die Datenbank \(:andern: keine Datei erzeugen, nichts neu starten.
+.TP
+.BI "\-\-dry\-run" ""
+Zeigen, was sich \(:andern w\(:urde, und nichts \(:andern.
 .PP
 Beispiele:
 .RS 4
