@@ -3,6 +3,7 @@
 
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -64,20 +65,17 @@ class Carrier:
         wire.update(peer, resources.difference(now.contents, set(contents)), now.serial)
 
 
-class Secondary:
-    """A BIND that has a zone from a Carrier, and gives it on with the same key."""
+class _Bind:
+    """A BIND at one port of 127.0.0.1 with one zone; `key` may transfer."""
 
-    def __init__(self, directory: Path, zone: str, primary: int, port: int, key: Key) -> None:
-        from base64 import b64encode
-
-        directory.mkdir()
+    def __init__(self, directory: Path, zone: str, said: str, port: int, key: Key) -> None:
+        self.port = port
         (directory / "conf").write_text(
             f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{b64encode(key.secret).decode()}"; }};\n'
             f'options {{ directory "{directory}"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n'
             '  pid-file none; session-keyfile none; recursion no; dnssec-validation no; managed-keys-directory ".";\n'
             f'  notify no; allow-transfer {{ key "{key.name}"; }}; }};\ncontrols {{ }};\n'
-            f'zone "{zone}" {{ type secondary; file "zone";\n'
-            f'  primaries port {primary} {{ 127.0.0.1 key "{key.name}"; }}; }};\n'
+            f'zone "{zone}" {{ file "zone"; {said} }};\n'
         )
         command = ["named", "-f", "-c", str(directory / "conf")]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -87,6 +85,26 @@ class Secondary:
         """End it."""
         self._process.terminate()
         self._process.wait()
+
+
+class Secondary(_Bind):
+    """A BIND that has a zone from a Carrier, and gives it on with the same key."""
+
+    def __init__(self, directory: Path, zone: str, primary: int, port: int, key: Key) -> None:
+        directory.mkdir()
+        said = f'type secondary; primaries port {primary} {{ 127.0.0.1 key "{key.name}"; }};'
+        super().__init__(directory, zone, said, port, key)
+
+
+class Updatable(_Bind):
+    """A BIND that takes updates of a zone."""
+
+    def __init__(self, directory: Path, zone: str, content: bytes, port: int) -> None:
+        directory.mkdir()
+        self.key_file = secret(directory / "bind.key", ["tsig-keygen", "publisher"])
+        (directory / "zone").write_bytes(content)
+        key = key_in(self.key_file)
+        super().__init__(directory, zone, f'type primary; allow-update {{ key "{key.name}"; }};', port, key)
 
 
 def secret(path: Path, command: list[str]) -> Path:

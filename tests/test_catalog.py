@@ -149,13 +149,15 @@ def test_publishing_writes_a_zone_once_for_each_change(server: Scratch, mxbackup
     path = tmp_path / "backup.zone"
     status, out, err = mxbackup("publish", ZONE, "--file", str(path), "--dry-run")
     assert (status, out, err) == (
-        0, "+ dupontnet.com\n+ www.martin.fr\nWould be added: 2, changed: 0, removed: 0.\n", "",
+        0, f"+ dupontnet.com\n+ www.martin.fr\n{ZONE}: would be added: 2, changed: 0, removed: 0.\n", "",
     )  # fmt: skip
     assert not path.exists()
-    told = json.loads(mxbackup("publish", ZONE, "--file", str(path), "--json")[1])
+    found = json.loads(mxbackup("publish", ZONE, "--file", str(path), "--json")[1])
+    assert found["version"] == 1
+    (told,) = found["catalogs"]
     serial = told.pop("serial")
     assert told == {
-        "version": 1, "zone": ZONE, "written": True, "rules": 2,
+        "zone": ZONE, "written": True, "trouble": None,
         "added": ["dupontnet.com", "www.martin.fr"], "changed": [], "removed": [],
     }  # fmt: skip
     assert path.read_text() == (
@@ -163,6 +165,7 @@ def test_publishing_writes_a_zone_once_for_each_change(server: Scratch, mxbackup
         f"$ORIGIN {ZONE}.\n"
         f"@ 0 IN SOA invalid. invalid. {serial} 3600 600 2147483647 0\n"
         "@ 0 IN NS invalid.\n"
+        'made.mxbackup.ext 0 IN TXT "1"\n'
         'version 0 IN TXT "2"\n'
         f"{NODE} 0 IN PTR www.martin.fr.\n"
         f'hold.mxbackup.ext.{NODE} 0 IN TXT "14"\n'
@@ -176,13 +179,15 @@ def test_publishing_writes_a_zone_once_for_each_change(server: Scratch, mxbackup
     )  # fmt: skip
     mxbackup("set", "dupontnet.com", "--kind", "host", "--no-event")
     mxbackup("set", "www.martin.fr", "--contact", "jean@dupontnet.com", "--no-event")
-    status, out, err = mxbackup("publish", ZONE, "--file", str(path))
+    status, out, err = mxbackup("publish")
     assert (status, err) == (0, "")
-    assert out.startswith("~ dupontnet.com\nThe catalog")
+    assert out.startswith(f"~ dupontnet.com\nThe catalog {ZONE} has 2 rules now")
     later = zonefile.read(path.read_bytes()).serial
     assert later > serial
     mxbackup("remove", "dupontnet.com", "--no-event")
-    assert mxbackup("publish", ZONE, "--file", str(path))[1].startswith("- dupontnet.com\n")
+    assert mxbackup("publish", ZONE)[1].startswith("- dupontnet.com\n")
+    assert mxbackup("publish", ZONE, "--forget")[0] == 0
+    assert mxbackup("publish") == (0, "No catalog is published.\n", "")
 
 
 @pytest.mark.parametrize("content", ["", "$ORIGIN x.\n", "; Made by mxbackup: what is written here by hand is lost.\n"])
@@ -190,15 +195,15 @@ def test_no_other_file_is_overwritten(server: Scratch, mxbackup: Run, tmp_path: 
     path = tmp_path / "passwd"
     path.write_text(content)
     status, out, err = mxbackup("publish", ZONE, "--file", str(path))
-    assert (status, out, path.read_text()) == (2, "", content)
-    assert "is not what mxbackup wrote as the catalog" in err
+    assert (status, err, path.read_text()) == (3, "", content)
+    assert "is not what mxbackup wrote as the catalog" in out
 
 
 def test_a_file_where_others_may_write_is_refused(server: Scratch, mxbackup: Run, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    status, _, err = mxbackup("publish", ZONE, "--file", str(tmp_path / "zone"))
+    status, out, _ = mxbackup("publish", ZONE, "--file", str(tmp_path / "zone"))
     assert status == 3
-    assert "Others than root can write in" in err
+    assert "Others than root can write in" in out
 
 
 @pytest.mark.parametrize("command", ["named-checkzone", "nsd-checkzone"])

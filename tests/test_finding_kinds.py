@@ -175,6 +175,7 @@ def of_catalogs() -> Iterator[Finding]:
     trouble = Message("{text}", text="x")
     for since in (0, 99_000):
         yield from state.findings("a.test", state.State(since=since, trouble=trouble), Path("x"), 100_000)
+    yield from state.unpublished("a.test", state.State(trouble=trouble), Path("x"), 100_000)
     found = state.State(removed=1, refused=trouble, left_out=1)
     yield from state.findings("a.test", found, Path("x"), 100_000)
 

@@ -19,6 +19,8 @@ from mxbackup.rules import PROPERTIES, Rule, names
 
 VERSION = Resource("version", "TXT", '"2"')
 CARRIED = tuple(prop for prop in PROPERTIES if prop.carried)
+# Says that mxbackup made the catalog, and may take out what is in it.
+MARK = Resource("made.mxbackup.ext", "TXT", '"1"')
 _SPACE = "mxbackup.ext"  # no property of the standard, nor of others, is called so
 _MEMBERS = "zones"
 _LONGEST = 255  # octets of a character string (RFC 1035 section 3.3.14)
@@ -55,7 +57,7 @@ def zone_name(text: str) -> str:
 
 def encode(published: Iterable[Rule]) -> set[Resource]:
     """Return what a catalog of these rules holds."""
-    found = {VERSION}
+    found = {VERSION, MARK}
     for rule in published:
         node = f"{_hash(rule.name)}.{_MEMBERS}"
         found.add(Resource(node, "PTR", f"{rule.name}."))

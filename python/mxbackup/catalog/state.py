@@ -26,6 +26,11 @@ LEFT_OUT = FindingKind(
     "Of the catalog {zone} {count} members make no rule here.",
     "To see why: mxbackup follow {zone} --dry-run",
 )  # fmt: skip
+UNPUBLISHED = FindingKind(
+    "catalog-unpublished", Severity.WARNING,
+    "The catalog {zone} could not be published for {hours} hours: {reason}",
+    "To try it now: mxbackup publish {zone}",
+)  # fmt: skip
 _NUMBERS = ("serial", "asked", "since", "added", "changed", "removed", "left_out", "unwanted")
 
 
@@ -118,6 +123,12 @@ def findings(zone: str, state: State, path: Path, now: int) -> Iterator[Finding]
         yield WAITS.found(path, zone=zone, added=state.added, changed=state.changed, removed=state.removed)
     if state.left_out:
         yield LEFT_OUT.found(path, zone=zone, count=state.left_out)
+
+
+def unpublished(zone: str, state: State, path: Path, now: int) -> Iterator[Finding]:
+    """Yield why a catalog is not where it is to be published."""
+    if state.trouble:
+        yield UNPUBLISHED.found(path, zone=zone, hours=(now - state.since) // 3600, reason=state.trouble)
 
 
 def _plain(message: Message | None) -> dict[str, Any] | None:

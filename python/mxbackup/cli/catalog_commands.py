@@ -17,7 +17,7 @@ from mxbackup.words import terminal
 
 if TYPE_CHECKING:
     from mxbackup.catalog.state import Report
-    from mxbackup.service.catalogs import Followed
+    from mxbackup.service.catalogs import Followed, Publication
     from mxbackup.service.publishing import Published
 
 SHOWN = 20
@@ -25,60 +25,119 @@ SHOWN = 20
 
 @click.command(
     help=_(
-        "Write the rules that were made here as the DNS catalog zone ZONE (RFC 9432), which name servers carry to "
-        "other backup servers. What each server has to itself is not in it: smart host, description, contact, lists of "
-        "recipients. Nothing is written when nothing has changed."
+        "Publish the rules that were made here as the DNS catalog zone ZONE (RFC 9432), which name servers carry to "
+        "other backup servers, and do so from now on, within a minute of each change. What each server has to itself "
+        "is not in it: smart host, description, contact, lists of recipients. Without ZONE, look after all that are "
+        "published."
     ),
-    epilog=examples("mxbackup publish backup.dupontnet.com --file /etc/knot/backup.zone"),
+    epilog=examples(
+        "mxbackup publish backup.dupontnet.com --update 127.0.0.1 --key /etc/mxbackup/publish.key",
+        "mxbackup publish backup.dupontnet.com --file /etc/knot/backup.zone",
+    ),
 )
-@click.argument("zone", metavar="ZONE")
+@click.argument("zone", metavar="[ZONE]", required=False)
 @click.option(
-    "--file", "file", metavar="FILE", required=True, type=click.Path(dir_okay=False, readable=False),
-    help=_("The zone file, for BIND, Knot, NSD or PowerDNS."),
+    "--update", metavar="ADDRESS[:PORT]", help=_("The name server that takes updates of the zone (RFC 2136).")
+)
+@click.option(
+    "--key", metavar="FILE", type=click.Path(dir_okay=False, readable=False),
+    help=_("The TSIG key, as tsig-keygen or keymgr -t prints it; only root may read the file."),
+)  # fmt: skip
+@click.option(
+    "--file", metavar="FILE", type=click.Path(dir_okay=False, readable=False),
+    help=_("A zone file instead, for BIND, Knot, NSD or PowerDNS, which you have to make load it."),
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help=_("Show what would change, and change nothing."))
+@click.option("--forget", is_flag=True, help=_("Publish ZONE no more; what was published stays where it is."))
 @json_option
 @click.pass_obj
-def publish(context: Context, zone: str, file: str, dry_run: bool, as_json: bool) -> None:
-    """Write the catalog, and tell what has changed in it."""
+def publish(
+    context: Context, /, zone: str | None, dry_run: bool, forget: bool, as_json: bool, **options: str | None
+) -> int:
+    """Publish one catalog, or all."""
     from mxbackup.catalog import codec
     from mxbackup.service import publishing
+    from mxbackup.service.catalogs import Catalogs
 
-    done = publishing.to_file(context, codec.zone_name(zone), Path(terminal.path(file)), dry_run=dry_run)
+    known = Catalogs(context.host)
+    given = {name: value for name, value in options.items() if value}
+    if not zone:
+        if given or forget:
+            raise click.UsageError(_("Say which ZONE."))
+        return _print(
+            [publishing.publish(context, one, dry_run=dry_run) for one in known.published()], dry_run, as_json
+        )
+    name = codec.zone_name(zone)
+    before = next((one for one in known.published() if one.zone == name), None)
+    if before is None and (forget or not given):
+        raise InvalidInput("The catalog {zone} is not published. To do so: --update ADDRESS --key FILE", zone=name)
+    if forget:
+        known.forget(name)
+        click.echo(_("The catalog {zone} is published no more. What was published stays where it is.", zone=name))
+        return 0
+    one = _to_publish(name, given) if given else before
+    if one is None:
+        return 0
+    publishing.peer(one)
+    if one != before and not dry_run:
+        known.publish(one)
+    return _print([publishing.publish(context, one, dry_run=dry_run)], dry_run, as_json)
+
+
+def _to_publish(zone: str, given: Mapping[str, str]) -> "Publication":
+    """Return how a catalog is to be published. Raises UsageError."""
+    from mxbackup.service.catalogs import Publication
+
+    if ("file" in given) == ("update" in given) or ("file" in given and "key" in given):
+        raise click.UsageError(_("Give either --file, or --update and --key."))
+    server = arguments.server(given["update"]) if "update" in given else None
+    return Publication(zone, _absolute(given.get("file", "")), server, _absolute(given.get("key", "")))
+
+
+def _absolute(path: str) -> str:
+    return str(Path(terminal.path(path)).absolute()) if path else ""
+
+
+def _print(published: "Sequence[Published]", dry_run: bool, as_json: bool) -> int:
     if as_json:
-        print_json(_json(done))
+        print_json({"version": 1, "catalogs": [_published_json(done) for done in published]})
+    elif not published:
+        click.echo(_("No catalog is published."))
     else:
-        _print(done, dry_run)
+        for done in published:
+            _print_published(done, dry_run)
+    return NOT_POSSIBLE if any(done.trouble for done in published) else 0
 
 
-def _print(done: "Published", dry_run: bool) -> None:
-    counts = {"added": len(done.added), "changed": len(done.changed), "removed": len(done.removed)}
+def _print_published(done: "Published", dry_run: bool) -> None:
+    if done.trouble:
+        click.echo(_("{zone}: {reason}", zone=done.zone, reason=done.trouble))
+        return
     for mark, found in (("+", done.added), ("~", done.changed), ("-", done.removed)):
         for name in found[:SHOWN]:
             click.echo(f"{mark} {names.to_unicode(name)}")
         if len(found) > SHOWN:
             click.echo(_("... and {count} more", count=len(found) - SHOWN))
-    zone, serial = done.catalog.zone, done.catalog.serial
+    zone, serial = done.zone, done.serial
     if dry_run:
-        click.echo(_("Would be added: {added}, changed: {changed}, removed: {removed}.", **counts))
+        counts = {"added": len(done.added), "changed": len(done.changed), "removed": len(done.removed)}
+        click.echo(_("{zone}: would be added: {added}, changed: {changed}, removed: {removed}.", zone=zone, **counts))
     elif done.written:
         click.echo(
-            _(
-                "The catalog {zone} has {rules} rules now (serial number {serial}). Have the name server load it.",
-                zone=zone, rules=done.rules, serial=serial,
-            )
+            _("The catalog {zone} has {rules} rules now (serial number {serial}).",
+              zone=zone, rules=done.rules, serial=serial)
         )  # fmt: skip
     else:
         click.echo(_("Nothing has changed: the catalog {zone} stays as it is (serial number {serial}).",
                      zone=zone, serial=serial))  # fmt: skip
 
 
-def _json(done: "Published") -> dict[str, object]:
+def _published_json(done: "Published") -> dict[str, object]:
     return {
-        "zone": done.catalog.zone,
-        "serial": done.catalog.serial,
+        "zone": done.zone,
+        "serial": done.serial or None,
         "written": done.written,
-        "rules": done.rules,
+        "trouble": words.message(done.trouble) if done.trouble else None,
         "added": list(done.added),
         "changed": list(done.changed),
         "removed": list(done.removed),
@@ -165,7 +224,7 @@ def _asked_for(zone: str, before: "Followed | None", given: Mapping[str, Any]) -
         when=When(given.get("policy", policy.when)),
     )
     server = arguments.server(given["server"]) if "server" in given else before and before.server
-    key = str(Path(terminal.path(given["key"])).absolute()) if "key" in given else before.key if before else ""
+    key = _absolute(given["key"]) if "key" in given else before.key if before else ""
     return Followed(zone, server, key, policy)  # type: ignore[arg-type]
 
 

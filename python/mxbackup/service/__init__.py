@@ -17,7 +17,7 @@
 `addressing` look, state: which addresses lead here
 `probing`    probe: the how-to's test from outside
 `writing`    letter: what the owner of a name is to do
-`publishing` to_file: the rules as a catalog zone, for other backup servers
+`publishing` publish: the rules as a catalog zone, for other backup servers
 `following`  follow, forget: rules of other backup servers' catalogs; `catalogs` is what is known of them
 `auditing`   audit: what all exchangers of a domain say to strangers; remembered, remember
 `inspecting` status, outdated: whether everything is in force

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address
 
 from mxbackup import rules
 from mxbackup.catalog import codec, following, wire
@@ -17,8 +16,8 @@ from mxbackup.errors import CatalogError, HostError, InvalidInput, Message
 from mxbackup.esmith import printable
 from mxbackup.esmith.database import Database, log_to_syslog
 from mxbackup.rules import ORIGIN, RECORD_TYPE, Rule
-from mxbackup.service import applying, records, removing
-from mxbackup.service.catalogs import DATABASE, Catalogs, Followed, key_at
+from mxbackup.service import applying, catalogs, records, removing
+from mxbackup.service.catalogs import Catalogs, Followed
 from mxbackup.service.context import Context
 
 NOTHING = Plan()
@@ -35,7 +34,7 @@ def follow(context: Context, one: Followed, *, confirm: bool = False, dry_run: b
     store = Catalogs(context.host)
     with store.alone(one.zone):
         state, now = store.state(one.zone), int(time.time())
-        seen = _seen(context)
+        seen = catalogs.stamp(context)
         try:
             catalog, fresh = _latest(store, one, state, seen, whole=confirm, look=confirm or dry_run)
             decoded = codec.decode(catalog.contents) if catalog else None
@@ -77,13 +76,8 @@ def forget(context: Context, zone: str) -> int:
 
 
 def peer(one: Followed) -> Peer:
-    """Return whom to ask for a catalog. Without a key only this machine. Raises InvalidInput, HostError."""
-    if not one.key and not ip_address(one.server.address).is_loopback:
-        raise InvalidInput(
-            "Without a key anybody could answer for {server}. Give the file of a TSIG key: --key FILE",
-            server=one.server,
-        )
-    return Peer(one.zone, one.server, key_at(one.key) if one.key else None)
+    """Return whom to ask for a catalog. Raises InvalidInput, HostError."""
+    return catalogs.peer(one.zone, one.server, one.key)
 
 
 class _Taking:
@@ -161,12 +155,6 @@ def _in_trouble(store: Catalogs, zone: str, state: State, trouble: Message, now:
         store.put(zone, after)
         log_to_syslog([printable.line(f"{zone}: {trouble}")])
     return Report(zone, NOTHING, NOTHING, after, trouble)
-
-
-def _seen(context: Context) -> str:
-    """What is another when rules, local domains or what is followed have changed."""
-    paths = (context.domains.path, context.host.database(DATABASE))
-    return " ".join(str(path.stat().st_mtime_ns) if path.exists() else "" for path in paths)
 
 
 def _recorded(domains: Database, zone: str) -> tuple[dict[str, Rule], Callable[[str], Message | None]]:
