@@ -11,6 +11,7 @@ from mxbackup.catalog import codec, keys, resources, wire, zonefile
 from mxbackup.catalog.keys import Key
 from mxbackup.catalog.wire import Peer
 from mxbackup.catalog.zonefile import Catalog
+from mxbackup.errors import CatalogError
 from mxbackup.lookup.query import Server
 from mxbackup.rules import Rule
 from tests import nameserver
@@ -41,13 +42,15 @@ class Carrier:
         (directory / "conf").write_text(
             self.key_file.read_text() + acl + remote + body + "".join(f"  - domain: {zone}\n{extra}" for zone in zones)
         )
+        self._zones = list(zones)
         self._command = ["knotd", "-c", str(directory / "conf")]
         self.start()
 
     def start(self) -> None:
         """Start it, with what it knew."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        await_port(self.port)
+        for zone in self._zones:
+            await_zone(self.peer(zone))
 
     def stop(self) -> None:
         """End it."""
@@ -105,6 +108,7 @@ class Updatable(_Bind):
         (directory / "zone").write_bytes(content)
         key = key_in(self.key_file)
         super().__init__(directory, zone, f'type primary; allow-update {{ key "{key.name}"; }};', port, key)
+        await_zone(Peer(zone, Server("127.0.0.1", port), key))
 
 
 def secret(path: Path, command: list[str]) -> Path:
@@ -116,6 +120,19 @@ def secret(path: Path, command: list[str]) -> Path:
 
 def key_in(path: Path) -> Key:
     return keys.parse(path.read_text())
+
+
+def await_zone(peer: Peer) -> None:
+    """Wait until the server has loaded the zone: it listens before that."""
+    end = time.monotonic() + nameserver.PATIENCE
+    while True:
+        try:
+            wire.serial(peer)
+        except CatalogError:
+            assert time.monotonic() < end, f"{peer.zone} was not loaded"
+            time.sleep(0.02)
+        else:
+            return
 
 
 def await_port(port: int) -> None:
