@@ -26,6 +26,7 @@ from tests import nameserver
 from tests.catalogservers import Carrier, Secondary, key_in
 from tests.conftest import Run
 from tests.heldmail import hold
+from tests.postfixhost import plain_postfix, tables
 from tests.scratch import Scratch
 from tests.strategies import RULE_SETS
 from tests.test_catalog import RESOURCES, carried
@@ -259,6 +260,20 @@ def test_held_mail_of_a_rule_that_went_keeps_its_way(follower: Follower) -> None
     follower.publish("martin.fr", "dupontnet.com")
     follower.follow()
     assert follower.server.records("mxbackup_draining") == []
+
+
+def test_on_a_host_with_postfix_and_without_e_smith(carrier: Carrier, zone: str, tmp_path: Path) -> None:
+    postfix = plain_postfix(tmp_path / "postfix")
+    carrier.set(zone, codec.encode([rules.make("dupontnet.com", route="192.0.2.25")]))
+    done = postfix.run("follow", zone, "--server", f"127.0.0.1:{carrier.port}", "--key", str(carrier.key_file),
+                       "--policy", "at-once")  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0, f"+ dupontnet.com (domain) 192.0.2.25\n{zone}: added: 1, changed: 0, removed: 0.\n", "",
+    )  # fmt: skip
+    assert "dupontnet.com" in tables(postfix)["relay_domains"]
+    carrier.set(zone, codec.encode([]))
+    assert postfix.run("follow").returncode == 0
+    assert "dupontnet.com" not in tables(postfix)["relay_domains"]
 
 
 def test_by_a_name_server_of_this_machine_that_is_told_by_notify(

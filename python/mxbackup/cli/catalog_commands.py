@@ -100,7 +100,7 @@ def _absolute(path: str) -> str:
 
 def _print(published: "Sequence[Published]", dry_run: bool, as_json: bool) -> int:
     if as_json:
-        print_json({"version": 1, "catalogs": [_published_json(done) for done in published]})
+        print_json({"catalogs": [_published_json(done) for done in published]})
     elif not published:
         click.echo(_("No catalog is published."))
     else:

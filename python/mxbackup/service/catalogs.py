@@ -145,6 +145,8 @@ class Catalogs:
                 raise InvalidInput(said, zone=zone)
             database.set(zone, kind, told)
 
+        if self.host.plain:
+            self.host.make_database_directory()
         self._store.update(change)
 
     def _path(self, zone: str, ending: str) -> Path:
