@@ -2,7 +2,7 @@
 """What the letter to the owner of a backed-up name says: facts of both servers, and what follows from them for him."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from operator import itemgetter
@@ -13,6 +13,7 @@ from mxbackup.check.facts import Facts, Us
 from mxbackup.check.published import Exchanger
 from mxbackup.lookup import tlsa
 from mxbackup.lookup.clock import Clock, TimeIsUp
+from mxbackup.lookup.mtasts import Policy
 from mxbackup.lookup.nameservers import Dns, TooMany
 from mxbackup.lookup.query import UNKNOWN, Status
 from mxbackup.routing.entries import Way, actual_way
@@ -141,11 +142,16 @@ def _is_ipv6(address: str) -> bool:
 def ask(rule: Rule, us: Us, dns: Dns, names: Sequence[str], clock: Clock) -> Letter:
     """Return what can be found out in the time of the clock. `names` may be ours, the likeliest first; one at least."""
     asked = _Asked(us, dns.within(clock, QUESTIONS), clock)
-    facts = asked.facts(rule)
-    server, host = asked.server(facts, names)
-    implicit = facts.mx == Status.EMPTY and asked.has_address(rule.name)
-    hosts = {one.name for one in facts.others} | {server}
-    return Letter(facts, rule, server, host, implicit, dane=frozenset(filter(asked.has_tlsa, hosts)))
+    found = asked.place(rule, names)
+    policy, trouble = asked.policy(rule) if found.answered else (None, "")
+    facts = replace(found.facts, policy=policy, policy_trouble=trouble)
+    hosts = {one.name for one in facts.others} | {found.server}
+    return replace(found, facts=facts, dane=frozenset(filter(asked.has_tlsa, hosts)))
+
+
+def ask_place(rule: Rule, us: Us, dns: Dns, names: Sequence[str], clock: Clock) -> Letter:
+    """Return the same as far as the MX records to add follow from it, which takes few questions."""
+    return _Asked(us, dns.within(clock, QUESTIONS), clock).place(rule, names)
 
 
 @dataclass(frozen=True)
@@ -156,11 +162,15 @@ class _Asked:
     dns: Dns
     clock: Clock
 
+    def place(self, rule: Rule, names: Sequence[str]) -> Letter:
+        """Return our place among the exchangers of the name."""
+        facts = self.facts(rule)
+        server, host = self.server(facts, names)
+        return Letter(facts, rule, server, host, facts.mx == Status.EMPTY and self.has_address(rule.name))
+
     def facts(self, rule: Rule) -> Facts:
         answer = self._try(lambda: self.dns.resolve(rule.name, "MX"))
-        known = answer is not None and answer.status not in UNKNOWN
         records = answer.answer("MX").exchangers if answer else ()
-        policy = self._try(lambda: survey.policy(self.dns, rule.name, self.clock)) if known else None
         return Facts(
             name=rule.name,
             us=self.us,
@@ -168,9 +178,11 @@ class _Asked:
             rule=rule,
             mx=answer.status if answer else Status.SILENT,
             exchangers=tuple(self._exchanger(*record) for record in records),
-            policy=policy[0] if policy else None,
-            policy_trouble=policy[1] if policy else "",
         )
+
+    def policy(self, rule: Rule) -> tuple[Policy | None, str]:
+        """Return the MTA-STS policy of the name, and why there is none that counts, as `survey.policy` does."""
+        return self._try(lambda: survey.policy(self.dns, rule.name, self.clock)) or (None, "")
 
     def server(self, facts: Facts, names: Sequence[str]) -> tuple[str, Exchanger]:
         """Return our name, and what the DNS says of it: that of an exchanger, else the first that leads here."""

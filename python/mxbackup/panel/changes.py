@@ -8,10 +8,11 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from mxbackup import rules
-from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, UnknownRule
+from mxbackup.errors import ChangedMeanwhile, InvalidInput, MxBackupError, Sentence, UnknownRule
 from mxbackup.esmith.inventory import Inventory
 from mxbackup.panel import address, recipients
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
+from mxbackup.panel.next import line
 from mxbackup.panel.pages import form, none_chosen, removal
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
@@ -23,6 +24,7 @@ from mxbackup.words import about_draining, about_outages, about_queue, about_rul
 from mxbackup.words.lexicon import Lexicon
 
 LISTED = 5  # names in one sentence
+_NO_LIST: Sentence = "There is no list yet: until you paste one, all its mail is put off."
 _BESIDE_DESTINATION = [prop for prop in (*SIMPLE, *ADVANCED) if prop.name != "route"]
 
 
@@ -48,7 +50,8 @@ def review(visit: Visit) -> Page:
             "covered": about_rules.covered(rule, cover, visit.words) if cover else "",
             "no_effect": about_rules.no_effect(rule, inventory.settings, visit.words),
             "own_port": about_rules.own_port(rule, inventory.settings, visit.words),
-            "no_list": about_rules.no_list(rule, visit.words) if knowing.lacks_list(visit.context, rule) else "",
+            "no_list": visit.words.text(_NO_LIST) if knowing.lacks_list(visit.context, rule) else "",
+            "line": line(visit, rule),
             "settings": inventory.settings,
             "check": visit.check(visit.context, rule, visit.words, planned=True),
             "name": rules.shown(rule),
@@ -81,7 +84,9 @@ def save(visit: Visit) -> Page | Redirect:
         return failed(visit, error)
     if done.covered_by:
         said += " " + about_rules.covered(done.rule, done.covered_by, visit.words)
-    return Redirect(Notice(True, said, letter="" if entries.rule else done.rule.name))
+    if not entries.rule:
+        return Redirect(Notice(True, said), f"?page=next&rule={quote(done.rule.name)}")
+    return Redirect(Notice(True, said))
 
 
 def remove(visit: Visit) -> Redirect:

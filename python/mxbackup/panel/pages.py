@@ -14,6 +14,7 @@ from mxbackup.panel.details import details
 from mxbackup.panel.forms import ADVANCED, SIMPLE, Entries
 from mxbackup.panel.letter import letter
 from mxbackup.panel.listing import View, listing
+from mxbackup.panel.next import after
 from mxbackup.panel.recipients import recipients
 from mxbackup.panel.session import Notice
 from mxbackup.panel.visit import Page, Redirect, Visit, failed
@@ -202,5 +203,6 @@ PAGES: Mapping[str, Callable[[Visit], Page | Redirect]] = MappingProxyType(
         "letter": letter,
         "address": address,
         "recipients": recipients,
+        "next": after,
     }
 )

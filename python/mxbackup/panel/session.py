@@ -25,13 +25,11 @@ MESSAGE_CHARACTERS = 1000  # a cookie has 4 KB (RFC 6265 section 6.1)
 class Notice:
     """What is said at the top of the next page: `good` when something was done, else it was not.
 
-    `letter` is the name of a rule whose owner has to be written to, if any; `undo` what a form does that takes it back,
-    and `removal` what tells the removal that is taken back.
+    `undo` is what a form does that takes it back, if any, and `removal` tells the removal that is taken back.
     """
 
     good: bool
     text: str
-    letter: str = ""
     undo: str = ""
     removal: str = ""
 

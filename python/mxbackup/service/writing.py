@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mxbackup.errors import HostError, InvalidName, QueueError
 from mxbackup.esmith.settings import Settings
-from mxbackup.rules import names
+from mxbackup.rules import Rule, names
 from mxbackup.rules.names import Name
 from mxbackup.service import changing, held, inspecting
 from mxbackup.service.context import Context
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mxbackup.lookup.query import Server
 
 LIMIT = 20.0  # seconds
+SOON = 1.0  # seconds that the page with the MX records to add waits for the DNS
 
 
 def letter(
@@ -50,6 +51,21 @@ def letter(
         hold = None
     domain = settings.domain_name
     return replace(found, hold=hold, admin=f"{settings.administrator}@{domain or found.server}")
+
+
+def place(context: Context, rule: Rule, *, nameservers: "Sequence[Server]" = (), limit: float = SOON) -> "Letter":
+    """Return what the letter about a rule says of the MX records to add; the rule may be planned only.
+
+    What is not known in `limit` seconds it says without. Raises DatabaseError, HostError, OSError.
+    """
+    from mxbackup.check import collecting
+    from mxbackup.check.letter import ask_place
+    from mxbackup.lookup.clock import Clock
+
+    settings = context.inventory().settings
+    us = collecting.us_at(context.kind, settings)
+    dns = collecting.dns_at(context.kind, nameservers)
+    return ask_place(rule, us, dns, _names(context, settings), Clock(limit))
 
 
 def _names(context: Context, settings: Settings) -> list[Name]:

@@ -73,12 +73,33 @@ def remarks(letter: Letter, words: Lexicon) -> Iterator[str]:
         yield words.text("MX backup is disabled: nothing is accepted until you enable it.")
     else:
         yield from (words.finding(found) for found in accepted_here(letter.facts))
+    yield from _about_preference(letter, words)
+    if letter.origin in _ORIGINS:
+        yield words.text(_ORIGINS[letter.origin], server=letter.server, smarthost=settings.smarthost)
+    yield from _about_server(letter, words)
+
+
+def to_add(letter: Letter) -> str:
+    """Return the MX records to add, as a zone file has them (RFC 1035 section 5)."""
+    return _records(letter.rule.name, letter.records)
+
+
+def about_records(letter: Letter, words: Lexicon) -> Iterator[str]:
+    """Yield what to mind of the MX records to add."""
+    if letter.listed:
+        yield words.text("The DNS of {name} names this server already.", name=names.to_unicode(letter.rule.name))
+    yield from _about_preference(letter, words)
+    yield from _about_server(letter, words)
+
+
+def _about_preference(letter: Letter, words: Lexicon) -> Iterator[str]:
     if not letter.answered:
         yield words.text("The DNS did not answer, so the preference {preference} is a guess.", preference=GUESS)
     elif letter.preference is None:
         yield words.text("The primary has the greatest preference number that there is: its owner must lower it first.")
-    if letter.origin in _ORIGINS:
-        yield words.text(_ORIGINS[letter.origin], server=letter.server, smarthost=settings.smarthost)
+
+
+def _about_server(letter: Letter, words: Lexicon) -> Iterator[str]:
     if letter.host is None or not letter.host.addresses:
         yield words.text("The DNS has no address for {server}: make its A record first.", server=letter.server)
 
@@ -100,7 +121,7 @@ def _render(form: str, letter: Letter, words: Lexicon, *, html: bool, level: int
             shown=names.to_unicode(name),
             server=letter.server,
             dialogue=_DIALOGUE.format(server=letter.server, name=name),
-            to_add=_records(name, letter.records),
+            to_add=to_add(letter),
             before=_records(name, [(primary.preference, primary.name) for primary in letter.primaries]),
             no_mx=letter.facts.mx in (Status.EMPTY, Status.MISSING),
             snippets=[(system, snippet) for system, snippet in snippets if snippet],
