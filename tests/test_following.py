@@ -144,7 +144,8 @@ def test_from_the_first_look_to_the_last(follower: Follower, mxbackup: Run) -> N
     assert follower.rules()[0] == "durand.org=mxbackup|Kind|domain|Route|192.0.2.9"
 
     said = mxbackup("remove", "leroy.fr", "--no-event")[1]
-    assert f"catalog {follower.zone} unless you say: mxbackup follow {follower.zone} --without leroy.fr\n" in said
+    assert (f"comes back with the catalog {follower.zone} unless you say: mxbackup follow {follower.zone} "
+                         "--without leroy.fr\n") in said  # fmt: skip
     assert done(follower.follow()[1])[0] == ["leroy.fr"]
     status, out, _ = mxbackup("follow", follower.zone, "--forget")
     assert (status, out) == (0, f"The catalog {follower.zone} is followed no more. Its rules (1) stay, as rules that "

@@ -123,9 +123,9 @@ def test_a_rule_from_form_to_removal(server: Scratch, admin: Administrator) -> N
     assert server.records("domains") == []
     added = admin.post(do="save", **hidden(review))
     put_into_force(server)
-    assert (added.status_code, added.headers["Location"]) == (303, HERE)
+    assert (added.status_code, added.headers["Location"]) == (303, f"{HERE}?page=next&rule=dupontnet.com")
+    assert said(admin.get("?page=next&rule=dupontnet.com")) == "success: Added dupontnet.com."
     front = admin.get()
-    assert said(front) == "success: Added dupontnet.com."
     assert rows(front) == [
         [
             "not checked",
@@ -553,7 +553,7 @@ def test_the_review_tells_what_keeps_a_rule_from_doing_what_it_says(server: Scra
     review = admin.post(do="review", name="dupontnet.com", **options, recipients="list", unknown="defer")
     assert (rows(review), [warning.partition(":")[0] for warning in warnings(review)]) == (
         samples("no", "no"),
-        ["MX backup is disabled", "warning", "There is no list yet, so all its mail is put off. Import it"],
+        ["MX backup is disabled", "warning", "There is no list yet"],
     )
     assert summary(review) == {
         "Name": "dupontnet.com",
@@ -966,12 +966,17 @@ def test_without_root_the_states_are_not_known_and_that_is_said(server: Scratch,
     assert "/var/lib/mxbackup/outages.json is damaged" in admin.get("?page=rule&rule=dupontnet.com").text
 
 
-def test_a_new_rule_leads_to_the_letter_to_its_owner(server: Scratch, admin: Administrator) -> None:
+def test_a_new_rule_leads_to_the_line_for_the_dns_and_the_letter_to_its_owner(
+    server: Scratch, admin: Administrator
+) -> None:
     server.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     admin.post(do="save", name="dupontnet.com", kind="domain", contact="jean@martin.fr", description=SCRIPT)
     link = "?page=letter&amp;rule=dupontnet.com"
-    assert f'<a class="button-like" href="{link}">' in admin.get().text
-    assert link not in admin.get().text
+    after = admin.get("?page=next&rule=dupontnet.com").text
+    assert '<pre class="mx-copy" tabindex="0">dupontnet.com. IN MX 100 mail.durantcom.net.</pre>' in after
+    assert "It must be greater than that of every primary: ask the owner." in after
+    assert link in after
+    assert "alert(1)" not in after
     assert link in admin.get("?page=rule&rule=dupontnet.com").text
     page = admin.get(f"{unescape(link)}&lang=fr").text
     assert '<section class="mx-letter" lang="fr">\n<h3>MX-Backup pour dupontnet.com' in page

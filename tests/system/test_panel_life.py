@@ -73,6 +73,8 @@ def test_the_life_of_a_rule(
     assert not accepts(server, f"jean@{name}")
     browser.press(say("Add"))
     assert browser.message == say("Added {name}.", name=name)
+    assert f"{name}. IN MX " in browser.driver.page_source
+    browser.press(say("Back to the list of rules"))
     assert name in browser.table[0][1]
     assert accepts(server, f"jean@{name}")
     assert accepts(server, f"jean@www.{name}")

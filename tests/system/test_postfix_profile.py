@@ -388,7 +388,7 @@ def test_erased_it_accepts_nothing_and_mail_that_waits_keeps_its_way(
     erased = debian.run(["env", "LC_ALL=fr_FR.UTF-8", "dpkg", erase, "mxbackup"]).stdout
     assert [line for line in erased.splitlines() if "main.cf" in line] == [
         "Aucun nouveau courrier n’est accepté pour les règles, qui restent enregistrées. Messages en attente qui "
-        "gardent leur chemin\u00a0: 1. main.cf nomme toujours les tables dans /etc/postfix/mxbackup, qui doivent y "
+        "seront encore livrés\u00a0: 1. main.cf nomme toujours les tables dans /etc/postfix/mxbackup, qui doivent y "
         "rester aussi longtemps."
     ]
     assert debian.sh("ls -d /usr/share/mxbackup /usr/bin/mxbackup 2> /dev/null; true") == ""

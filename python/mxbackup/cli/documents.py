@@ -369,16 +369,22 @@ class Audit(Document):
     findings: Annotated[list[Finding], Told("The findings, errors first.")]
 
 
-class Publish(Document):
-    """publish"""
+class Published(TypedDict):
+    """A catalog that is published."""
 
     zone: Annotated[str, Told("The zone of the catalog.")]
-    serial: Annotated[int, Told("Its serial number.")]
-    written: Annotated[bool, Told("Whether the file was written.")]
-    rules: Annotated[int, Told("How many rules there are.")]
+    serial: Annotated[int | None, Told("Its serial number.")]
+    written: Annotated[bool, Told("Whether it was written.")]
+    trouble: Annotated[str | None, Told("What is wrong, in words.")]
     added: Annotated[list[str], Told("The names that are new in it.")]
     changed: Annotated[list[str], Told("The names whose rule has changed.")]
     removed: Annotated[list[str], Told("The names that are gone from it.")]
+
+
+class Publish(Document):
+    """publish"""
+
+    catalogs: Annotated[list[Published], Told("The catalogs.")]
 
 
 class LeftOut(TypedDict):

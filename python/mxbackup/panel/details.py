@@ -40,7 +40,14 @@ def details(visit: Visit) -> Page | Redirect:
             "standing": _standing(state, words),
             "kind": about_rules.kind(rule, words),
             "destination": about_rules.destination(rule, inventory.settings, words),
-            "properties": about_rules.properties(rule, PROPERTIES, words),
+            "properties": [
+                *about_rules.properties(rule, PROPERTIES, words),
+                *(
+                    [(words.text("From the catalog"), inventory.origins[rule.name])]
+                    if rule.name in inventory.origins
+                    else []
+                ),
+            ],
             "recipients": about_rules.recipients(rule, knowing.knowledge(context, inventory.rules)[rule.name], words),
             "covered": about_rules.covered(rule, cover, words) if cover else "",
             "held": about_queue.held(waiting, words) if waiting else "",

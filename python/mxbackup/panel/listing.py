@@ -24,7 +24,9 @@ class Row:
     """One rule as the table shows it.
 
     `standing` is how it stands where that is no good news, `covered_by` the domain rule that it adds nothing to, `held`
-    what waits for it, `when` the time of the last check; each is empty when there is nothing to say.
+    what waits for it,
+    `when` the time of the last check, `origin` the catalog that it came from; each is empty when there
+    is nothing to say.
     """
 
     key: str
@@ -36,6 +38,7 @@ class Row:
     covered_by: str
     held: str
     when: str
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ class _Table:
             covered_by=rules.shown(cover) if cover and rules.adds_nothing(rule, cover) else "",
             held=outlook.mail(waiting, words) if waiting else "",
             when=spans.moment(state.checked) if state and state.check else "",
+            origin=inventory.origins.get(rule.name, ""),
         )
 
     def light(self, rule: Rule) -> Light:
@@ -146,7 +150,8 @@ class _Table:
         return waiting.messages if waiting else 0
 
     def searched(self, rule: Rule) -> str:
-        shown = (rule.name, rules.shown(rule), self.kind(rule), self.destination(rule), rule.description)
+        origin = self.inventory.origins.get(rule.name, "")
+        shown = (rule.name, rules.shown(rule), self.kind(rule), self.destination(rule), rule.description, origin)
         return "\n".join(shown).lower()
 
 
