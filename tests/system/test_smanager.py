@@ -118,6 +118,7 @@ def test_the_life_of_a_rule(sme10: Sandbox, browse: Callable[..., Browser], scri
         browser.press(say("Add"))
         assert browser.message == say("Added {name}.", name=name).replace("\u00a0", " ")
         assert sme10.rcpt(f"jean@{name}").startswith("250")
+        browser.press(say("Back to the list of rules"))
         browser.open_link(name)
         browser.press(say("Remove"))
         browser.press(say("Remove"))
