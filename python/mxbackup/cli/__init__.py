@@ -4,8 +4,10 @@
 import os
 import re
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -154,6 +156,23 @@ def _put_into_words(command: click.Command, summaries: dict[str, str]) -> None:
             param.metavar = re.sub("[A-Z][A-Z ]*", lambda word: METAVARS.get(word[0], word[0]), written)
 
 
+# They run on any machine; `check` does with names.
+ANYWHERE = {"audit", "check", "completion", "help", "probe"}
+
+
+def _on_a_server(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a command say on any other machine what that lacks."""
+
+    @wraps(callback)
+    def run(*arguments: object, **options: object) -> Any:
+        context = click.get_current_context().find_object(Context)
+        if context:
+            context.require_server()
+        return callback(*arguments, **options)
+
+    return run
+
+
 for command in (
     *rule_commands.COMMANDS,
     *change_commands.COMMANDS,
@@ -173,3 +192,6 @@ for command in (
     mxbackup.add_command(command)
 for command in recipient_commands.recipients.commands.values():
     _put_into_words(command, SUMMARIES_OF_LISTS)
+for command in (*mxbackup.commands.values(), *recipient_commands.recipients.commands.values()):
+    if command.callback and command.name not in ANYWHERE and not isinstance(command, click.Group):
+        command.callback = _on_a_server(command.callback)

@@ -110,6 +110,8 @@ def check(
         return _replay(context, wanted, recipient, sender_domain, yes=yes, as_json=as_json)
     if all_rules and wanted:
         raise click.UsageError(_("Give names, or --all for all rules, not both."))
+    if not wanted:
+        context.require_server()
     found = checking.check(
         context, wanted, public=public, nameservers=nameservers, limit=limit, remember=remember, progress=_progress
     )

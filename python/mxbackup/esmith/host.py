@@ -68,6 +68,11 @@ class Host:
         return not self.path(ESMITH).is_dir() and (self.has_qmail or self.path(POSTFIX / "main.cf").is_file())
 
     @property
+    def is_server(self) -> bool:
+        """Whether this is a mail server at all: an SME Server, or a host with qmail or Postfix."""
+        return self.plain or any(self.path(one).exists() for one in (ESMITH, SIGNAL_EVENT, EXPAND_TEMPLATE))
+
+    @property
     def has_qmail(self) -> bool:
         """Whether there are control files of qmail."""
         return self.path(CONTROL).is_dir()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mxbackup import rules
-from mxbackup.errors import InvalidInput
+from mxbackup.errors import HostError, InvalidInput
 from mxbackup.esmith import settings
 from mxbackup.esmith.database import Database
 from mxbackup.esmith.host import CONTROL, Host
@@ -43,6 +43,14 @@ class Context:
         from mxbackup.esmith.rehearsal import Rehearsal
 
         return Context(Rehearsal(self.host.root), ended=self._ended)
+
+    def require_server(self) -> None:
+        """Raise HostError on a machine that holds no rules, for it is no mail server."""
+        if not self.host.is_server:
+            raise HostError(
+                "This machine holds no rules: neither SME Server nor qmail nor Postfix is here. Run this on your "
+                "server. Here you can run: mxbackup probe, mxbackup audit, and mxbackup check with a name"
+            )
 
     def inventory(self) -> Inventory:
         """Read all rules. Raises DatabaseError; an invalid record is listed, and stops no other."""
