@@ -58,7 +58,7 @@ def options(command: click.Command) -> list[str]:
 
 
 def test_command_form_and_tables_follow_it() -> None:
-    assert options(change_commands.add) == [*NAMES, "event"]
-    assert options(change_commands.set_) == [*NAMES, "event"]
+    assert options(change_commands.add) == [*NAMES, "event", "dry_run"]
+    assert options(change_commands.set_) == [*NAMES, "event", "dry_run"]
     assert sorted(prop.name for prop in (*SIMPLE, *ADVANCED)) == sorted(NAMES)
     assert ("name", *NAMES) == tables.COLUMNS
