@@ -161,7 +161,7 @@ def examine(visit: Visit) -> Page | Redirect:
             "limit": LIMIT,
             "lacks_list": knowing.lacks_list(visit.context, rule),
             "held": about_queue.held(waiting, visit.words) if waiting else "",
-            "server": stepping.server(visit.context, inventory) or "SERVER",
+            "server": stepping.server(visit.context, inventory) or visit.words.text("SERVER"),
         },
     )
 

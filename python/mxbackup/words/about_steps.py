@@ -55,7 +55,7 @@ def steps(found: Steps, name: str, server: str, words: Lexicon) -> list[Step]:
     return [
         _rule(found, words),
         _dns(found, name, words),
-        _test(found, name, server or "SERVER", words),
+        _test(found, name, server or words.text("SERVER"), words),
         _drill(found, name, words),
     ]
 
